@@ -1,0 +1,82 @@
+"""What adapter methods are built from, and what a backbone asks of one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from video_adapters.model.encoders.encoder import Parts
+
+
+class Adapted(NamedTuple):
+    """An encoder's blocks with adapters around them."""
+
+    blocks: list[nn.Module]  # each (B*T, ..., D) -> same shape
+    time_from: int | None  # first block that attends over time: a temporal embedding enters before it; None: no embedding
+
+
+class AdapterMethod(ABC):
+    """The settings of one paper's method; `adapt` puts it around an encoder's blocks."""
+
+    @abstractmethod
+    def adapt(self, blocks: Sequence[Parts], depths: Sequence[int], num_frames: int) -> Adapted:
+        """Wraps frozen blocks. What it adds trains; what it was given stays as it is."""
+
+
+class Adapter(nn.Module):
+    """Bottleneck up(gelu(down(x))), zero before training; a skip is written where it is called: (..., D) -> (..., D).
+
+    Args:
+        width: D.
+        ratio: bottleneck width as a share of D, rounded down.
+
+    Raises:
+        ValueError: when no bottleneck unit is left.
+    """
+
+    def __init__(self, width: int, ratio: float) -> None:
+        super().__init__()
+        hidden = int(width * ratio)
+        if hidden < 1:
+            raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is needed")
+        self.down = nn.Linear(width, hidden)
+        self.up = nn.Linear(hidden, width)
+        nn.init.trunc_normal_(self.down.weight, std=0.02)
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(F.gelu(self.down(x)))
+
+
+class DropPath(nn.Module):
+    """Drops a branch for whole clips with probability `rate`, the rest scaled by 1 / (1 - rate): (B*T, ..., D), same.
+
+    One draw per clip. The official AIM code draws along the first axis of (N, B*T, D), that is per token index and
+    alike for the whole batch; dropping a residual branch per sample is what the cited method (Huang et al. 2016) means.
+    """
+
+    def __init__(self, rate: float, num_frames: int) -> None:
+        super().__init__()
+        self.rate = rate
+        self.num_frames = num_frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x
+        keep = x.new_empty(x.shape[0] // self.num_frames).bernoulli_(1 - self.rate) / (1 - self.rate)
+        return x * keep.repeat_interleave(self.num_frames).view(-1, *[1] * (x.dim() - 1))
+
+
+def fold_time(x: Tensor, num_frames: int) -> Tensor:
+    """Frames as rows -> places as rows: (B*T, ..., D) -> (B*N, T, D)."""
+    return rearrange(x.flatten(1, -2), "(b t) n d -> (b n) t d", t=num_frames)
+
+
+def unfold_time(x: Tensor, like: Tensor) -> Tensor:
+    """Back again: (B*N, T, D) -> (B*T, ..., D), the shape of `like`."""
+    places = like.flatten(1, -2).shape[1]
+    return rearrange(x, "(b n) t d -> (b t) n d", n=places).reshape(like.shape)

@@ -1,0 +1,105 @@
+"""A frozen image encoder, with adapters in its blocks, run on the frames of a clip."""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from video_adapters.model.adapters.adapter import AdapterMethod
+from video_adapters.model.encoders.encoder import Encoder
+
+
+class Backbone(nn.Module):
+    """Clips to one feature per frame.
+
+    Freezing goes by order: everything that the encoder brings is frozen, then adapters are added; they, the temporal
+    embedding and the final norm train. Below the first of them nothing asks for a gradient, so autograd keeps nothing.
+
+    Args:
+        encoder: the pretrained network; its blocks move into the backbone.
+        method: which adapters, where.
+        num_frames: T, the clip length that the temporal embedding and the folds over time are built for.
+        checkpoint_blocks: how many blocks, from the first, are recomputed in the backward pass instead of kept.
+
+    Raises:
+        ValueError: for impossible numbers, and for clips of another shape than it was built for.
+    """
+
+    def __init__(
+        self, encoder: Encoder, method: AdapterMethod, num_frames: int, checkpoint_blocks: int = 0
+    ) -> None:
+        super().__init__()
+        depth = sum(encoder.depths)
+        if num_frames < 1:
+            raise ValueError(f"data.num_frames is {num_frames}, expected at least 1")
+        if not 0 <= checkpoint_blocks <= depth:
+            raise ValueError(f"memory.checkpoint_blocks is {checkpoint_blocks}, but the encoder has {depth} blocks")
+        encoder.requires_grad_(False)
+        for parts in encoder.blocks:
+            parts.requires_grad_(False)
+        encoder.final_norm.requires_grad_(True)
+        self.encoder = encoder
+        adapted = method.adapt(encoder.blocks, encoder.depths, num_frames)
+        self.blocks = nn.ModuleList(adapted.blocks)
+        self.time_from = adapted.time_from
+        self.temporal_embedding: nn.Parameter | None = None
+        if adapted.time_from is not None:
+            width = encoder.blocks[adapted.time_from].width
+            self.temporal_embedding = nn.Parameter(torch.zeros(1, num_frames, width))
+        self.num_frames = num_frames
+        self.checkpoint_blocks = checkpoint_blocks
+        self.register_buffer("mean", torch.tensor(encoder.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(encoder.std).view(3, 1, 1), persistent=False)
+
+    @property
+    def width(self) -> int:
+        """D, the width of a frame's feature."""
+        return self.encoder.width
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.features(clips)
+
+    def features(self, clips: Tensor) -> Tensor:
+        """One feature per frame: (B, T, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
+        self._check(clips)
+        frames = self.normalise(clips).flatten(0, 1)
+        x = self.encoder.embed(frames)
+        if self.time_from == 0:  # as published: before the norm that CLIP has ahead of its blocks
+            x = self._mark_time(x)
+        x = self.encoder.pre_norm(x)
+        for i, block in enumerate(self.blocks):
+            if i > 0 and i == self.time_from:
+                x = self._mark_time(x)
+            x = self._run(block, x, recompute=i < self.checkpoint_blocks)
+        return self.encoder.pool(x).unflatten(0, (clips.shape[0], -1))
+
+    def normalise(self, clips: Tensor) -> Tensor:
+        """uint8 pixels -> float by the mean and std of the encoder's weights; float clips pass as they are."""
+        if clips.is_floating_point():
+            return clips
+        return (clips.to(self.mean.dtype) / 255 - self.mean) / self.std
+
+    def _mark_time(self, x: Tensor) -> Tensor:
+        """Adds the temporal embedding to every token of its frame: (B*T, N, D) -> same shape."""
+        assert self.temporal_embedding is not None
+        embedding = self.temporal_embedding[0].to(x.dtype)
+        clips = x.unflatten(0, (-1, self.num_frames))
+        return (clips + embedding.view(self.num_frames, *[1] * (x.dim() - 2), -1)).flatten(0, 1)
+
+    def _run(self, block: nn.Module, x: Tensor, recompute: bool) -> Tensor:
+        if recompute and torch.is_grad_enabled():
+            return checkpoint(block, x, use_reentrant=False)
+        return block(x)
+
+    def _check(self, clips: Tensor) -> None:
+        height, width = self.encoder.image_size
+        if clips.dim() != 5 or clips.shape[2] != 3:
+            raise ValueError(f"clips are {tuple(clips.shape)}, expected (clips, frames, 3, height, width)")
+        if clips.shape[1] != self.num_frames:
+            raise ValueError(
+                f"clips have {clips.shape[1]} frames, but the model was built for {self.num_frames} (data.num_frames)"
+            )
+        if tuple(clips.shape[3:]) != (height, width):
+            raise ValueError(
+                f"frames are {clips.shape[3]}x{clips.shape[4]} pixels, but the encoder takes {height}x{width}; "
+                "data.image_size sets both where the encoder's config follows it"
+            )

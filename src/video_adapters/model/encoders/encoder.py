@@ -1,0 +1,130 @@
+"""What every encoder family shows of a pretrained image network: its blocks by their parts, and the ways in and out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+
+class Parts(nn.Module, ABC):
+    """A frozen transformer block seen by its parts: the same names in every family.
+
+    Frames are rows: x is (B*T, ..., D), the T frames of a clip adjacent.
+
+    Raises:
+        ValueError: for any class but `wraps`, since another class may hide another forward pass.
+    """
+
+    wraps: ClassVar[type[nn.Module]]
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        if type(block) is not self.wraps:
+            raise ValueError(
+                f"the encoder's block is a {_name(type(block))}, but {type(self).__name__} knows the parts of "
+                f"{_name(self.wraps)} only; take an encoder with that block"
+            )
+        self.block: Any = block
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """D, the width of a token."""
+
+    @abstractmethod
+    def norm1(self, x: Tensor) -> Tensor:
+        """The norm before attention: (..., D) -> (..., D)."""
+
+    @abstractmethod
+    def attend(self, x: Tensor) -> Tensor:
+        """Attention within each frame, with any layer scale: (B*T, ..., D) -> (B*T, ..., D)."""
+
+    @abstractmethod
+    def attend_time(self, x: Tensor) -> Tensor:
+        """Attention of the same weights over time, for each place by itself: (B*N, T, D) -> (B*N, T, D)."""
+
+    @abstractmethod
+    def norm2(self, x: Tensor) -> Tensor:
+        """The norm before the MLP: (..., D) -> (..., D)."""
+
+    @abstractmethod
+    def mlp(self, x: Tensor) -> Tensor:
+        """The MLP, with any layer scale: (..., D) -> (..., D)."""
+
+
+class Encoder(nn.Module, ABC):
+    """A pretrained image network opened at its blocks: embed -> pre_norm -> (blocks, taken out) -> pool.
+
+    The blocks leave the network for `self.blocks`, from where a backbone takes them and puts adapters around them.
+    What stays is the published module itself, run by its own methods.
+
+    Attributes:
+        net: the network without its blocks.
+        blocks: its blocks by their parts, in order.
+        depths: number of blocks in each stage.
+        image_size: (height, width) of the frames it takes, in pixels.
+        mean, std: the statistics its weights were trained with, per channel, for pixels in [0, 1].
+        fingerprint: names the weights it came with, so that a checkpoint can tell whether it meets them again.
+
+    Raises:
+        ValueError: for a network that is built otherwise than the family expects.
+    """
+
+    wraps: ClassVar[type[nn.Module]]
+
+    net: Any
+    blocks: Sequence[Parts]
+    depths: tuple[int, ...]
+    image_size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    fingerprint: str
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """D, the width of what `pool` returns."""
+
+    @property
+    @abstractmethod
+    def final_norm(self) -> nn.Module:
+        """The norm after the last block, which AIM trains."""
+
+    @abstractmethod
+    def embed(self, frames: Tensor) -> Tensor:
+        """Patches, class token and position embedding: normalised frames (B*T, 3, H, W) -> tokens (B*T, N, D)."""
+
+    @abstractmethod
+    def pre_norm(self, x: Tensor) -> Tensor:
+        """What stands between the position embedding and the first block, often nothing: (B*T, N, D), same shape."""
+
+    @abstractmethod
+    def pool(self, x: Tensor) -> Tensor:
+        """Final norm and pooling to one feature per frame: (B*T, N, D) -> (B*T, D)."""
+
+
+def require(found: bool, net: nn.Module, expected: str) -> None:
+    """Refuses a network whose build differs from what its family's wrapper runs.
+
+    Raises:
+        ValueError: when not `found`.
+    """
+    if not found:
+        raise ValueError(f"{_name(type(net))} is supported {expected}; take another encoder or set it so")
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def pixels(size: int | Sequence[int]) -> tuple[int, int]:
+    """(height, width) of a size that libraries give as one number or two."""
+    height, width = (size, size) if isinstance(size, int) else size
+    return int(height), int(width)
+
+
+def as_rgb(values: Sequence[float]) -> tuple[float, float, float]:
+    """Three floats, from any sequence of three."""
+    r, g, b = (float(v) for v in values)
+    return r, g, b

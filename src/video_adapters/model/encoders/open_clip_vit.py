@@ -1,0 +1,69 @@
+"""open_clip's VisionTransformer (OpenAI CLIP, LAION, DataComp, ...) with its standard block."""
+
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from torch import Tensor, nn
+
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, pixels, require
+
+
+class OpenClipVitParts(Parts):
+    """x + ls_1(attn(ln_1 x)), then x + ls_2(mlp(ln_2 x))."""
+
+    wraps = ResidualAttentionBlock
+
+    @property
+    def width(self) -> int:
+        return self.block.attn.embed_dim
+
+    def norm1(self, x: Tensor) -> Tensor:
+        return self.block.ln_1(x)
+
+    def attend(self, x: Tensor) -> Tensor:
+        return self.block.ls_1(self.block.attention(x))
+
+    def attend_time(self, x: Tensor) -> Tensor:
+        return self.block.ls_1(self.block.attention(x))
+
+    def norm2(self, x: Tensor) -> Tensor:
+        return self.block.ln_2(x)
+
+    def mlp(self, x: Tensor) -> Tensor:
+        return self.block.ls_2(self.block.mlp(x))
+
+
+class OpenClipVit(Encoder):
+    """The image tower of any open_clip model that is a plain VisionTransformer; the projection into CLIP's shared
+    space is left out, as in AIM."""
+
+    wraps = VisionTransformer
+
+    def __init__(self, net: VisionTransformer) -> None:
+        super().__init__()
+        require(net.attn_pool is None and net.pool_type != "none", net, "with class-token or mean pooling")
+        self.blocks = [OpenClipVitParts(block) for block in net.transformer.resblocks]
+        require(net.transformer.batch_first, net, "with batch_first attention")
+        net.transformer.resblocks = nn.ModuleList()
+        self.ln_pre, net.ln_pre = net.ln_pre, nn.Identity()  # the temporal embedding enters before it, `_embeds` ends in it
+        net.proj = None
+        self.net = net
+        self.depths = (len(self.blocks),)
+        self.image_size = pixels(net.image_size)
+        self.mean = as_rgb(net.preprocess_cfg["mean"])
+        self.std = as_rgb(net.preprocess_cfg["std"])
+
+    @property
+    def width(self) -> int:
+        return self.net.ln_post.normalized_shape[0]
+
+    @property
+    def final_norm(self) -> nn.Module:
+        return self.net.ln_post
+
+    def embed(self, frames: Tensor) -> Tensor:
+        return self.net._embeds(frames)
+
+    def pre_norm(self, x: Tensor) -> Tensor:
+        return self.ln_pre(x)
+
+    def pool(self, x: Tensor) -> Tensor:
+        return self.net._pool(x)[0]

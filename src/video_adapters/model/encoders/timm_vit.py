@@ -1,0 +1,72 @@
+"""timm's VisionTransformer (ImageNet-21k ViT, DINOv2, DeiT, ...) with its standard block."""
+
+from timm.layers import Attention
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, pixels, require
+
+
+class TimmVitParts(Parts):
+    """x + ls1(attn(norm1 x)), then x + ls2(mlp(norm2 x)). The block's own drop path stays off: adapters have theirs."""
+
+    wraps = Block
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__(block)
+        require(type(self.block.attn) is Attention, block, "with timm's standard Attention only")
+
+    @property
+    def width(self) -> int:
+        return self.block.norm1.normalized_shape[0]
+
+    def norm1(self, x: Tensor) -> Tensor:
+        return self.block.norm1(x)
+
+    def attend(self, x: Tensor) -> Tensor:
+        return self.block.ls1(self.block.attn(x))
+
+    def attend_time(self, x: Tensor) -> Tensor:
+        return self.block.ls1(self.block.attn(x))
+
+    def norm2(self, x: Tensor) -> Tensor:
+        return self.block.norm2(x)
+
+    def mlp(self, x: Tensor) -> Tensor:
+        return self.block.ls2(self.block.mlp(x))
+
+
+class TimmVit(Encoder):
+    """Any `timm.create_model(..., num_classes=0)` that is a plain VisionTransformer."""
+
+    wraps = VisionTransformer
+
+    def __init__(self, net: VisionTransformer) -> None:
+        super().__init__()
+        require(net.attn_pool is None, net, "without attention pooling")
+        require(isinstance(net.head, nn.Identity), net, "without its classifier (num_classes: 0)")
+        require(not net.dynamic_img_size, net, "with a fixed image size (dynamic_img_size: false)")
+        self.blocks = [TimmVitParts(block) for block in net.blocks]
+        net.blocks = nn.Sequential()
+        self.net = net
+        self.depths = (len(self.blocks),)
+        self.image_size = pixels(net.patch_embed.img_size)
+        self.mean = as_rgb(net.pretrained_cfg["mean"])
+        self.std = as_rgb(net.pretrained_cfg["std"])
+
+    @property
+    def width(self) -> int:
+        return self.net.num_features
+
+    @property
+    def final_norm(self) -> nn.Module:
+        return self.net.norm if not isinstance(self.net.norm, nn.Identity) else self.net.fc_norm
+
+    def embed(self, frames: Tensor) -> Tensor:
+        return self.net.patch_drop(self.net._pos_embed(self.net.patch_embed(frames)))
+
+    def pre_norm(self, x: Tensor) -> Tensor:
+        return self.net.norm_pre(x)
+
+    def pool(self, x: Tensor) -> Tensor:
+        return self.net.forward_head(self.net.norm(x), pre_logits=True)
