@@ -1,0 +1,239 @@
+"""Chosen frames of a video file, exactly those that decoding it from start to end would give.
+
+What the container says about its length (frame count, duration, average rate) is never used: it is wrong for cut
+files, for variable frame rates and for half of what is found in the wild. The packets themselves are the frame table.
+"""
+
+import os
+from bisect import bisect_right
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+# A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
+_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+_KEY_IS_RANDOM_ACCESS = {"vp8", "vp9", "mjpeg"}  # elsewhere a key packet may have followers that look behind it
+_SKIPS_EXACTLY = {"h264", "hevc"}  # unreferenced frames may be left undecoded; AV1 returns wrong frames if so
+_NAL_SLICES, _NAL_IDR = {1, 2, 3, 4, 5}, 5  # ITU-T H.264, table 7-1
+_AVCC, _START_CODE = b"\x01", b"\x00\x00\x01"  # first byte of an avcC record; what separates NAL units in Annex B
+
+
+class DecodeError(ValueError):
+    """A video that cannot be read, for whatever reason."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)  # both in args, so that the error survives the way out of a worker
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class VideoReader:
+    """An open video file; to be used in a `with`, and never kept across a fork.
+
+    Args:
+        path: any file that FFmpeg reads; the first video stream counts.
+
+    Attributes:
+        num_frames: how many frames sequential decoding would give.
+        quality: what is odd about a video that was read all the same; complete after `read`.
+
+    Raises:
+        DecodeError: the file is missing, unreadable, not a video, or broken.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with _as_decode_error(path), ExitStack() as stack:
+            # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Metadata need not be UTF-8.
+            container = stack.enter_context(av.open(os.path.abspath(path), metadata_errors="ignore"))
+            self._stream = _video_stream(container)
+            self._context = self._stream.codec_context
+            self._packets = [packet for packet in container.demux(self._stream) if packet.size]
+            self._shown = _display_order(self._packets, self._context.name, container.format.name)
+            self.num_frames = len(self._shown) if self._shown is not None else self._count()
+            if not self.num_frames:
+                raise DecodeError(path, "holds no frame")
+            self.quality: tuple[str, ...] = _cut_short(container, self._stream, self._packets)
+            self._stack = stack.pop_all()
+        self._reformatter = VideoReformatter()
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """The frames at `indices`, in that order, upright -> (len(indices), H, W, 3) RGB.
+
+        Raises:
+            DecodeError: one of the frames cannot be had.
+            ValueError: an index is not in [0, num_frames).
+        """
+        wanted = sorted(set(indices))
+        if not wanted or wanted[0] < 0 or wanted[-1] >= self.num_frames:
+            raise ValueError(f"{self.path}: frames {wanted} asked for, there are 0 to {self.num_frames - 1}")
+        with _as_decode_error(self.path):
+            frames = self._in_output_order(wanted) if self._shown is None else self._by_time(wanted, self._shown)
+            if lost := [index for index in wanted if index not in frames]:
+                raise DecodeError(self.path, f"frames {lost} of {self.num_frames} do not come out of the decoder")
+            if len(sizes := {frame.shape[:2] for frame in frames.values()}) > 1:
+                raise DecodeError(self.path, f"the frame size changes on the way: {sorted(sizes)}")
+            return np.stack([frames[index] for index in indices])
+
+    def _count(self) -> int:
+        return sum(1 for _ in self._decode(0, len(self._packets)))
+
+    def _in_output_order(self, wanted: Sequence[int]) -> dict[int, np.ndarray]:
+        """Frames by their place in the output; for files whose time stamps say nothing."""
+        frames = {}
+        for index, frame in enumerate(self._decode(0, len(self._packets))):
+            if index in wanted:
+                frames[index] = self._picture(frame, index)
+            if index == wanted[-1]:
+                break
+        return frames
+
+    def _by_time(self, wanted: Sequence[int], shown: Sequence[int]) -> dict[int, np.ndarray]:
+        """Frames by their time stamps: group by group, and if one stays out, once more from end to end."""
+        frames: dict[int, np.ndarray] = {}
+        positions = {shown[index]: index for index in wanted}
+        try:
+            for start, group in self._groups(sorted(positions)):
+                frames |= self._pick(start, group[-1] + 1, {position: positions[position] for position in group})
+        except _BROKEN:
+            pass  # what is not found by now is looked for below, where an error counts
+        if rest := {position: index for position, index in positions.items() if index not in frames}:
+            frames |= self._pick(0, len(self._packets), rest, skip=False)
+        return frames
+
+    def _groups(self, positions: Sequence[int]) -> list[tuple[int, list[int]]]:
+        """Wanted packets by the packet where decoding has to start for them."""
+        starts = [place for place in range(positions[-1] + 1) if place == 0 or self._is_random_access(place)]
+        groups: dict[int, list[int]] = {}
+        for position in positions:
+            groups.setdefault(starts[bisect_right(starts, position) - 1], []).append(position)
+        return list(groups.items())
+
+    def _is_random_access(self, position: int) -> bool:
+        """Whether nothing from this packet on refers to anything before it."""
+        packet = self._packets[position]
+        if not packet.is_keyframe:
+            return False
+        if self._context.name == "h264":
+            return _is_idr(bytes(packet), self._context.extradata or b"")
+        return self._context.name in _KEY_IS_RANDOM_ACCESS
+
+    def _pick(self, start: int, stop: int, wanted: Mapping[int, int], skip: bool = True) -> dict[int, np.ndarray]:
+        """Decodes packets [start, stop) until the frames of `wanted`, {packet: index}, are there."""
+        due = {self._packets[position].pts: index for position, index in wanted.items()}
+        frames: dict[int, np.ndarray] = {}
+        for frame in self._decode(start, stop, wanted if skip and self._context.name in _SKIPS_EXACTLY else None):
+            if frame.pts in due:
+                index = due.pop(frame.pts)
+                frames[index] = self._picture(frame, index)
+            if not due:
+                break
+        return frames
+
+    def _decode(self, start: int, stop: int, needed: Container[int] | None = None) -> Iterator[av.VideoFrame]:
+        """What comes out of packets [start, stop); with `needed`, frames that no other needs may be left out."""
+        self._context.flush_buffers()
+        self._context.skip_frame = "DEFAULT"
+        for position in range(start, stop):
+            if needed is not None:
+                self._context.skip_frame = "DEFAULT" if position in needed else "NONREF"
+            yield from self._context.decode(self._packets[position])
+        yield from self._context.decode(None)
+
+    def _picture(self, frame: av.VideoFrame, index: int) -> np.ndarray:
+        """A decoded frame -> (H, W, 3), upright."""
+        if frame.is_corrupt:
+            self.quality += (f"corrupt frame {index}",)
+        rgb = self._reformatter.reformat(frame, format="rgb24", **_ONE_THREAD)
+        plane = rgb.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
+        return np.rot90(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3), round(frame.rotation / 90))
+
+
+_BROKEN = (av.error.FFmpegError, OSError, IndexError, ValueError)
+
+
+@contextmanager
+def _as_decode_error(path: str) -> Iterator[None]:
+    """Turns the several ways in which PyAV fails into one."""
+    try:
+        yield
+    except DecodeError:
+        raise
+    except _BROKEN as error:
+        raise DecodeError(path, getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
+
+
+def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    if container.format.name == "tty" or not container.streams.video:  # FFmpeg would draw a text file as a picture
+        raise DecodeError(container.name, "has no video stream")
+    stream = container.streams.video[0]
+    stream.thread_type = "NONE"  # the loader's workers are the parallelism; frame threads deadlock on an early exit
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def _display_order(packets: Sequence[av.Packet], codec: str, container: str) -> list[int] | None:
+    """Places of the packets that hold a frame to be shown, in the order of showing.
+
+    None where time stamps do not tell: AVI has none (FFmpeg makes them up, wrongly with B-frames), raw streams have
+    none, and a cut that begins amid a group of pictures has them for frames that no decoder can give.
+    """
+    times = [packet.pts for packet in packets]
+    if container == "avi" or None in times or len(set(times)) < len(times):
+        return None
+    if packets and (not packets[0].is_keyframe or min(times) < times[0]):
+        return None
+    shown = [place for place, packet in enumerate(packets) if not packet.is_discard and not _is_hidden(packet, codec)]
+    return sorted(shown, key=times.__getitem__)
+
+
+def _is_hidden(packet: av.Packet, codec: str) -> bool:
+    """VP8 stores frames that are only referred to as packets of their own (RFC 6386, 9.1: the show_frame bit)."""
+    return codec == "vp8" and not memoryview(packet)[0] & 0x10
+
+
+def _is_idr(packet: bytes, extradata: bytes) -> bool:
+    """Whether an h264 packet is IDR: what follows other key frames may look past them."""
+    kinds = _nal_kinds(packet, (extradata[4] & 3) + 1 if extradata[:1] == _AVCC and len(extradata) > 4 else 0)
+    return next((kind == _NAL_IDR for kind in kinds if kind in _NAL_SLICES), False)
+
+
+def _nal_kinds(packet: bytes, length_size: int) -> Iterator[int]:
+    """Types of the NAL units of an h264 packet; each has a length of so many bytes before it, or (0) a start code."""
+    if length_size:
+        place = length_size
+        while place < len(packet):
+            yield packet[place] & 31
+            place += int.from_bytes(packet[place - length_size : place], "big") + length_size
+        return
+    place = packet.find(_START_CODE)
+    while 0 <= place < len(packet) - len(_START_CODE):
+        yield packet[place + len(_START_CODE)] & 31
+        place = packet.find(_START_CODE, place + len(_START_CODE))
+
+
+def _cut_short(
+    container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
+) -> tuple[str, ...]:
+    """A remark where the packets end well before the duration in the header, as in a half-downloaded file."""
+    stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
+    times = [time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None]
+    end = (max(times) - min(0, *times)) * stream.time_base if times else stated
+    missing = float(stated - end)
+    return (f"ends {missing:.1f} s before its stated duration",) if missing > max(1.0, 0.1 * stated) else ()

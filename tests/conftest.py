@@ -1,0 +1,1 @@
+"""What every test may use; modules beside this file (`videos`) can be imported by name."""

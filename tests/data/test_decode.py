@@ -1,0 +1,273 @@
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from video_adapters.data.decode import DecodeError, VideoReader
+from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
+
+LENGTH = 40
+# Three groups of pictures and a bit more; never a new key frame by scene change.
+GROUPS = {"g": "12", "sc_threshold": "0", "crf": "12"}
+
+
+def h264(folder: Path, name: str = "video.mp4", **options: str) -> Path:
+    return write_video(folder / name, numbered_frames(LENGTH), options=GROUPS | options)
+
+
+def open_gop(folder: Path) -> Path:
+    """Packets 10 to 12 are shown before the key frame of packet 9, and also refer to what comes before it."""
+    return h264(folder, **{"x264-params": "open-gop=1:keyint=12:min-keyint=1:bframes=3:b-adapt=0:scenecut=0"})
+
+
+def hevc(folder: Path) -> Path:
+    quiet = {"x265-params": "log-level=none:keyint=12:bframes=3:pools=none:frame-threads=1", "preset": "ultrafast"}
+    return write_video(folder / "video.mp4", numbered_frames(LENGTH), "libx265", quiet)
+
+
+def vpx(folder: Path, codec: str = "libvpx-vp9") -> Path:
+    # Looking ahead, libvpx-vp9 packs frames that are never shown together with others.
+    options = {"g": "15", "lag-in-frames": "16", "auto-alt-ref": "1", "b": "1M", "cpu-used": "8"}
+    return write_video(folder / "video.webm", numbered_frames(LENGTH), codec, options)
+
+
+def variable_rate(folder: Path) -> Path:
+    times = np.cumsum(np.random.default_rng(1).integers(10, 300, LENGTH)) + 500
+    return write_video(
+        folder / "video.mkv", numbered_frames(LENGTH), options=GROUPS | {"bf": "2"}, times=times.tolist()
+    )
+
+
+def avi(folder: Path) -> Path:
+    return write_video(folder / "video.avi", numbered_frames(LENGTH), "mpeg4", {"bf": "2", "g": "12", "qmin": "1"})
+
+
+def odd_size(folder: Path) -> Path:
+    return write_video(folder / "video.webm", numbered_frames(LENGTH, 51, 67), "libvpx-vp9", {"cpu-used": "8"})
+
+
+WHOLE = {
+    "no B-frames": lambda folder: h264(folder, bf="0"),
+    "B-frames": lambda folder: h264(folder, bf="3"),
+    "one group of pictures": lambda folder: h264(folder, bf="3", g="250"),
+    "open groups": open_gop,
+    "intra refresh": lambda folder: h264(folder, bf="0", **{"x264-params": "intra-refresh=1:keyint=12"}),
+    "4:4:4, odd size": lambda folder: write_video(
+        folder / "video.mp4", numbered_frames(LENGTH, 49, 65), options=GROUPS, pix_fmt="yuv444p"
+    ),
+    "transport stream": lambda folder: h264(folder, "video.ts", bf="3"),
+    "raw stream": lambda folder: h264(folder, "video.h264", bf="3"),
+    "h264 in AVI": lambda folder: h264(folder, "video.avi", bf="3"),
+    "hevc": hevc,
+    "vp9": vpx,
+    "vp8": lambda folder: vpx(folder, "libvpx"),
+    "variable rate": variable_rate,
+    "avi": avi,
+    "motion jpeg": lambda folder: write_video(
+        folder / "video.avi", numbered_frames(LENGTH), "mjpeg", {"qmin": "2"}, pix_fmt="yuvj420p"
+    ),
+    "odd size": odd_size,
+}
+CUT = {
+    "from amid a group": lambda folder: copy_packets(h264(folder, bf="3"), folder / "cut.mp4", first=5),
+    "from amid a group without B-frames": lambda folder: copy_packets(
+        h264(folder, bf="0"), folder / "cut.mkv", first=5
+    ),
+    "from amid a group of a transport stream": lambda folder: copy_packets(
+        h264(folder, "video.ts", bf="3"), folder / "cut.ts", first=5
+    ),
+    "from an open group": lambda folder: copy_packets(open_gop(folder), folder / "cut.mkv", first=9),
+    "by an edit list": lambda folder: copy_packets(h264(folder, bf="3"), folder / "cut.mp4", shift=7),
+    "late start": lambda folder: copy_packets(h264(folder, bf="3"), folder / "cut.mkv", shift=-900),
+    "short": lambda folder: copy_packets(h264(folder, bf="3"), folder / "cut.mp4", stop=24),
+}
+
+
+def reads_like_sequential_decoding(path: Path) -> np.ndarray:
+    expected = decode_in_sequence(path)
+    generator = np.random.default_rng(2)
+    with VideoReader(str(path)) as video:
+        assert video.num_frames == len(expected)
+        for size in (1, 1, 1, 4, 8, 8):
+            indices = generator.integers(0, len(expected), size).tolist()  # unsorted, some of them twice
+            np.testing.assert_array_equal(video.read(indices), expected[indices])
+        last = len(expected) - 1
+        np.testing.assert_array_equal(video.read([last, 0, last]), expected[[last, 0, last]])
+        np.testing.assert_array_equal(video.read(range(len(expected))), expected)
+    return expected
+
+
+@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
+def test_frames_are_those_of_sequential_decoding(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    frames = reads_like_sequential_decoding(make(tmp_path))
+    assert [frame_number(frame) for frame in frames] == list(range(LENGTH))
+
+
+@pytest.mark.parametrize("make", CUT.values(), ids=CUT)
+def test_frames_of_a_cut_file_are_those_of_sequential_decoding(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    frames = reads_like_sequential_decoding(make(tmp_path))
+    numbers = [frame_number(frame) for frame in frames]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def test_an_edit_list_hides_frames(tmp_path: Path) -> None:
+    with VideoReader(str(CUT["by an edit list"](tmp_path))) as video:
+        assert video.num_frames == LENGTH - 7
+        assert frame_number(video.read([0])[0]) == 7
+
+
+# The display matrix (a, b, c, d) sends (x, y) to (ax + cy, bx + dy), y pointing down: (0, 1, -1, 0) is clockwise.
+@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), 1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 3)])
+def test_a_rotated_video_is_read_upright(matrix: tuple[int, ...], turns: int, tmp_path: Path) -> None:
+    stored = np.rot90(numbered_frames(LENGTH), turns, axes=(1, 2))  # counter-clockwise; the matrix undoes it
+    path = rotate_on_display(write_video(tmp_path / "video.mp4", stored, options=GROUPS), matrix)
+    with VideoReader(str(path)) as video:
+        frames = video.read([3, 30])
+    assert frames.shape == (2, 48, 64, 3)
+    assert [frame_number(frame) for frame in frames] == [3, 30]
+
+
+# Key frames are every 12 packets (VP9: 15), and without B-frames packet = frame.
+@pytest.mark.parametrize(
+    ("make", "ranges"),
+    [
+        (lambda folder: h264(folder, bf="0"), [(12, 16), (36, 39)]),
+        (lambda folder: h264(folder, "video.ts", bf="0"), [(12, 16), (36, 39)]),
+        (vpx, [(0, 15), (15, 16), (30, 39)]),
+        (WHOLE["intra refresh"], [(0, 39)]),
+    ],
+    ids=["h264", "h264 with start codes", "vp9", "key frames that are not IDR"],
+)
+def test_decoding_starts_and_stops_close_to_what_is_wanted(
+    make: Callable[[Path], Path], ranges: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[tuple[int, int]] = []
+    decode = VideoReader._decode
+    monkeypatch.setattr(VideoReader, "_decode", lambda self, *args: decoded.append(args[:2]) or decode(self, *args))
+    with VideoReader(str(make(tmp_path))) as video:
+        video.read([38, 14, 15])
+    assert decoded == ranges
+
+
+def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path) -> None:
+    path = vpx(tmp_path, "libvpx")
+    with VideoReader(str(path)) as video:
+        packet = bytes(video._packets[7])
+    path.write_bytes(path.read_bytes().replace(packet, bytes([packet[0] & ~0x10]) + packet[1:]))
+    frames = reads_like_sequential_decoding(path)
+    assert [frame_number(frame) for frame in frames] == [number for number in range(LENGTH) if number != 7]
+
+
+def test_a_broken_packet_costs_only_the_frames_that_need_it(tmp_path: Path) -> None:
+    path = h264(tmp_path, bf="0")
+    expected = decode_in_sequence(path)
+    with VideoReader(str(path)) as video:
+        broken = bytes(video._packets[17])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(broken, b"\xff" * len(broken)))
+    with VideoReader(str(path)) as video:
+        np.testing.assert_array_equal(video.read([2, 16, 25, 39]), expected[[2, 16, 25, 39]])
+        with pytest.raises(DecodeError, match=r"video\.mp4: "):
+            video.read([20])
+        np.testing.assert_array_equal(video.read([5]), expected[[5]])
+
+
+def test_a_wrong_start_is_made_good_by_decoding_from_end_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = h264(tmp_path, bf="3")
+    expected = decode_in_sequence(path)
+    monkeypatch.setattr(VideoReader, "_groups", lambda self, positions: [(positions[-1], [positions[-1]])])
+    with VideoReader(str(path)) as video:
+        np.testing.assert_array_equal(video.read([7, 17, 31]), expected[[7, 17, 31]])
+
+
+def test_half_a_download_is_remarked_on(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mkv", numbered_frames(120), options=GROUPS)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with VideoReader(str(path)) as video:
+        assert 30 < video.num_frames < 90
+        assert video.quality[0].endswith("s before its stated duration")
+        assert frame_number(video.read([20])[0]) == 20
+
+
+def test_damage_that_the_decoder_hides_is_remarked_on(tmp_path: Path) -> None:
+    path = h264(tmp_path, bf="0", g="250")
+    with VideoReader(str(path)) as video:
+        victim = bytes(video._packets[20])
+        assert frame_number(video.read([20])[0]) == 20
+        assert video.quality == ()
+    half = len(victim) // 2
+    path.write_bytes(path.read_bytes().replace(victim, victim[:half] + bytes(len(victim) - half)))
+    with VideoReader(str(path)) as video:
+        video.read([19, 20])
+        assert video.quality == ("corrupt frame 20",)
+
+
+def test_names_and_metadata_may_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = h264(tmp_path, bf="0")
+    for name in ("-a:b c.mp4", "ü=(1)#é.mp4", os.fsdecode(b"\xff\xfe.mp4")):
+        os.rename(plain, name)
+        with VideoReader(name) as video:
+            assert video.num_frames == LENGTH
+        os.rename(name, plain)
+
+
+@pytest.mark.parametrize("indices", [[], [-1], [0, LENGTH]])
+def test_indices_outside_the_video_are_refused(indices: list[int], tmp_path: Path) -> None:
+    with VideoReader(str(h264(tmp_path))) as video, pytest.raises(ValueError, match="there are 0 to 39"):
+        video.read(indices)
+
+
+def sound_only(folder: Path) -> Path:
+    path = folder / "sound.wav"
+    path.write_bytes(
+        b"RIFF" + (36 + 800).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+        + bytes.fromhex("0100 0100 401f0000 401f0000 0100 0800") + b"data" + (800).to_bytes(4, "little") + bytes(800)
+    )  # fmt: skip
+    return path
+
+
+def holding(name: str, content: bytes) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return make
+
+
+BROKEN = {
+    "missing": (lambda folder: folder / "none.mp4", "No such file"),
+    "empty": (holding("empty.mp4", b""), "Invalid data"),
+    "text": (holding("text.mp4", b"not a video\n" * 50), "Invalid data"),
+    "text that FFmpeg would draw": (holding("text.txt", b"not a video\n" * 50), "no video stream"),
+    "a folder": (lambda folder: folder, "directory"),
+    "sound only": (sound_only, "no video stream"),
+}
+
+
+@pytest.mark.parametrize(("make", "reason"), BROKEN.values(), ids=BROKEN)
+def test_what_is_no_video_raises_one_error(make: Callable[[Path], Path], reason: str, tmp_path: Path) -> None:
+    path = str(make(tmp_path))
+    with pytest.raises(DecodeError, match=reason) as caught:
+        VideoReader(path)
+    assert caught.value.path == path
+    assert str(caught.value).startswith(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_raises_one_error(tmp_path: Path) -> None:
+    path = h264(tmp_path)
+    path.chmod(0)
+    with pytest.raises(DecodeError, match="denied"):
+        VideoReader(str(path))
+
+
+def test_the_error_survives_the_way_out_of_a_worker() -> None:
+    error = pickle.loads(pickle.dumps(DecodeError("a.mp4", "broken")))
+    assert (error.path, error.reason, str(error)) == ("a.mp4", "broken", "a.mp4: broken")
