@@ -1,0 +1,89 @@
+"""Which frames of a video make a clip: frame counts in, indices out.
+
+Both rules are those of AIM's published recipes (Yang et al. 2023, section 4.1 and the official configs).
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """One frame from each of `num_frames` equal stretches, so that a clip spans the video (SSv2, Diving-48)."""
+
+    num_frames: int  # frames per clip
+
+    def __post_init__(self) -> None:
+        _check_positive(num_frames=self.num_frames)
+
+    def train(self, length: int, generator: np.random.Generator) -> list[int]:
+        """A uniformly drawn frame of each stretch, for a video of `length` frames.
+
+        Raises:
+            ValueError: `length` is not positive.
+        """
+        return [int(generator.integers(first, last, endpoint=True)) for first, last in self._stretches(length)]
+
+    def test(self, length: int, num_clips: int) -> list[list[int]]:
+        """The middle frame of each stretch; there is but one such clip.
+
+        Raises:
+            ValueError: `length` is not positive, or `num_clips` is not 1.
+        """
+        if num_clips != 1:
+            raise ValueError(
+                f"{num_clips} clips asked for: the middles of the segments make 1; more views are more crops"
+            )
+        return [[(first + last) // 2 for first, last in self._stretches(length)]]
+
+    def _stretches(self, length: int) -> list[tuple[int, int]]:
+        """First and last frame of each stretch; neighbours share a frame."""
+        _check_positive(length=length)
+        size = (length - 1) / self.num_frames
+        bounds = [round(size * i) for i in range(self.num_frames + 1)]
+        return list(pairwise(bounds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strided:
+    """Frames `stride` apart; a video that is too short starts again from its first frame (Kinetics)."""
+
+    num_frames: int  # frames per clip
+    stride: int  # from one frame of the clip to the next, in frames of the video
+
+    def __post_init__(self) -> None:
+        _check_positive(num_frames=self.num_frames, stride=self.stride)
+
+    def train(self, length: int, generator: np.random.Generator) -> list[int]:
+        """A clip at a uniformly drawn place, for a video of `length` frames.
+
+        Raises:
+            ValueError: `length` is not positive.
+        """
+        return self._clip(int(generator.integers(max(1, self._num_starts(length)))), length)
+
+    def test(self, length: int, num_clips: int) -> list[list[int]]:
+        """Clips that start amid `num_clips` equal shares of the possible starts; all at 0 if the video is too short.
+
+        Raises:
+            ValueError: `length` or `num_clips` is not positive.
+        """
+        _check_positive(num_clips=num_clips)
+        share = max(0, self._num_starts(length)) / num_clips
+        return [self._clip(int(i * share + share / 2), length) for i in range(num_clips)]
+
+    def _num_starts(self, length: int) -> int:
+        """Places where a clip fits, its last stride included; 0 or less if the video is too short."""
+        _check_positive(length=length)
+        return length - self.num_frames * self.stride + 1
+
+    def _clip(self, start: int, length: int) -> list[int]:
+        return [(start + i * self.stride) % length for i in range(self.num_frames)]
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(f"{name} is {number}, must be at least 1")
