@@ -83,6 +83,9 @@ class Strided:
         return [(start + i * self.stride) % length for i in range(self.num_frames)]
 
 
+Sampling = Segments | Strided
+
+
 def _check_positive(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:

@@ -1,0 +1,145 @@
+"""Frames to clips: crop, resize, flip, augment; uint8 in, uint8 out, one draw for all frames of a clip.
+
+Clips leave in channels-last memory: nothing is then copied on the way in, and little on the way through.
+Every resize is bilinear with antialiasing, torchvision's default. (The published pipelines resize by OpenCV, bilinear
+without antialiasing.)
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from video_adapters.data.augment import RandAugment, erase_box, jitter_colors
+
+_CROP_TRIALS = 10  # as in torchvision
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTransform:
+    """Random crop, flip, colour jitter, RandAugment and erasing; everything random is drawn once per clip.
+
+    The crop is a RandomResizedCrop, cut from the frames as they are and resized once. With `resize`, the frames' short
+    side is first brought to that size, as published (AIM: 256).
+
+    Raises:
+        ValueError: a size, range or probability is impossible.
+    """
+
+    image_size: int  # side of the clip's square frames, pixels
+    resize: int | None = None  # short side before the crop, pixels; None: native
+    area: Sequence[float] = (0.08, 1.0)  # least and largest share of the frame that the crop takes
+    aspect: Sequence[float] = (3 / 4, 4 / 3)  # least and largest width / height of the crop
+    flip: float = 0.0  # probability of a horizontal flip
+    flip_labels: Sequence[Sequence[int]] = ()  # pairs of classes that a flip turns into each other (left, right)
+    rand_augment: RandAugment | None = None
+    color_jitter: float | None = None  # brightness, contrast and saturation change by up to this share
+    erase: float = 0.0  # probability of erasing a box
+
+    def __post_init__(self) -> None:
+        _check_sizes(image_size=self.image_size, resize=self.resize)
+        for name, (low, high), most in [("area", self.area, 1.0), ("aspect", self.aspect, math.inf)]:
+            if not 0 < low <= high <= most:
+                raise ValueError(f"{name} is {low} to {high}, must rise within 0 (excluded) to {most}")
+        for name, rate in [("flip", self.flip), ("erase", self.erase)]:
+            if not 0 <= rate <= 1:
+                raise ValueError(f"{name} is {rate}, must be a probability")
+        if self.color_jitter is not None and not 0 <= self.color_jitter <= 1:
+            raise ValueError(f"color_jitter is {self.color_jitter}, must be from 0 to 1")
+        named = [label for pair in self.flip_labels for label in pair]
+        if any(len(pair) != 2 for pair in self.flip_labels) or len(set(named)) < len(named):
+            raise ValueError(f"flip_labels {self.flip_labels} must be pairs of classes, each class in one of them")
+
+    def __call__(self, frames: np.ndarray, label: int, generator: np.random.Generator) -> tuple[Tensor, int]:
+        """(T, H, W, 3) -> (1, T, 3, S, S), and the label, which a flip may change."""
+        clip = _channels_first(frames)
+        if self.resize is not None:
+            clip = F.resize(clip, [self.resize], antialias=True)
+        top, left, height, width = self._crop(clip.shape[-2], clip.shape[-1], generator)
+        clip = clip[..., top : top + height, left : left + width]
+        clip = F.resize(clip, [self.image_size, self.image_size], antialias=True)
+        if generator.random() < self.flip:
+            clip, label = clip.flip(-1), self._flipped(label)
+        if self.color_jitter is not None:
+            clip = jitter_colors(clip, self.color_jitter, generator)
+        if self.rand_augment is not None:
+            clip = self.rand_augment(clip, generator)
+        if generator.random() < self.erase:
+            clip = erase_box(clip, generator)
+        return _views([clip]), label
+
+    def _crop(self, height: int, width: int, generator: np.random.Generator) -> tuple[int, int, int, int]:
+        """Top, left, height and width of a random crop: uniform in area, log-uniform in aspect (Szegedy et al. 2015).
+
+        Where no draw fits, the largest central crop whose aspect is allowed.
+        """
+        (smallest, largest), (least, most) = self.area, self.aspect
+        for _ in range(_CROP_TRIALS):
+            area = height * width * generator.uniform(smallest, largest)
+            aspect = math.exp(generator.uniform(math.log(least), math.log(most)))
+            w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if 0 < w <= width and 0 < h <= height:
+                return int(generator.integers(height - h + 1)), int(generator.integers(width - w + 1)), h, w
+        w, h = min(width, round(height * most)), min(height, round(width / least))
+        return (height - h) // 2, (width - w) // 2, h, w
+
+    def _flipped(self, label: int) -> int:
+        return next((b if label == a else a for a, b in self.flip_labels if label in (a, b)), label)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestTransform:
+    """Fixed square crops of the frames, their short side brought to `resize`.
+
+    One crop is the centre; three are left, centre and right, or top, middle and bottom of upright frames.
+
+    Raises:
+        ValueError: a size is impossible, or `crops` neither 1 nor 3.
+    """
+
+    __test__: ClassVar[bool] = False  # not one of pytest's
+
+    image_size: int  # side of the clip's square frames, pixels
+    resize: int = 256  # short side before the crop, pixels
+    crops: int = 1
+
+    def __post_init__(self) -> None:
+        _check_sizes(image_size=self.image_size, resize=self.resize)
+        if self.resize < self.image_size:
+            raise ValueError(f"crops of {self.image_size} do not fit in frames resized to {self.resize}")
+        if self.crops not in (1, 3):
+            raise ValueError(f"crops is {self.crops}, must be 1 or 3")
+
+    def __call__(self, frames: np.ndarray) -> Tensor:
+        """(T, H, W, 3) -> (crops, T, 3, S, S)."""
+        clip = F.resize(_channels_first(frames), [self.resize], antialias=True)
+        spare = [side - self.image_size for side in clip.shape[-2:]]
+        along = 1 if spare[1] >= spare[0] else 0  # the axis that the crops differ in: the longer one
+        corners = []
+        for share in (0, spare[along] // 2, spare[along]) if self.crops == 3 else (spare[along] // 2,):
+            corner = [side // 2 for side in spare]
+            corner[along] = share
+            corners.append(corner)
+        size = self.image_size
+        return _views([clip[..., top : top + size, left : left + size] for top, left in corners])
+
+
+def _check_sizes(**sizes: int | None) -> None:
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise ValueError(f"{name} is {size}, must be at least 1 pixel")
+
+
+def _channels_first(frames: np.ndarray) -> Tensor:
+    """(T, H, W, 3) -> (T, 3, H, W), the memory shared."""
+    return torch.from_numpy(frames).permute(0, 3, 1, 2)
+
+
+def _views(clips: Sequence[Tensor]) -> Tensor:
+    """V clips (T, 3, H, W) -> (V, T, 3, H, W) in channels-last memory."""
+    return torch.stack([clip.permute(0, 2, 3, 1) for clip in clips]).permute(0, 1, 4, 2, 3)
