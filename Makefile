@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV ?= .venv
+PYTHON ?= python3
+PIP_ARGS ?=   # such as an index of torch builds for an older card
+ARGS ?=       # passed on: make train ARGS="adapter=none"
+READY := $(VENV)/.ready
+
+.PHONY: help install train test test-slow check format clean
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(READY) ## Create .venv and install the project with its tools
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "$(PYTHON) is $$($(PYTHON) --version); 3.10 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: install ## Set up, then train AIM on the embedded data set (ARGS="..." for more)
+	$(VENV)/bin/python src/train.py $(ARGS)
+
+test: install ## Set up, then run the tests
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+test-slow: install ## The tests that take minutes
+	$(VENV)/bin/python -m pytest -m 'slow and not gpu and not network' $(ARGS)
+
+check: install ## Lint, format check, types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+format: install ## Format and fix what can be fixed
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean: ## Remove what was built, cached or rendered; runs in logs/ stay
+	rm -rf $(VENV) data/moving_shapes .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
