@@ -1,0 +1,128 @@
+"""Which video goes into which batch on which process: exact for any number of videos, processes and accumulations."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+
+
+class Key(NamedTuple):
+    """One video's place in the order; with the seed, all that its clip depends on."""
+
+    index: int
+    epoch: int
+    weight: float  # share of the optimizer step's loss; 0 for a repeat that only fills a batch up
+
+
+class Split(NamedTuple):
+    """How one optimizer step's clips are spread."""
+
+    clips: int  # per device and forward pass
+    accumulation: int  # forward passes per step
+
+
+def split_step(per_step: int, per_device: int, devices: int) -> Split:
+    """The fewest forward passes that give `per_step` clips from `devices` devices, none above `per_device` clips.
+
+    Raises:
+        ValueError: when the clips of a step do not divide over the devices.
+    """
+    if min(per_step, per_device) < 1:
+        raise ValueError(f"batch.per_step is {per_step} and batch.per_device {per_device}; both must be at least 1")
+    if per_step % devices:
+        fits = [n for n in range(1, devices + 1) if per_step % n == 0]
+        raise ValueError(
+            f"batch.per_step={per_step} clips do not divide over {devices} devices; "
+            f"take {' or '.join(map(str, fits[-3:]))} devices or a multiple of {devices} clips"
+        )
+    share = per_step // devices
+    accumulation = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= per_device)
+    return Split(share // accumulation, accumulation)
+
+
+class StepSampler(Sampler[list[Key]]):
+    """Batches of keys for one process, shuffled anew each epoch, every video exactly once an epoch.
+
+    Videos are dealt to optimizer steps first, then to processes, so the step's content does not depend on how many
+    processes share it. A last step that is short is filled up with repeats of weight 0, just enough that every process
+    has the same number of batches; weights are 1 / (videos in the step), so a step's loss is their mean whatever
+    the batches' sizes.
+
+    Args:
+        num_videos: size of the data set.
+        split: clips per forward pass, and passes per step.
+        world_size, rank: number of processes and which one this is.
+        seed: of the order.
+        shuffle: false for evaluation: the data set's own order, epoch 0.
+    """
+
+    def __init__(
+        self, num_videos: int, split: Split, *, world_size: int = 1, rank: int = 0, seed: int = 0, shuffle: bool = True
+    ) -> None:
+        self.num_videos = num_videos
+        self.split = split
+        self.world_size = world_size
+        self.rank = rank
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+        self.skip = 0  # batches left out at the start of the next iteration, once: those given before an interruption
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order; Lightning calls it before each epoch."""
+        self.epoch = epoch if self.shuffle else 0
+
+    @property
+    def per_step(self) -> int:
+        """Videos in a full optimizer step, over all processes."""
+        return self.split.clips * self.split.accumulation * self.world_size
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.num_videos, self.per_step)
+        return full * self.split.accumulation + -(-rest // (self.world_size * self.split.clips))
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        skip, self.skip = self.skip, 0  # at the first batch: a DataLoader may ask for iterators that it never uses
+        yield from islice(self._batches(), skip, None)
+
+    def _batches(self) -> Iterator[list[Key]]:
+        order = np.arange(self.num_videos)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_videos)
+        for start in range(0, self.num_videos, self.per_step):
+            mine = self._mine(order[start : start + self.per_step])
+            for first in range(0, len(mine), self.split.clips):
+                yield mine[first : first + self.split.clips]
+
+    def _mine(self, step: np.ndarray) -> list[Key]:
+        """This process's keys of one optimizer step."""
+        keys = [Key(int(index), self.epoch, 1 / len(step)) for index in step]
+        filler = keys[0]._replace(weight=0.0)
+        keys += [filler] * (-len(keys) % self.world_size)
+        return keys[self.rank :: self.world_size]
+
+
+class ResumableLoader(DataLoader):
+    """A DataLoader over a StepSampler that goes on where a checkpoint left it; Lightning calls the two state methods."""
+
+    def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
+        super().__init__(*args, batch_sampler=batch_sampler, **kwargs)
+        self.steps = batch_sampler
+        self._given = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self._given = self.steps.skip
+        for batch in super().__iter__():
+            self._given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """The epoch and how many of its batches have been given out."""
+        return {"epoch": self.steps.epoch, "batches": self._given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on after the batches that `state` says were given out; a finished epoch leaves nothing to skip."""
+        self.steps.set_epoch(state["epoch"])
+        self.steps.skip = state["batches"] % len(self.steps)
