@@ -1,0 +1,19 @@
+"""Scores a checkpoint: python src/eval.py checkpoint=RUN/checkpoints/best.ckpt"""
+
+import hydra
+from omegaconf import DictConfig
+
+from video_adapters.training import entry
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
+def main(cfg: DictConfig) -> None:
+    """Rebuilds the model from the checkpoint's own config and tests it."""
+    from video_adapters.training.evaluate import evaluate  # here, so that --help answers at once
+
+    entry.run(lambda: evaluate(cfg))
+
+
+if __name__ == "__main__":
+    entry.set_up()
+    main()

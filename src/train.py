@@ -1,0 +1,19 @@
+"""Trains adapters in a frozen image transformer on videos: python src/train.py --help"""
+
+import hydra
+from omegaconf import DictConfig
+
+from video_adapters.training import entry
+
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    """Trains and tests; returns the best figure that sweeps compare, val/top1."""
+    from video_adapters.training.run import train  # here, so that --help and wrong keys answer at once
+
+    return entry.run(lambda: train(cfg, entry.command_line())).get("val/top1")
+
+
+if __name__ == "__main__":
+    entry.set_up()
+    main()

@@ -1,0 +1,214 @@
+"""Loaders and workers; the one home of the task's facts: num_frames, image_size, num_classes, sampling, views."""
+
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from video_adapters.data.annotations import Annotations, Videos
+from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
+from video_adapters.data.sample import Sampling
+from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
+from video_adapters.data.transform import TestTransform, TrainTransform
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """A test protocol: which views of a video are scored."""
+
+    clips: int = 1  # temporal clips per video
+    crops: int = 1  # crops per clip: 1 (centre) or 3
+    resize: int = 256  # short side before the crop, in pixels
+
+    def __post_init__(self) -> None:
+        if self.clips < 1 or self.crops not in (1, 3):
+            raise ValueError(f"views are {self.clips} clips x {self.crops} crops, expected at least 1 clip, and 1 or 3 crops")
+
+    def __len__(self) -> int:
+        return self.clips * self.crops
+
+
+class VideoData(L.LightningDataModule):
+    """One data set, from its annotation files to batches.
+
+    Args:
+        root: folder of the data set.
+        annotations: reader of the data set's own files, to be called with `root`.
+        num_frames: T, frames per clip.
+        image_size: side of the square frames the encoder gets, in pixels.
+        num_classes: size of the head; must agree with the annotation files.
+        sampling: which frames make a clip; to be called with `num_frames`.
+        train_transform: augmentation of a training clip; to be called with `image_size`.
+        val_views, test_views: what is scored after each epoch, and at the end.
+        train_split, val_split, test_split: the annotation's splits used for each (SSv2's test labels are not public, so
+            papers test on its validation videos).
+        num_workers: processes that decode, per device.
+        per_step, per_device: clips per optimizer step over all devices, and most clips per device and forward pass.
+        max_broken: share of the training videos that may be unreadable before the run stops.
+        max_videos: takes only so many videos of each split (debugging); None takes all.
+        seed: of order, sampling and augmentation.
+        tubelet: frames that the encoder merges into one time token (Swin); 1 for image encoders as they are.
+
+    Raises:
+        ValueError: for impossible numbers, labels that contradict num_classes, and missing data.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        annotations: Callable[..., Annotations],
+        num_frames: int,
+        image_size: int,
+        num_classes: int,
+        sampling: Callable[..., Sampling],
+        train_transform: Callable[..., TrainTransform],
+        val_views: Views,
+        test_views: Views,
+        per_step: int,
+        per_device: int,
+        train_split: str = "train",
+        val_split: str = "val",
+        test_split: str = "test",
+        num_workers: int = 4,
+        max_broken: float = 0.01,
+        max_videos: int | None = None,
+        seed: int = 0,
+        tubelet: int = 1,
+    ) -> None:
+        super().__init__()
+        if num_frames % tubelet:
+            raise ValueError(f"data.num_frames={num_frames} is no multiple of data.tubelet={tubelet}")
+        if not 0 <= max_broken <= 1:
+            raise ValueError(f"data.max_broken is {max_broken}, expected a share from 0 to 1")
+        self.root = root
+        self.annotations = annotations(root=root)
+        self.num_frames = num_frames
+        self.image_size = image_size
+        self.num_classes = num_classes
+        self.sampling = sampling(num_frames=num_frames)
+        self.train_transform = train_transform(image_size=image_size)
+        self.views = {"val": val_views, "test": test_views}
+        self.splits = {"train": train_split, "val": val_split, "test": test_split}
+        self.per_step, self.per_device = per_step, per_device
+        self.num_workers = num_workers
+        self.max_broken = max_broken
+        self.max_videos = max_videos
+        self.seed = seed
+        self.missing: dict[str, list[str]] = {}
+        self._videos: dict[str, Videos] = {}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by label."""
+        return self.annotations.class_names
+
+    def prepare_data(self) -> None:
+        """Lets the data set make itself ready, once per machine (moving_shapes renders here)."""
+        self.annotations.prepare()
+
+    def videos(self, use: str) -> Videos:
+        """The videos that serve `use` (train, val or test), checked against num_classes and the disk, read once.
+
+        Missing files are counted in `self.missing`. In training they are left out, since no clip can be had of them; in
+        evaluation they stay, and count as wrong.
+        """
+        if use not in self._videos:
+            videos = self.annotations.videos(self.splits[use])
+            self._check_labels(videos, use)
+            missing = set(self.annotations.missing(videos))
+            self.missing[use] = sorted(missing)
+            if missing:
+                fate = "left out" if use == "train" else "scored as wrong"
+                log.warning(
+                    "%s: %d of %d videos are missing and %s, such as %s",
+                    self.splits[use], len(missing), len(videos), fate, self.missing[use][0],
+                )  # fmt: skip
+            keep = [i for i, video in enumerate(videos) if video.path not in missing] if use == "train" else None
+            self._videos[use] = self._some(videos if not missing or keep is None else videos.select(keep))
+        return self._videos[use]
+
+    def split_for(self, devices: int) -> Split:
+        """Clips per forward pass and passes per step, on so many devices."""
+        return split_step(self.per_step, self.per_device, devices)
+
+    def train_dataloader(self) -> ResumableLoader:
+        clips = TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed)
+        return self._loader(clips, self.split_for(self._world_size()), shuffle=True)
+
+    def val_dataloader(self) -> ResumableLoader:
+        return self._test_loader("val")
+
+    def test_dataloader(self) -> ResumableLoader:
+        return self._test_loader("test")
+
+    def _test_loader(self, use: str) -> ResumableLoader:
+        views = self.views[use]
+        transform = TestTransform(self.image_size, resize=views.resize, crops=views.crops)
+        clips = TestClips(self.videos(use), self.sampling, transform, views.clips)
+        return self._loader(clips, Split(max(1, self.per_device // len(views)), 1), shuffle=False)
+
+    def _loader(self, clips: Dataset[Sample], split: Split, shuffle: bool) -> ResumableLoader:
+        steps = StepSampler(
+            len(clips),  # type: ignore[arg-type]
+            split,
+            world_size=self._world_size(),
+            rank=self.trainer.global_rank if self.trainer else 0,
+            seed=self.seed,
+            shuffle=shuffle,
+        )
+        return ResumableLoader(
+            clips,
+            batch_sampler=steps,
+            collate_fn=collate,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0 and shuffle,
+            pin_memory=torch.cuda.is_available(),
+            multiprocessing_context="fork" if self.num_workers else None,
+            worker_init_fn=_quiet_worker,
+            generator=torch.Generator(),  # its own: loaders must not draw from the random state that dropout uses
+        )
+
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def _some(self, videos: Videos) -> Videos:
+        if self.max_videos is None or len(videos) <= self.max_videos:
+            return videos
+        # spread over the list, which may be sorted by class
+        return videos.select([int(i) for i in np.linspace(0, len(videos) - 1, self.max_videos)])
+
+    def _check_labels(self, videos: Videos, use: str) -> None:
+        split, names = self.splits[use], self.class_names
+        if not len(videos):
+            raise ValueError(f"the split '{split}' of {self._title()} holds no video")
+        if names and len(names) != self.num_classes:
+            raise ValueError(
+                f"data.num_classes is {self.num_classes}, but {self._title()} has {len(names)} classes, "
+                f"from '{names[0]}' to '{names[-1]}'; set data.num_classes={len(names)}"
+            )
+        low, high = int(videos.labels.min()), int(videos.labels.max())
+        if low < 0:
+            raise ValueError(f"the split '{split}' of {self._title()} has videos without a label; choose another split")
+        if high >= self.num_classes:
+            raise ValueError(
+                f"the split '{split}' of {self._title()} has labels up to {high}, "
+                f"but data.num_classes is {self.num_classes}: labels must lie between 0 and {self.num_classes - 1}"
+            )
+
+    def _title(self) -> str:
+        return f"{type(self.annotations).__name__} in {self.root}"
+
+
+def _quiet_worker(_: int) -> None:
+    """Workers leave Ctrl-C and a first SIGTERM, which may reach the whole process group, to the process that trains."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))

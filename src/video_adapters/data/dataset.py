@@ -1,0 +1,124 @@
+"""Videos to clips: sample, decode, transform in a row; what happens to a broken file is decided here, once."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from video_adapters.data.annotations import Videos
+from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.sample import Sampling
+from video_adapters.data.sampler import Key
+from video_adapters.data.transform import TestTransform, TrainTransform
+
+REPLACEMENTS = 10  # other videos tried for a broken one, before its reader is thought to be at fault
+
+
+class Sample(NamedTuple):
+    """One video, ready to be stacked."""
+
+    clip: Tensor  # (V, T, 3, H, W) uint8, V views
+    label: int
+    weight: float  # share of the optimizer step's loss
+    index: int  # place in the data set
+    broken: tuple[str, ...]  # files that could not be read on the way here, with the reason
+    readable: bool  # false: the clip is blank and the video counts as wrong
+
+
+class Batch(NamedTuple):
+    """Samples stacked. (Lightning moves the tensors to the device, field by field.)"""
+
+    clips: Tensor  # (B, V, T, 3, H, W) uint8
+    labels: Tensor  # (B,)
+    weights: Tensor  # (B,) float
+    indices: Tensor  # (B,)
+    readable: Tensor  # (B,) bool
+    broken: list[str]
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stacks samples; clips keep their channels-last memory, which the transform produced and the device likes."""
+    clips = torch.stack([s.clip.permute(0, 1, 3, 4, 2) for s in samples]).permute(0, 1, 2, 5, 3, 4)
+    return Batch(
+        clips=clips,
+        labels=torch.tensor([s.label for s in samples]),
+        weights=torch.tensor([s.weight for s in samples]),
+        indices=torch.tensor([s.index for s in samples]),
+        readable=torch.tensor([s.readable for s in samples]),
+        broken=[note for s in samples for note in s.broken],
+    )
+
+
+class TrainClips(Dataset[Sample]):
+    """One random clip per video and epoch, a function of (seed, epoch, index) alone.
+
+    A broken file is replaced by another video, drawn by the same generator, and named in `Sample.broken`.
+    """
+
+    def __init__(self, videos: Videos, sampling: Sampling, transform: TrainTransform, seed: int) -> None:
+        self.videos = videos
+        self.sampling = sampling
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, key: Key) -> Sample:
+        generator = np.random.default_rng([self.seed, key.epoch, key.index])
+        index, broken = key.index, []
+        for _ in range(REPLACEMENTS):
+            try:
+                clip, label = self._clip(index, generator)
+            except DecodeError as error:
+                broken.append(str(error))
+                index = int(generator.integers(len(self.videos)))
+                continue
+            return Sample(clip, label, key.weight, key.index, tuple(broken), readable=True)
+        raise ValueError(f"{REPLACEMENTS} training videos in a row could not be read, the last: {broken[-1]}")
+
+    def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
+        video = self.videos[index]
+        with VideoReader(video.path) as reader:
+            frames = reader.read(self.sampling.train(reader.num_frames, generator))
+        return self.transform(frames, video.label, generator)
+
+
+class TestClips(Dataset[Sample]):
+    """The fixed views of each video: clips x crops, decoded together.
+
+    A broken file becomes a blank clip that is not `readable`: it counts as wrong, and is named in `Sample.broken`.
+    """
+
+    __test__ = False  # not one of pytest's
+
+    def __init__(self, videos: Videos, sampling: Sampling, transform: TestTransform, num_clips: int) -> None:
+        self.videos = videos
+        self.sampling = sampling
+        self.transform = transform
+        self.num_clips = num_clips
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, key: Key) -> Sample:
+        video = self.videos[key.index]
+        try:
+            views, broken = self._views(video.path), ()
+        except DecodeError as error:
+            views, broken = self._blank(), (str(error),)
+        return Sample(views, video.label, key.weight, key.index, broken, readable=not broken)
+
+    def _views(self, path: str) -> Tensor:
+        with VideoReader(path) as reader:
+            clips = self.sampling.test(reader.num_frames, self.num_clips)
+            frames = reader.read([i for clip in clips for i in clip])
+        return torch.cat([self.transform(clip) for clip in np.split(frames, self.num_clips)])
+
+    def _blank(self) -> Tensor:
+        size, crops = self.transform.image_size, self.transform.crops
+        shape = (self.num_clips * crops, self.sampling.num_frames, size, size, 3)
+        return torch.zeros(shape, dtype=torch.uint8).permute(0, 1, 4, 2, 3)

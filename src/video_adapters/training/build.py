@@ -1,0 +1,97 @@
+"""From a composed config to the objects it describes."""
+
+import logging
+import os
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.data.datamodule import VideoData
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin
+from video_adapters.training.module import ActionModule
+from video_adapters.training.progress import interactive
+
+log = logging.getLogger(__name__)
+
+
+def build_classifier(cfg: DictConfig) -> VideoClassifier:
+    """The network: encoder, adapters around its blocks, head."""
+    encoder = instantiate(cfg.model)
+    backbone = Backbone(encoder, instantiate(cfg.adapter), cfg.data.num_frames, cfg.memory.checkpoint_blocks)
+    head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
+    return VideoClassifier(backbone, head)
+
+
+def build_data(cfg: DictConfig) -> VideoData:
+    """The data, made ready and checked, so that what is missing shows before anything else starts."""
+    data: VideoData = instantiate(
+        cfg.data, seed=cfg.seed, per_step=cfg.batch.per_step, per_device=cfg.batch.per_device, _convert_="all"
+    )
+    data.prepare_data()
+    return data
+
+
+def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
+    """The training and evaluation steps around a network."""
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    return ActionModule(
+        classifier,
+        optim=instantiate(cfg.optim, _convert_="all"),
+        schedule=instantiate(cfg.schedule, _convert_="all"),
+        label_smoothing=cfg.loss.label_smoothing,
+        origin=Origin(config, data.class_names, classifier.backbone.encoder.fingerprint),
+    )
+
+
+def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]) -> L.Trainer:
+    """Lightning's trainer, with the batch of a step spread over its devices.
+
+    Raises:
+        ValueError: for a batch that does not divide, or several processes inside a sweep.
+    """
+    trainer: L.Trainer = instantiate(
+        cfg.trainer,
+        callbacks=callbacks,
+        logger=loggers,
+        precision=fitting_precision(cfg.trainer.precision, cfg.trainer.accelerator),
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,  # it pads; ours weighs what it repeats with 0
+        enable_progress_bar=interactive(),
+        enable_model_summary=False,
+        _convert_="all",
+    )
+    return trainer
+
+
+def refuse_sweep_over_processes(trainer: L.Trainer, multirun: bool) -> None:
+    """Lightning starts its processes by the command line, which would have each of them replay the whole sweep.
+
+    Raises:
+        ValueError: for several devices in a sweep's job, unless torchrun or SLURM started the processes.
+    """
+    if multirun and trainer.world_size > 1 and "LOCAL_RANK" not in os.environ and "SLURM_PROCID" not in os.environ:
+        raise ValueError(
+            f"trainer.devices={trainer.num_devices} inside a sweep (--multirun): every process would replay the whole "
+            "sweep. Give each job one device, or start the processes from outside, with torchrun or SLURM"
+        )
+
+
+def fitting_precision(precision: str, accelerator: str) -> str:
+    """The precision that the hardware can do: bf16 needs compute capability 8, and fp16 serves the cards below it.
+
+    Says so when it is not what was asked for.
+    """
+    on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    if on_gpu and precision == "bf16-mixed" and torch.cuda.get_device_capability()[0] < 8:
+        log.warning("trainer.precision=bf16-mixed needs compute capability 8; this card has less and runs 16-mixed")
+        return "16-mixed"
+    if not on_gpu and precision == "16-mixed":
+        log.warning("trainer.precision=16-mixed is for GPUs; on this CPU it runs as bf16-mixed")
+        return "bf16-mixed"
+    return precision

@@ -1,0 +1,154 @@
+"""Checkpoints: what trained, and where it came from; frozen weights stay in their own file."""
+
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from torch import Tensor
+
+from video_adapters.model.classifier import VideoClassifier
+
+PREFIX = "classifier."  # of parameter names in files
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a checkpoint says about itself, beside its weights."""
+
+    config: dict[str, Any]  # resolved; rebuilds model, data and protocol
+    class_names: tuple[str, ...]  # by label
+    encoder: str  # fingerprint of the frozen weights
+    version: int = field(default=1, kw_only=True)  # of this layout
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain containers, so that files load with weights_only=True."""
+        return {**asdict(self), "class_names": list(self.class_names)}
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Reads one of our checkpoints onto the CPU, without running code from it.
+
+    Raises:
+        ValueError: for a missing file, and for one that is none of ours.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        near = sorted(str(p) for p in path.glob("**/*.ckpt")) if path.is_dir() else []
+        hint = f"; it is a folder, with {', '.join(near[:4])}" if near else ""
+        raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpicklers fail in too many ways to list; the cause is kept
+        raise ValueError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}") from error
+    if not isinstance(content, dict) or "origin" not in content:
+        raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
+    return content
+
+
+def origin(checkpoint: dict[str, Any]) -> Origin:
+    """Where a checkpoint came from."""
+    content = checkpoint["origin"]
+    return Origin(content["config"], tuple(content["class_names"]), content["encoder"], version=content["version"])
+
+
+def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> None:
+    """Fills what trains from a checkpoint of the same model.
+
+    Raises:
+        ValueError: when the frozen weights or the set of adapters differ, naming the difference.
+    """
+    check_same_model(classifier, own, checkpoint)
+    classifier.load_state_dict(_weights(checkpoint), strict=False)
+
+
+def load_adapters(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> bool:
+    """Starts from a checkpoint's adapters, and from its head where the classes are the same ones.
+
+    Returns: whether the head was taken over too.
+
+    Raises:
+        ValueError: when the frozen weights or the set of adapters differ, naming the difference.
+    """
+    same_classes = origin(checkpoint).class_names == own.class_names
+    check_same_model(classifier, own, checkpoint, head=same_classes)
+    weights = _weights(checkpoint)
+    if not same_classes:
+        weights = {name: value for name, value in weights.items() if not name.startswith("head.")}
+    classifier.load_state_dict(weights, strict=False)
+    return same_classes
+
+
+def check_same_model(
+    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True
+) -> None:
+    """Refuses a checkpoint of another model.
+
+    Raises:
+        ValueError: when the frozen weights or what trains differ.
+    """
+    theirs = origin(checkpoint)
+    if theirs.encoder != own.encoder:
+        raise ValueError(
+            "the checkpoint belongs to other frozen weights: it was trained on "
+            f"{_encoder(theirs)}, the model here stands on {_encoder(own)}; give model.weights=PATH of the right ones"
+        )
+    here = {name: p for name, p in classifier.trainable().items() if head or not name.startswith("head.")}
+    there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
+    if differences := _differences(here, there):
+        raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences))
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there, so that a kill leaves the old one or the new one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    return {name.removeprefix(PREFIX): value for name, value in checkpoint["state_dict"].items()}
+
+
+def _encoder(of: Origin) -> str:
+    model = of.config.get("model", {})
+    name = model.get("encoder", {}).get("model_name", "an encoder")
+    return f"{name} ({model.get('weights') or 'random weights'}, fingerprint {of.encoder[:12]})"
+
+
+def _differences(here: dict[str, Any], there: dict[str, Tensor]) -> list[str]:
+    """What trains here but is not in the checkpoint, the other way round, and what has another shape."""
+    lacks, extra = sorted(here.keys() - there.keys()), sorted(there.keys() - here.keys())
+    found = []
+    if lacks:
+        found.append(f"it lacks {_some(lacks)}")
+    if extra:
+        found.append(f"it has {_some(extra)}, which the model has not")
+    for name in sorted(here.keys() & there.keys()):
+        ours, theirs = tuple(here[name].shape), tuple(there[name].shape)
+        if ours == theirs:
+            continue
+        if name.endswith("temporal_embedding"):
+            return [*found, f"it was trained on {theirs[1]} frames a clip, data.num_frames here is {ours[1]}"]
+        return [*found, f"{name} is {theirs} in it and {ours} here"]
+    return found
+
+
+def _some(names: list[str]) -> str:
+    """Up to four modules by name, and how many more."""
+    modules = list(dict.fromkeys(name.rsplit(".", 2)[0] if name.count(".") > 2 else name for name in names))
+    more = f" and {len(modules) - 4} more" if len(modules) > 4 else ""
+    return ", ".join(modules[:4]) + more

@@ -1,0 +1,32 @@
+"""What a composed experiment costs, counted on the meta device."""
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.model.cost import Cost, count
+from video_adapters.training.build import build_classifier
+from video_adapters.training.progress import summary
+
+
+def cost(cfg: DictConfig) -> Cost:
+    """Counts the model of a composed config; weights are neither loaded nor needed."""
+    bare = cfg.copy()
+    OmegaConf.update(bare, "model.weights", None)
+    OmegaConf.update(bare, "model.allow_random", True)
+    with torch.device("meta"):
+        return count(build_classifier(bare))
+
+
+def print_cost(cfg: DictConfig) -> None:
+    """Prints the counts of one view and of the test protocol."""
+    counts = cost(cfg)
+    views = cfg.data.test_views.clips * cfg.data.test_views.crops
+    summary(
+        f"{cfg.name}: {cfg.model.encoder.model_name}, {cfg.data.num_frames} frames, {cfg.data.num_classes} classes",
+        {
+            "parameters": f"{counts.params / 1e6:.3f} M",
+            "of these train": f"{counts.trainable / 1e6:.3f} M",
+            "one view": f"{counts.macs / 1e9:.3f} GMACs",
+            "test protocol": f"{views} views, {counts.macs * views / 1e9:.1f} GMACs (the papers' GFLOPs)",
+        },
+    )

@@ -1,0 +1,64 @@
+"""What the commands share: environment, config resolvers, and how a run ends."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dotenv import load_dotenv
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from video_adapters.training.errors import explained
+
+PROJECT = Path(__file__).parents[3]
+Result = TypeVar("Result")
+
+
+def set_up() -> None:
+    """Reads `.env`, of the current folder or else the project's, and registers what the configs' interpolations need.
+
+    To be called before Hydra composes: the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT.
+    """
+    load_dotenv(".env") or load_dotenv(PROJECT / ".env")
+    OmegaConf.register_new_resolver("first", _first, replace=True)
+
+
+def command_line() -> list[str]:
+    """What the command line changes in the config, as it was typed."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def run(job: Callable[[], Result]) -> Result:
+    """Runs a command's job: mistakes of its user end in one message, signals in the hint how to go on."""
+    from video_adapters.training.callbacks import Interrupted
+
+    logging.captureWarnings(True)
+    _quiet()
+    try:
+        with explained():
+            return job()
+    except Interrupted as stop:
+        folder = stop.path.parent.parent
+        print(f"\n{stop}\ngo on with: python src/train.py resume={folder}", file=sys.stderr, flush=True)
+        raise SystemExit(stop.code) from None
+
+
+def _first(*values: Any) -> Any:
+    """The first value that is not null: ${first:${resume},a/default}."""
+    return next(value for value in values if value)
+
+
+def _quiet() -> None:
+    """Silences what libraries say on every run without anything for the user to do."""
+    # Lightning advises more workers by the number of cores; ours is set in the data configs
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # the frozen encoder stays in evaluation mode where its library left it so
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+    # the best checkpoint's folder holds last.ckpt already when a run goes on
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+

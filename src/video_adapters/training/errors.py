@@ -1,0 +1,53 @@
+"""From an exception to the one message that its cause deserves."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.errors import CompactHydraException, InstantiationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+PACKAGE = str(Path(__file__).parents[1])
+
+
+class UserError(CompactHydraException):
+    """What the user can mend. Hydra prints it without a stack trace, unless HYDRA_FULL_ERROR=1 asks for one."""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns errors that a config, a file or a command line can cause into a UserError; lets bugs through as they are.
+
+    A ValueError counts when our own code raised it, on purpose and with a message for the user; so does what Lightning
+    says of a wrong set-up. Hydra's wrapping of a constructor's error is taken off.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except InstantiationException as error:
+        raise UserError(_unwrapped(error)) from error
+    except MisconfigurationException as error:
+        raise UserError(f"trainer: {error}") from error
+    except ValueError as error:
+        if _is_ours(error):
+            raise UserError(str(error)) from error
+        raise
+
+
+def _unwrapped(error: InstantiationException) -> str:
+    cause = error.__cause__
+    if cause is None:
+        return str(error)
+    if isinstance(cause, InstantiationException):
+        return _unwrapped(cause)
+    if isinstance(cause, ValueError) and _is_ours(cause):
+        return str(cause)
+    key = str(error).rsplit("full_key: ", 1)[-1]
+    return f"config group '{key}' cannot be built: {type(cause).__name__}: {cause}"
+
+
+def _is_ours(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.startswith(PACKAGE)

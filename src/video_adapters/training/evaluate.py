@@ -1,0 +1,80 @@
+"""Scores a checkpoint by the protocol that its config states."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.training import checkpoint
+from video_adapters.training.build import build_classifier, build_data, build_module, build_trainer
+from video_adapters.training.callbacks import UnreadTests
+from video_adapters.training.progress import summary
+
+log = logging.getLogger(__name__)
+
+
+def evaluate(cfg: DictConfig) -> dict[str, float]:
+    """Rebuilds a checkpoint's model from the checkpoint's own config and tests it.
+
+    Args:
+        cfg: composed from `configs/eval.yaml`; what is not null there replaces what the checkpoint remembers.
+
+    Returns: the scores, as fractions, and the numbers of videos.
+
+    Raises:
+        ValueError: for a missing or foreign checkpoint, weights that have moved, missing data.
+    """
+    if not cfg.checkpoint:
+        raise ValueError("give checkpoint=PATH: the file of a run, such as RUN/checkpoints/best.ckpt")
+    loaded = checkpoint.read(cfg.checkpoint)
+    merged = with_overrides(checkpoint.origin(loaded).config, cfg)
+    L.seed_everything(merged.seed, workers=False, verbose=False)
+    data = build_data(merged)
+    videos = len(data.videos("test"))
+    classifier = build_classifier(merged)
+    module = build_module(merged, classifier, data)
+    checkpoint.load_trained(classifier, module.origin, loaded)
+    trainer = build_trainer(merged, [UnreadTests(str(Path(cfg.run_dir) / "unread.txt"))], [])
+    trainer.test(module, datamodule=data, verbose=False)
+    scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if trainer.is_global_zero:
+        views, missing = data.views["test"], len(data.missing["test"])
+        rows = {"checkpoint": str(cfg.checkpoint)}
+        rows["protocol"] = (
+            f"{data.num_frames} frames x {views.clips} clips x {views.crops} crops, "
+            f"short side {views.resize}, crop {data.image_size}"
+        )
+        unread = int(scores["test/unreadable"])
+        rows["videos"] = f"{videos} scored, of these {missing} missing and {unread - missing} broken (counted as wrong)"
+        rows |= {name: f"{scores[f'test/{name}']:.2%}" for name in ("top1", "top5", "mean_class")}
+        summary(f"split '{data.splits['test']}' of {merged.data.root}", rows)
+    return scores
+
+
+def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
+    """A checkpoint's config with every non-null leaf of `cfg` in its place.
+
+    Raises:
+        ValueError: for a key that the checkpoint's config does not have.
+    """
+    merged = OmegaConf.create(config)
+    changes: Any = OmegaConf.to_container(cfg, resolve=True)
+    for key, value in _leaves({k: v for k, v in changes.items() if isinstance(v, dict)}):
+        parent, _, name = key.rpartition(".")
+        known = OmegaConf.select(merged, parent) or {}
+        if name not in known:
+            raise ValueError(f"{key} is no key of the checkpoint's config, where {parent} has {', '.join(known)}")
+        OmegaConf.update(merged, key, value)
+    return merged
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found += _leaves(value, f"{prefix}{name}.")
+        elif value is not None:
+            found.append((f"{prefix}{name}", value))
+    return found

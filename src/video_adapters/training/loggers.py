@@ -1,0 +1,78 @@
+"""Where figures go: W&B, online or not, and a CSV in the run's folder."""
+
+import csv
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class MetricsCsv(Logger):
+    """A row per logged step in `metrics.csv`; a resumed run goes on in the same file, without what it repeats.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self._rows: list[dict[str, Any]] = []
+        self._columns: list[str] = []
+        self._started = False
+
+    @property
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        return None
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the run's folder holds its config already."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        row = {"step": step or 0, **metrics}
+        known = self._columns
+        if not self._started:
+            self._rows = [old for old in self._read() if int(old["step"]) < row["step"]]
+            self._started = True
+            known = []
+        self._rows.append(row)
+        self._columns = list(dict.fromkeys(name for row in self._rows for name in row))
+        self._write(self._rows, "w") if self._columns != known else self._write([row], "a")
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def _write(self, rows: list[dict[str, Any]], mode: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open(mode, newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            if mode == "w":
+                writer.writeheader()
+            writer.writerows(rows)
+
+
+def wandb_logger(**settings: Any) -> WandbLogger:
+    """A W&B logger that is online where there is a key (WANDB_API_KEY, `wandb login`), offline elsewhere, never asking."""
+    if "WANDB_MODE" not in os.environ:
+        settings["offline"] = wandb.api.api_key is None
+    Path(settings["save_dir"]).mkdir(parents=True, exist_ok=True)
+    return WandbLogger(**settings, settings=wandb.Settings(console="off", silent=True))

@@ -1,0 +1,120 @@
+"""The training step and the evaluation step."""
+
+from typing import Any, Literal
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from video_adapters.data.dataset import Batch
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.training.checkpoint import Origin, check_same_model
+from video_adapters.training.optim import AdamW
+from video_adapters.training.schedule import WarmupCosine
+from video_adapters.training.scores import Scores
+
+
+class ActionModule(L.LightningModule):
+    """Trains and scores a video classifier.
+
+    Logged: train/loss and train/top1 per optimizer step, over all its clips; {val,test}/{top1,top5,mean_class,loss}.
+
+    Args:
+        classifier: the network; what of it trains was decided when it was built.
+        optim, schedule: settings.
+        label_smoothing: of the training loss.
+        origin: what a checkpoint has to say about where it comes from.
+    """
+
+    # What is frozen is not in the checkpoints; `on_load_checkpoint` compares what is, name by name.
+    strict_loading = False
+
+    def __init__(
+        self,
+        classifier: VideoClassifier,
+        *,
+        optim: AdamW,
+        schedule: WarmupCosine,
+        origin: Origin,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"loss.label_smoothing is {label_smoothing}, expected a share from 0 to below 1")
+        self.classifier = classifier
+        self.optim = optim
+        self.schedule = schedule
+        self.label_smoothing = label_smoothing
+        self.origin = origin
+        num_classes = classifier.head.linear.out_features
+        self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
+        self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        logits = self.classifier(batch.clips[:, 0])
+        losses = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=self.label_smoothing)
+        loss = (losses * batch.weights).sum()
+        correct = ((logits.argmax(1) == batch.labels) * batch.weights).sum()
+        self._step_sums = self._step_sums.to(loss.device) + torch.stack([loss, correct]).detach().float()
+        # Weights already make the step's loss a mean; undo the means that DDP and accumulation would take of it.
+        return loss * self.trainer.world_size * self.trainer.accumulate_grad_batches
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if not self.step_finished():
+            return
+        loss, correct = self.trainer.strategy.reduce(self._step_sums, reduce_op="sum")
+        self._step_sums = torch.zeros(2)
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/top1", correct)
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
+
+    def step_finished(self) -> bool:
+        """Whether the batch just trained on was the last of its optimizer step."""
+        return not self.trainer.fit_loop._should_accumulate()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score("test", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    def probabilities(self, clips: Tensor) -> Tensor:
+        """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
+        logits = self.classifier(clips.flatten(0, 1)).float()
+        return logits.softmax(-1).unflatten(0, clips.shape[:2]).mean(1)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optim.build(self.classifier)
+        steps = int(self.trainer.estimated_stepping_batches)
+        per_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
+        schedule = self.schedule.build(optimizer, steps, per_epoch)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trained = {f"classifier.{name}" for name in self.classifier.trainable()}
+        state = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
+        checkpoint["state_dict"] = state
+        checkpoint["origin"] = self.origin.as_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_same_model(self.classifier, self.origin, checkpoint)
+
+    def _score(self, split: Literal["val", "test"], batch: Batch) -> None:
+        own = batch.weights > 0  # the others only fill the batch up
+        if own.any():
+            scores: Any = self.scores[split]
+            scores.update(self.probabilities(batch.clips)[own], batch.labels[own], batch.readable[own])
+
+    def _log_scores(self, split: Literal["val", "test"]) -> None:
+        metric: Any = self.scores[split]
+        values = metric.compute()
+        metric.reset()
+        for name in ("top1", "top5", "mean_class", "loss", "videos", "unreadable"):
+            self.log(f"{split}/{name}", values[name].float(), prog_bar=name == "top1", rank_zero_only=True)

@@ -1,0 +1,63 @@
+"""AdamW with the parameter groups of AIM's recipe."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from video_adapters.model.classifier import VideoClassifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW:
+    """Settings of the optimizer.
+
+    Raises:
+        ValueError: for values out of range.
+    """
+
+    lr: float = 3e-4  # of the head, and of everything where backbone_lr_ratio is 1
+    backbone_lr_ratio: float = 1.0  # rate of everything but the head, relative to lr (0.1 for ViT-L in AIM)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0 or self.backbone_lr_ratio <= 0 or self.weight_decay < 0:
+            raise ValueError(
+                f"optim.lr={self.lr}, backbone_lr_ratio={self.backbone_lr_ratio}, weight_decay={self.weight_decay}: "
+                "rates must be above 0, the decay at least 0"
+            )
+
+    def build(self, model: VideoClassifier) -> torch.optim.AdamW:
+        """The optimizer over what trains."""
+        return torch.optim.AdamW(self.groups(model), lr=self.lr, betas=tuple(self.betas), weight_decay=0.0)
+
+    def groups(self, model: VideoClassifier) -> list[dict[str, Any]]:
+        """Parameter groups by part (backbone, head) and decay; empty ones are left out.
+
+        As in the official release, norms and the encoder's class and position embeddings are not decayed; biases and
+        the temporal embedding are.
+        """
+        undecayed = _undecayed(model)
+        groups = {}
+        for name, parameter in model.trainable().items():
+            part = name.split(".")[0]
+            decayed = id(parameter) not in undecayed
+            group = groups.setdefault(
+                (part, decayed),
+                {
+                    "name": part if decayed else f"{part}, no decay",
+                    "params": [],
+                    "lr": self.lr * (1.0 if part == "head" else self.backbone_lr_ratio),
+                    "weight_decay": self.weight_decay if decayed else 0.0,
+                },
+            )
+            group["params"].append(parameter)
+        return list(groups.values())
+
+
+def _undecayed(model: VideoClassifier) -> set[int]:
+    norms = (m for m in model.modules() if isinstance(m, nn.LayerNorm))
+    embeddings = model.backbone.encoder.embeddings()
+    return {id(p) for m in norms for p in m.parameters(recurse=False)} | {id(p) for p in embeddings}

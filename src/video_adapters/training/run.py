@@ -1,0 +1,208 @@
+"""One training run, from its config to its scores."""
+
+import json
+import logging
+import secrets
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.data.datamodule import VideoData
+from video_adapters.model.encoders.pretrained import PROJECT
+from video_adapters.training import checkpoint
+from video_adapters.training.build import (
+    build_classifier,
+    build_data,
+    build_module,
+    build_trainer,
+    refuse_sweep_over_processes,
+)
+from video_adapters.training.module import ActionModule
+from video_adapters.training.progress import summary
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
+    """Trains, tests the best checkpoint, and says where everything is.
+
+    Args:
+        cfg: composed from `configs/train.yaml`.
+        overrides: what the command line changed.
+
+    Returns: the test's scores, as fractions.
+
+    Raises:
+        ValueError: for whatever in config, data or weights stands in the way, before anything is trained.
+    """
+    folder = Path(cfg.run_dir)
+    if cfg.resume:
+        cfg = _resumed(cfg, overrides)
+    L.seed_everything(cfg.seed, workers=False, verbose=False)
+    data = build_data(cfg)
+    counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
+    classifier = build_classifier(cfg)
+    module = build_module(cfg, classifier, data)
+    if cfg.init_from and not cfg.resume:
+        _start_from(cfg.init_from, module)
+    record = _record(folder, cfg, overrides)
+    callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
+    loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
+    trainer = build_trainer(cfg, callbacks, loggers)
+    refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
+    trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
+    facts = _describe(cfg, module, data, trainer, counts)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(_logged_config(cfg, module, facts | record))
+    trainer.fit(module, datamodule=data, ckpt_path=str(folder / "checkpoints" / "last.ckpt") if cfg.resume else None)
+    scores = _test(trainer, module, data) if cfg.test else _scores(trainer)
+    _report(trainer, folder, scores)
+    return scores
+
+
+def _resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
+    """The config of the run that goes on, with what the command line changes in it.
+
+    Raises:
+        ValueError: where there is no run to go on with, and for changes of whole config groups.
+    """
+    folder = Path(cfg.run_dir)
+    for file in ("config.yaml", "checkpoints/last.ckpt"):
+        if not (folder / file).is_file():
+            raise ValueError(
+                f"resume={cfg.resume}: there is no {file} in {folder.absolute()}; resume takes the folder of a run "
+                "that has saved its state (one is saved after each epoch and every callbacks.last.every_n_steps steps)"
+            )
+    saved = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(saved, DictConfig)
+    before = set(json.loads((folder / "run.json").read_text())["overrides"])
+    for override in overrides:
+        key = override.split("=", 1)[0].lstrip("+~")
+        if override in before or key in ("resume", "run_dir"):
+            continue
+        if OmegaConf.is_dict(OmegaConf.select(cfg, key)) or key in ("experiment", "debug", "hparams_search"):
+            raise ValueError(
+                f"resume={cfg.resume}: {override} would change the run that goes on; start a new one without resume=, "
+                "or from the old one's adapters with init_from=PATH"
+            )
+        OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=override.startswith("+"))
+    OmegaConf.update(saved, "resume", cfg.resume)
+    OmegaConf.update(saved, "run_dir", cfg.run_dir)
+    return saved
+
+
+def _start_from(path: str, module: ActionModule) -> None:
+    loaded = checkpoint.read(path)
+    if checkpoint.load_adapters(module.classifier, module.origin, loaded):
+        log.info("starting from the adapters and the head of %s", path)
+    else:
+        there, here = len(checkpoint.origin(loaded).class_names), len(module.origin.class_names)
+        log.info("starting from the adapters of %s; its classes (%d) are others than here (%d): new head", path, there, here)
+
+
+def _record(folder: Path, cfg: DictConfig, overrides: list[str]) -> dict[str, Any]:
+    """What identifies the run, kept in its folder beside its config, which the first start writes and a resume reads."""
+    path = folder / "run.json"
+    if cfg.resume:
+        return json.loads(path.read_text())
+    record = {
+        "wandb_id": secrets.token_hex(4),
+        "overrides": overrides,
+        "command": " ".join(sys.argv),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "git_commit": _git_commit(),
+    }
+    _write_record(path, record, cfg)
+    return record
+
+
+@rank_zero_only
+def _write_record(path: Path, record: dict[str, Any], cfg: DictConfig) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    OmegaConf.save(cfg, path.parent / "config.yaml", resolve=True)
+
+
+def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
+    """A W&B logger continues under the id that the run was started with."""
+    return {"id": record["wandb_id"], "resume": "allow"} if "wandb" in entry["_target_"] else {}
+
+
+def _git_commit() -> str | None:
+    """The commit that runs, with a plus sign when the checkout differs from it; None outside a checkout."""
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _describe(
+    cfg: DictConfig, module: ActionModule, data: VideoData, trainer: L.Trainer, counts: dict[str, int]
+) -> dict[str, Any]:
+    """Prints what is about to run, and returns its figures."""
+    parameters = sum(p.numel() for p in module.classifier.parameters())
+    trainable = sum(p.numel() for p in module.classifier.trainable().values())
+    split = data.split_for(trainer.world_size)
+    if trainer.is_global_zero:
+        summary(
+            cfg.name,
+            {
+                "model": f"{cfg.model.encoder.model_name}, {parameters / 1e6:.3f} M parameters, {trainable / 1e6:.3f} M train",
+                "data": f"{counts['train']} training, {counts['val']} validation, {counts['test']} test videos",
+                "clip": f"{data.num_frames} frames of {data.image_size}x{data.image_size}",
+                "step": f"{data.per_step} clips = {trainer.world_size} device(s) x {split.clips} clips x {split.accumulation}"
+                " accumulated",
+                "device": f"{trainer.accelerator.__class__.__name__} x {trainer.world_size}, {trainer.precision}",
+                "folder": str(cfg.run_dir),
+            },
+        )
+    return {"parameters": parameters, "trainable_parameters": trainable}
+
+
+def _logged_config(cfg: DictConfig, module: ActionModule, facts: dict[str, Any]) -> dict[str, Any]:
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    return config | facts | {"torch": torch.__version__, "encoder_fingerprint": module.origin.encoder}
+
+
+def _test(trainer: L.Trainer, module: ActionModule, data: VideoData) -> dict[str, float]:
+    """Scores the best checkpoint or, when nothing was validated, the weights as they are."""
+    best = _best(trainer)
+    if best:
+        checkpoint.load_trained(module.classifier, module.origin, checkpoint.read(best))
+    trainer.test(module, datamodule=data, verbose=False)
+    return _scores(trainer)
+
+
+def _best(trainer: L.Trainer) -> str:
+    keeper = trainer.checkpoint_callback
+    return keeper.best_model_path if isinstance(keeper, ModelCheckpoint) else ""
+
+
+def _scores(trainer: L.Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+@rank_zero_only
+def _report(trainer: L.Trainer, folder: Path, scores: dict[str, float]) -> None:
+    best = _best(trainer) or str(folder / "checkpoints" / "last.ckpt")
+    rows = {name: f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores}
+    rows |= {"checkpoint": best, "figures": str(folder / "metrics.csv")}
+    for logger in trainer.loggers:
+        run = getattr(logger, "experiment", None)
+        if getattr(run, "settings", None) is not None and getattr(run, "dir", None):
+            home = run.url if not run.offline else f"wandb sync {Path(run.dir).parent}"
+            rows["W&B"] = str(home)
+    rows["evaluate"] = f"python src/eval.py checkpoint={best}"
+    summary("done", rows)

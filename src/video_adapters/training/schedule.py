@@ -1,0 +1,44 @@
+"""Learning-rate schedules, per optimizer step."""
+
+import math
+from dataclasses import dataclass
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupCosine:
+    """Linear warm-up to the full rate, then half a cosine to zero at the end of the run.
+
+    Raises:
+        ValueError: for a negative warm-up.
+    """
+
+    warmup_epochs: float = 2.5  # AIM's, in epochs; fractions are rounded to steps
+
+    def __post_init__(self) -> None:
+        if self.warmup_epochs < 0:
+            raise ValueError(f"schedule.warmup_epochs is {self.warmup_epochs}, expected at least 0")
+
+    def build(self, optimizer: Optimizer, steps: int, steps_per_epoch: float) -> LambdaLR:
+        """The schedule of a run of `steps` optimizer steps.
+
+        Raises:
+            ValueError: when the warm-up outlasts the run.
+        """
+        warmup = round(self.warmup_epochs * steps_per_epoch)
+        if warmup >= steps > 1:
+            raise ValueError(
+                f"schedule.warmup_epochs={self.warmup_epochs} is {warmup} steps, but the run has {steps}: "
+                "train longer (trainer.max_epochs) or warm up for less"
+            )
+        return LambdaLR(optimizer, lambda step: factor(step, steps, warmup))
+
+
+def factor(step: int, steps: int, warmup: int) -> float:
+    """Share of the full rate at optimizer step `step`, counted from 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(steps - warmup, 1)
+    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))

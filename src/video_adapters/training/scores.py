@@ -1,0 +1,54 @@
+"""What a model scored on a split: exact counts, so that any number of processes gives the same figures."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class Scores(Metric):
+    """Top-1, top-5 and mean-class accuracy, and mean loss, over videos.
+
+    Mean-class accuracy is the mean recall of the classes that occur. A video that could not be read counts as wrong.
+    """
+
+    full_state_update = False
+    videos: Tensor
+    correct: Tensor
+    correct5: Tensor
+    unreadable: Tensor
+    loss: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        per_class = torch.zeros(num_classes, dtype=torch.long)
+        for name in ("videos", "correct", "correct5"):
+            self.add_state(name, per_class.clone(), dist_reduce_fx="sum")
+        self.add_state("unreadable", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("loss", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, probabilities: Tensor, labels: Tensor, readable: Tensor) -> None:
+        """Adds videos: probabilities (B, C), labels (B,), readable (B,) bool."""
+        ranked = probabilities.topk(min(5, probabilities.shape[1])).indices == labels[:, None]
+        ranked &= readable[:, None]
+        self.videos += _per_class(labels, self.videos)
+        self.correct += _per_class(labels[ranked[:, 0]], self.videos)
+        self.correct5 += _per_class(labels[ranked.any(1)], self.videos)
+        self.unreadable += (~readable).sum()
+        own = probabilities.gather(1, labels[:, None]).double()[readable, 0]
+        self.loss -= own.clamp_min(1e-12).log().sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """Fractions, the mean loss over readable videos, and the number of videos that were not."""
+        videos, present = self.videos.sum(), self.videos > 0
+        return {
+            "top1": self.correct.sum().double() / videos,
+            "top5": self.correct5.sum().double() / videos,
+            "mean_class": (self.correct[present].double() / self.videos[present]).mean(),
+            "loss": self.loss / (videos - self.unreadable).clamp_min(1),
+            "videos": videos.double(),
+            "unreadable": self.unreadable.double(),
+        }
+
+
+def _per_class(labels: Tensor, like: Tensor) -> Tensor:
+    return torch.bincount(labels, minlength=len(like))
