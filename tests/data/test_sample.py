@@ -88,7 +88,19 @@ def test_the_same_generator_gives_the_same_clip(sampling: Segments | Strided) ->
     assert sampling.train(300, generator(1)) != sampling.train(300, generator(2))
 
 
+def test_a_span_is_shared_by_the_frames_of_a_clip() -> None:
+    for num_frames, stride in [(8, 16), (16, 8), (32, 4)]:
+        sampling = Strided(num_frames=num_frames, span=128)
+        assert sampling.test(300, 3) == Strided(num_frames=num_frames, stride=stride).test(300, 3)
+
+
 def test_impossible_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="span of 128 frames does not divide into 12"):
+        Strided(num_frames=12, span=128)
+    with pytest.raises(ValueError, match="stride is 4 and span is 32: give one"):
+        Strided(num_frames=8, stride=4, span=32)
+    with pytest.raises(ValueError, match="stride is None and span is None"):
+        Strided(num_frames=8)
     with pytest.raises(ValueError, match="num_frames is 0"):
         Segments(num_frames=0)
     with pytest.raises(ValueError, match="stride is -1"):

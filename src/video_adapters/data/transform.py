@@ -7,7 +7,7 @@ without antialiasing.)
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from video_adapters.data.augment import RandAugment, erase_box, jitter_colors
 _CROP_TRIALS = 10  # as in torchvision
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrainTransform:
     """Random crop, flip, colour jitter, RandAugment and erasing; everything random is drawn once per clip.
 
@@ -32,6 +32,7 @@ class TrainTransform:
     """
 
     image_size: int  # side of the clip's square frames, pixels
+    _: KW_ONLY
     resize: int | None = None  # short side before the crop, pixels; None: native
     area: Sequence[float] = (0.08, 1.0)  # least and largest share of the frame that the crop takes
     aspect: Sequence[float] = (3 / 4, 4 / 3)  # least and largest width / height of the crop
@@ -92,7 +93,7 @@ class TrainTransform:
         return next((b if label == a else a for a, b in self.flip_labels if label in (a, b)), label)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TestTransform:
     """Fixed square crops of the frames, their short side brought to `resize`.
 
@@ -105,6 +106,7 @@ class TestTransform:
     __test__: ClassVar[bool] = False  # not one of pytest's
 
     image_size: int  # side of the clip's square frames, pixels
+    _: KW_ONLY
     resize: int = 256  # short side before the crop, pixels
     crops: int = 1
 
