@@ -1,0 +1,267 @@
+"""The embedded data set: small videos of moving shapes, rendered on first use.
+
+Its twelve classes are six motions, each forwards and backwards. A video is drawn from its motion's law and, for the
+second class of the pair, played in reverse: the frames of both classes have the same law as a set, so whoever ignores
+their order cannot tell the two apart. In `val` and `test` every video is there both ways, file by file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from video_adapters.data import shapes
+from video_adapters.data.annotations import Annotations, Video, Videos
+from video_adapters.data.shapes import Subject
+
+log = logging.getLogger(__name__)
+
+LENGTH = 17  # frames: the middles of 8 (or 4, 16) segments are then the same set forwards and backwards
+VERSION = 1  # raise it whenever the same settings render other videos
+CLASS_NAMES = (
+    "moving right",
+    "moving left",
+    "moving down",
+    "moving up",
+    "growing",
+    "shrinking",
+    "turning clockwise",
+    "turning counter-clockwise",
+    "approaching",
+    "parting",
+    "appearing",
+    "vanishing",
+)
+"""Class c and class c ^ 1 are each other's reversal."""
+
+SPLITS = ("train", "val", "test")
+
+
+def _from_to(generator: np.random.Generator, start: float, end: float) -> np.ndarray:
+    """A way from start to end in LENGTH frames, at an even or a slowly changing speed."""
+    bend = np.exp(generator.uniform(-0.4, 0.4))
+    return start + (end - start) * np.linspace(0, 1, LENGTH) ** bend
+
+
+def _at_rest(generator: np.random.Generator, smallest: float, largest: float, room: float | None = None) -> Subject:
+    """A subject that does nothing; its middle is at most `room` away from that of the picture."""
+    size = generator.uniform(smallest, largest)
+    room = 0.5 - 0.75 * size if room is None else room
+    values = {
+        "shape": generator.integers(len(shapes.SHAPES)),
+        "x": 0.5 + room * generator.uniform(-1, 1),
+        "y": 0.5 + room * generator.uniform(-1, 1),
+        "size": size,
+        "angle": generator.uniform(0, 2 * np.pi),
+        "opacity": generator.uniform(0.7, 1),
+        "hue": generator.uniform(0, 2 * np.pi),
+        "value": generator.uniform(0.8, 1),
+        "apart": 0.0,
+        "axis": generator.uniform(0, np.pi),
+    }
+    return Subject(**{name: np.full(LENGTH, value) for name, value in values.items()})
+
+
+def _path(generator: np.random.Generator, size: float) -> np.ndarray:
+    """A coordinate that grows, the thing staying inside the picture."""
+    travel, margin = generator.uniform(0.3, 0.6), 0.75 * size
+    start = generator.uniform(margin, 1 - margin - travel)
+    return _from_to(generator, start, start + travel)
+
+
+def _move_right(generator: np.random.Generator) -> Subject:
+    subject = _at_rest(generator, 0.1, 0.2)
+    return subject._replace(x=_path(generator, subject.size[0]))
+
+
+def _move_down(generator: np.random.Generator) -> Subject:
+    subject = _at_rest(generator, 0.1, 0.2)
+    return subject._replace(y=_path(generator, subject.size[0]))
+
+
+def _grow(generator: np.random.Generator) -> Subject:
+    start = generator.uniform(0.09, 0.13)
+    size = _from_to(generator, start, start * generator.uniform(1.7, 2.1))
+    return _at_rest(generator, start, start, room=0.5 - 0.75 * size[-1])._replace(size=size)
+
+
+def _turn(generator: np.random.Generator) -> Subject:
+    """Less than half a turn, and every shape needs a full one to look like itself: the direction is never in doubt."""
+    subject = _at_rest(generator, 0.14, 0.26)
+    turn = np.deg2rad(generator.uniform(70, 150))
+    return subject._replace(angle=_from_to(generator, subject.angle[0], subject.angle[0] + turn))
+
+
+def _approach(generator: np.random.Generator) -> Subject:
+    near = generator.uniform(0.1, 0.15)
+    apart = _from_to(generator, near + generator.uniform(0.12, 0.2), near)
+    return _at_rest(generator, 0.09, 0.13, room=0.4 - apart[0])._replace(apart=apart)
+
+
+def _appear(generator: np.random.Generator) -> Subject:
+    opacity = _from_to(generator, generator.uniform(0, 0.2), generator.uniform(0.8, 1))
+    return _at_rest(generator, 0.1, 0.26)._replace(opacity=opacity)
+
+
+MOTIONS: tuple[Callable[[np.random.Generator], Subject], ...] = (
+    _move_right,
+    _move_down,
+    _grow,
+    _turn,
+    _approach,
+    _appear,
+)
+"""Motion p is class 2 p forwards and class 2 p + 1 backwards."""
+
+
+def draw_video(generator: np.random.Generator, motion: int, image_size: int) -> np.ndarray:
+    """One video of MOTIONS[motion], forwards: (LENGTH, image_size, image_size, 3) uint8."""
+    background = shapes.textures(generator, 1, image_size)
+    for _ in range(2):
+        background = shapes.paint(background, shapes.distractors(generator, 1))
+    subject = MOTIONS[motion](generator)
+    return shapes.to_uint8(shapes.paint_subject(np.repeat(background, LENGTH, 0), subject))
+
+
+def write_video(path: Path, frames: np.ndarray) -> None:
+    """Encode (T, H, W, 3) uint8 as h264 so that the frames, reversed, decode to the same frames, reversed.
+
+    Every frame is coded by itself at one quantiser on one thread, with full colour resolution: decoded frames are off
+    by less than one grey level on average.
+    """
+    options = {"qp": "6", "g": "1", "bf": "0", "threads": "1", "preset": "veryfast"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=8, options=options)
+        stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv444p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+class _Job(NamedTuple):
+    """A drawing and the files it goes to."""
+
+    key: tuple[int, ...]  # of its random generator, after the seed
+    motion: int
+    forwards: Path | None
+    backwards: Path | None
+
+
+class MovingShapes(Annotations):
+    """Videos `{root}/moving_shapes-{settings}/{split}/{class}/{number}.mp4`, the same ones for the same settings.
+
+    In val and test, files of one number in the two classes of a pair are each other's exact reversal.
+
+    Raises:
+        ValueError: a number of videos does not divide by the number of classes.
+    """
+
+    class_names = CLASS_NAMES
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        num_train: int = 1440,
+        num_val: int = 240,
+        num_test: int = 480,
+        image_size: int = 40,
+        seed: int = 0,
+    ) -> None:
+        self.counts = dict(zip(SPLITS, (num_train, num_val, num_test), strict=True))
+        for split, count in self.counts.items():
+            if count < len(CLASS_NAMES) or count % len(CLASS_NAMES):
+                raise ValueError(
+                    f"num_{split}={count} moving shapes were asked for; give a multiple of {len(CLASS_NAMES)}, "
+                    "so that every class gets as many"
+                )
+        self.image_size, self.seed = image_size, seed
+        self.settings = {"version": VERSION, "image_size": image_size, "seed": seed, **self.counts}
+        digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
+        self.folder = Path(root) / f"moving_shapes-{digest}"
+
+    def prepare(self) -> None:
+        """Render what is not there yet. Other processes that ask for the same wait, and then find it done."""
+        if self._is_complete():
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(self.folder.with_suffix(".lock")):
+            if not self._is_complete():
+                self._render()
+
+    def videos(self, split: str) -> Videos:
+        """The videos of a split, class by class.
+
+        Raises:
+            ValueError: there is no such split, or it has not been rendered.
+        """
+        if split not in self.counts:
+            raise ValueError(f"moving shapes have no split {split!r}, only {', '.join(SPLITS)}")
+        if not self._is_complete():
+            raise ValueError(f"the moving shapes in {self.folder} are missing or incomplete: call prepare() first")
+        return Videos(
+            Video(str(self._file(self.folder, split, label, number)), label)
+            for label in range(len(CLASS_NAMES))
+            for number in range(self.counts[split] // len(CLASS_NAMES))
+        )
+
+    def _file(self, folder: Path, split: str, label: int, number: int) -> Path:
+        return folder / split / CLASS_NAMES[label] / f"{number:04d}.mp4"
+
+    def _is_complete(self) -> bool:
+        stamp = self.folder / "settings.json"
+        if not stamp.is_file() or json.loads(stamp.read_text()) != self.settings:
+            return False
+        return sum(1 for _ in self.folder.glob("*/*/*.mp4")) == sum(self.counts.values())
+
+    def _jobs(self, folder: Path) -> Iterator[_Job]:
+        for number in range(self.counts["train"] // len(CLASS_NAMES)):
+            for label in range(len(CLASS_NAMES)):
+                path = self._file(folder, "train", label, number)
+                forwards, backwards = (None, path) if label % 2 else (path, None)
+                yield _Job((0, number, label), label // 2, forwards, backwards)
+        for index, split in enumerate(("val", "test"), start=1):
+            for number in range(self.counts[split] // len(CLASS_NAMES)):
+                for motion in range(len(MOTIONS)):
+                    forwards, backwards = (self._file(folder, split, 2 * motion + way, number) for way in (0, 1))
+                    yield _Job((index, number, motion), motion, forwards, backwards)
+
+    def _render(self) -> None:
+        """Render into a folder of another name, which gets its own when all is done."""
+        partial = self.folder.with_suffix(".partial")
+        for leftover in (partial, self.folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for split in SPLITS:
+            for name in CLASS_NAMES:
+                (partial / split / name).mkdir(parents=True)
+        log.info("rendering %d videos of moving shapes into %s", sum(self.counts.values()), self.folder)
+        console = Console(stderr=True)
+        jobs = list(self._jobs(partial))
+        for job in track(jobs, "Rendering moving shapes", console=console, disable=not console.is_terminal):
+            frames = draw_video(np.random.default_rng([self.seed, *job.key]), job.motion, self.image_size)
+            if job.forwards is not None:
+                write_video(job.forwards, frames)
+            if job.backwards is not None:
+                write_video(job.backwards, frames[::-1])
+        (partial / "settings.json").write_text(json.dumps(self.settings))
+        partial.rename(self.folder)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock on a file. The system lets go of it when the holder ends, however it ends."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,231 @@
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from video_adapters.data import moving_shapes
+from video_adapters.data.decode import VideoReader
+from video_adapters.data.moving_shapes import CLASS_NAMES, LENGTH, MOTIONS, MovingShapes, draw_video
+from video_adapters.data.sample import Segments
+
+SMALL = {"num_train": 24, "num_val": 12, "num_test": 48}
+SMALL_SPLITS = ("train", "val", "test")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> MovingShapes:
+    data = MovingShapes(str(tmp_path_factory.mktemp("shapes")), **SMALL)
+    data.prepare()
+    return data
+
+
+@pytest.fixture(scope="module")
+def decoded(small: MovingShapes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Split -> (M, LENGTH, H, W, 3) and labels."""
+    return {split: (read_all(small, split), small.videos(split).labels) for split in SMALL_SPLITS}
+
+
+def read_all(data: MovingShapes, split: str) -> np.ndarray:
+    return np.stack([read(video.path) for video in data.videos(split)])
+
+
+def read(path: str) -> np.ndarray:
+    with VideoReader(path) as reader:
+        assert reader.num_frames == LENGTH
+        return reader.read(range(LENGTH))
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_every_video_has_a_twin_that_decodes_to_its_frames_reversed(decoded, split: str) -> None:
+    frames, labels = decoded[split]
+    for label in range(0, len(CLASS_NAMES), 2):
+        np.testing.assert_array_equal(frames[labels == label], frames[labels == label + 1][:, ::-1])
+
+
+def test_the_frames_of_a_test_clip_are_the_same_set_in_both_directions() -> None:
+    (indices,) = Segments(num_frames=8).test(LENGTH, num_clips=1)
+    assert sorted(LENGTH - 1 - i for i in indices) == sorted(indices)
+
+
+@pytest.mark.parametrize("summary", ["sum", "sorted pixels", "histogram"])
+def test_a_model_blind_to_order_gets_at_most_half_of_the_test_videos_right(decoded, summary: str) -> None:
+    order_blind = {
+        "sum": lambda v: v.sum(1, dtype=np.int64).reshape(len(v), -1),
+        "sorted pixels": lambda v: np.sort(v, axis=1)[:, ::4].reshape(len(v), -1),
+        "histogram": lambda v: np.stack([np.bincount(x.ravel() // 8, minlength=32) for x in v]),
+    }[summary]
+    # Even when fitted on the test videos themselves: twins look the same to it, so it gives both the same class.
+    frames, labels = decoded["test"]
+    features = order_blind(frames).astype(np.float64)
+    one_hot = np.eye(len(CLASS_NAMES))[labels]
+    # Pixels outnumber videos: the least-squares fit in its dual form.
+    gram = features @ features.T
+    scores = gram @ np.linalg.solve(gram + 1e-6 * np.trace(gram) * np.eye(len(gram)), one_hot)
+    assert (scores.argmax(1) == labels).mean() <= 0.5
+
+
+def test_the_frames_in_their_order_do_tell_the_classes_of_a_pair_apart(decoded) -> None:
+    frames, labels = decoded["test"]
+    change = frames[:, -1].astype(int) - frames[:, 0]
+    assert (change[labels % 2 == 0] == -change[labels % 2 == 1]).all()
+    assert (abs(change).reshape(len(change), -1).max(1) > 50).all()
+
+
+def test_every_class_has_as_many_videos(small: MovingShapes) -> None:
+    for split, count in zip(SMALL_SPLITS, SMALL.values(), strict=True):
+        assert np.bincount(small.videos(split).labels).tolist() == [count // len(CLASS_NAMES)] * len(CLASS_NAMES)
+
+
+def test_no_two_videos_of_a_class_are_alike(decoded) -> None:
+    for frames, labels in decoded.values():
+        for label in range(len(CLASS_NAMES)):
+            of_class = [video.tobytes() for video in frames[labels == label]]
+            assert len(set(of_class)) == len(of_class)
+
+
+def test_encoding_loses_less_than_one_grey_level_on_average(small: MovingShapes) -> None:
+    drawn = draw_video(np.random.default_rng([0, 2, 3, 1]), 1, small.image_size)  # seed, test, number, motion
+    coded = read(str(small.folder / "test" / CLASS_NAMES[2] / "0003.mp4"))
+    assert abs(coded.astype(int) - drawn).mean() < 1
+
+
+def test_the_same_settings_render_the_same_videos(small: MovingShapes, tmp_path: Path) -> None:
+    again = MovingShapes(str(tmp_path), **SMALL)
+    again.prepare()
+    np.testing.assert_array_equal(read_all(again, "val"), read_all(small, "val"))
+
+
+def test_things_turn_by_less_than_half_a_turn() -> None:
+    turn = MOTIONS[CLASS_NAMES.index("turning clockwise") // 2]
+    for seed in range(50):
+        angle = turn(np.random.default_rng(seed)).angle
+        assert (np.diff(angle) > 0).all()
+        assert angle[-1] - angle[0] < np.pi
+
+
+def test_rendering_says_one_line_and_draws_no_bar_where_nobody_watches(tmp_path: Path, capfd, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12).prepare()
+    assert len(caplog.records) == 1
+    assert capfd.readouterr().out == ""
+
+
+def test_what_is_rendered_is_not_rendered_again(small: MovingShapes, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        small.prepare()
+    assert not caplog.records
+
+
+def test_an_interrupted_rendering_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12)
+    written = []
+
+    def interrupted(path: Path, frames: np.ndarray) -> None:
+        if len(written) == 20:
+            raise KeyboardInterrupt
+        path.write_bytes(b"")
+        written.append(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(moving_shapes, "write_video", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            data.prepare()
+    with pytest.raises(ValueError, match="prepare"):
+        data.videos("train")
+    data.prepare()
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [data.folder.name]
+    read_all(data, "train")
+
+
+RENDER = """
+import logging, sys, time
+from pathlib import Path
+from video_adapters.data import moving_shapes
+logging.basicConfig(level=logging.INFO)
+if sys.argv[2] == "hang":
+    def hang(path, frames):
+        path.write_bytes(b"")
+        time.sleep(600)
+    moving_shapes.write_video = hang
+moving_shapes.MovingShapes(sys.argv[1], num_train=12, num_val=12, num_test=12).prepare()
+"""
+
+
+def render_elsewhere(root: Path, how: str) -> subprocess.Popen[str]:
+    src = str(Path(moving_shapes.__file__).parents[2])
+    command = [sys.executable, "-c", RENDER, str(root), how]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": src}, stderr=subprocess.PIPE, text=True)
+
+
+def test_of_two_processes_one_renders_and_both_find_it_done(tmp_path: Path) -> None:
+    processes = [render_elsewhere(tmp_path, "well") for _ in range(2)]
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum("rendering 36 videos" in text for text in said) == 1
+    data = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12)
+    assert len(read_all(data, "test")) == 12
+
+
+def test_a_killed_process_leaves_nothing_that_is_used_and_holds_nobody_up(tmp_path: Path) -> None:
+    data = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12)
+    process = render_elsewhere(tmp_path, "hang")
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("*.mp4")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert list(tmp_path.rglob("*.mp4")), "the process was to be killed in the middle of rendering"
+    with pytest.raises(ValueError, match="prepare"):
+        data.videos("train")
+    data.prepare()
+    read_all(data, "train")
+
+
+def test_videos_of_other_settings_are_never_taken_for_these(tmp_path: Path) -> None:
+    counts = {"num_train": 12, "num_val": 12, "num_test": 12}
+    MovingShapes(str(tmp_path), **counts).prepare()
+    for changed in ({"image_size": 32}, {"seed": 1}, {"num_train": 24}):
+        with pytest.raises(ValueError, match="prepare"):
+            MovingShapes(str(tmp_path), **{**counts, **changed}).videos("train")
+
+
+def test_videos_of_an_older_version_are_never_taken_for_these(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {"num_train": 12, "num_val": 12, "num_test": 12}
+    MovingShapes(str(tmp_path), **counts).prepare()
+    monkeypatch.setattr(moving_shapes, "VERSION", moving_shapes.VERSION + 1)
+    with pytest.raises(ValueError, match="prepare"):
+        MovingShapes(str(tmp_path), **counts).videos("train")
+
+
+@pytest.mark.parametrize("damage", ["a video gone", "no stamp", "another stamp"])
+def test_a_damaged_folder_is_refused_and_rendered_again(tmp_path: Path, damage: str) -> None:
+    data = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12)
+    data.prepare()
+    if damage == "a video gone":
+        Path(data.videos("val")[3].path).unlink()
+    elif damage == "no stamp":
+        (data.folder / "settings.json").unlink()
+    else:
+        (data.folder / "settings.json").write_text("{}")
+    with pytest.raises(ValueError, match="prepare"):
+        data.videos("val")
+    data.prepare()
+    assert len(read_all(data, "val")) == 12
+
+
+def test_counts_that_leave_classes_uneven_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"num_val=100 .* multiple of 12"):
+        MovingShapes(str(tmp_path), num_val=100)
+    with pytest.raises(ValueError, match="num_train=0"):
+        MovingShapes(str(tmp_path), num_train=0)
+
+
+def test_an_unknown_split_is_refused_with_the_known_ones(small: MovingShapes) -> None:
+    with pytest.raises(ValueError, match="'training', only train, val, test"):
+        small.videos("training")
