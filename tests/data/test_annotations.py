@@ -106,6 +106,13 @@ def test_ssv2_is_read_however_it_was_unpacked(prefix: str, labels: str, videos: 
     assert annotations.missing(train) == []
 
 
+def test_ssv2_classes_are_in_the_order_of_their_labels(tmp_path: Path) -> None:
+    root = write_ssv2(tmp_path)
+    names = [f"Throwing {letter}" for letter in "lkjihgfedcba"]  # neither alphabetical, nor by "10" < "2", nor as written
+    (tmp_path / "labels.json").write_text(json.dumps({name: str(names.index(name)) for name in names[3:] + names[:3]}))
+    assert SomethingSomethingV2(root).class_names == tuple(names)
+
+
 def test_ssv2_videos_may_be_elsewhere(tmp_path: Path) -> None:
     root = write_ssv2(tmp_path / "labels-only", videos="../elsewhere/webm")
     videos = SomethingSomethingV2(root, videos=str(tmp_path / "elsewhere/webm")).videos("val")

@@ -27,8 +27,8 @@ class Video(NamedTuple):
 class Videos(Sequence[Video]):
     """An immutable list of videos, of which half a million cost workers neither time nor memory.
 
-    Paths lie end to end in one byte string: of a list of strings, each forked worker would end up with a copy, by merely
-    counting references to its items.
+    Paths lie end to end in one byte string: of a list of strings each forked worker would end up with a copy, merely by
+    counting references.
 
     Attributes:
         labels: (N,) int64.
