@@ -108,7 +108,7 @@ def test_ssv2_is_read_however_it_was_unpacked(prefix: str, labels: str, videos: 
 
 def test_ssv2_classes_are_in_the_order_of_their_labels(tmp_path: Path) -> None:
     root = write_ssv2(tmp_path)
-    names = [f"Throwing {letter}" for letter in "lkjihgfedcba"]  # neither alphabetical, nor by "10" < "2", nor as written
+    names = [f"Throwing {letter}" for letter in "lkjihgfedcba"]  # not alphabetical, and "10" comes before "2"
     (tmp_path / "labels.json").write_text(json.dumps({name: str(names.index(name)) for name in names[3:] + names[:3]}))
     assert SomethingSomethingV2(root).class_names == tuple(names)
 
