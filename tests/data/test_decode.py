@@ -241,6 +241,12 @@ def holding(name: str, content: bytes) -> Callable[[Path], Path]:
     return make
 
 
+def unknown_codec(folder: Path) -> Path:
+    path = h264(folder)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    return path
+
+
 BROKEN = {
     "missing": (lambda folder: folder / "none.mp4", "No such file"),
     "empty": (holding("empty.mp4", b""), "Invalid data"),
@@ -248,12 +254,16 @@ BROKEN = {
     "text that FFmpeg would draw": (holding("text.txt", b"not a video\n" * 50), "no video stream"),
     "a folder": (lambda folder: folder, "directory"),
     "sound only": (sound_only, "no video stream"),
+    "unknown codec": (unknown_codec, "codec is unknown"),
 }
 
 
 @pytest.mark.parametrize(("make", "reason"), BROKEN.values(), ids=BROKEN)
-def test_what_is_no_video_raises_one_error(make: Callable[[Path], Path], reason: str, tmp_path: Path) -> None:
-    path = str(make(tmp_path))
+def test_what_is_no_video_raises_one_error(
+    make: Callable[[Path], Path], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    path = os.path.relpath(make(tmp_path))
     with pytest.raises(DecodeError, match=reason) as caught:
         VideoReader(path)
     assert caught.value.path == path

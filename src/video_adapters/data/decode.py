@@ -53,7 +53,7 @@ class VideoReader:
         with _as_decode_error(path), ExitStack() as stack:
             # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Metadata need not be UTF-8.
             container = stack.enter_context(av.open(os.path.abspath(path), metadata_errors="ignore"))
-            self._stream = _video_stream(container)
+            self._stream = _video_stream(container, path)
             self._context = self._stream.codec_context
             self._packets = [packet for packet in container.demux(self._stream) if packet.size]
             self._shown = _display_order(self._packets, self._context.name, container.format.name)
@@ -179,10 +179,12 @@ def _as_decode_error(path: str) -> Iterator[None]:
         raise DecodeError(path, getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
 
 
-def _video_stream(container: av.container.InputContainer) -> av.VideoStream:
+def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
     if container.format.name == "tty" or not container.streams.video:  # FFmpeg would draw a text file as a picture
-        raise DecodeError(container.name, "has no video stream")
+        raise DecodeError(path, "has no video stream")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise DecodeError(path, "its codec is unknown")
     stream.thread_type = "NONE"  # the loader's workers are the parallelism; frame threads deadlock on an early exit
     stream.codec_context.thread_count = 1
     return stream
