@@ -1,0 +1,205 @@
+"""Pretrained weights from a library's hub or from a file, loaded so that nothing is left at random in silence."""
+
+import logging
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import open_clip
+import timm
+import torch
+from huggingface_hub import constants as hub
+from torch import Tensor, nn
+
+Build = Callable[..., nn.Module]  # a library's create_model with everything but the weights filled in
+
+
+def build_random(build: "partial[nn.Module]") -> nn.Module:
+    """Builds a network as its library starts it."""
+    if not is_open_clip(build):
+        return build(pretrained=False)
+    with _open_clip_unheard():
+        return build(pretrained=None, device=torch.get_default_device())
+
+
+def build_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
+    """Builds a network with the weights that the hub, or its cache on this machine, holds under a tag.
+
+    Raises:
+        ValueError: for a tag that the library does not know, or where neither hub nor cache has it.
+    """
+    name = str(build.keywords["model_name"])
+    load = _open_clip_from_hub if is_open_clip(build) else _timm_from_hub
+    if tag not in (tags := _tags(build)):
+        raise ValueError(f"{tag} is neither a file nor a tag of {name}; its tags are: {', '.join(tags) or 'none'}")
+    reachable = _hub_answers()
+    before = hub.HF_HUB_OFFLINE
+    try:  # offline, the hub's client looks into its cache alone, without asking for a minute first
+        hub.HF_HUB_OFFLINE = before or not reachable
+        return load(build, tag)
+    except Exception as error:
+        if reachable:
+            raise
+        raise ValueError(
+            f"{hub.ENDPOINT} cannot be reached, and its cache in {hub.HF_HUB_CACHE} does not hold them"
+        ) from error
+    finally:
+        hub.HF_HUB_OFFLINE = before
+
+
+def build_from_file(build: "partial[nn.Module]", file: Path) -> nn.Module:
+    """Builds a network with the weights of a file: .safetensors, a torch checkpoint, or OpenAI's own archive.
+
+    Raises:
+        ValueError: for a file that holds no weights. What the libraries raise for weights that do not fit passes.
+    """
+    _check_contents(file)
+    net = build_random(build)
+    _spoil(net)
+    if is_open_clip(build):
+        _fill_open_clip(net, file)
+    else:
+        state = _read_archive(file) if _is_archive(file) else timm.models.load_state_dict(str(file))
+        _fill_timm(net, state)
+    return net
+
+
+def check_filled(tower: nn.Module) -> None:
+    """Refuses an image tower with anything that is not a number, which is also what `_spoil` leaves.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    for name, tensor in tower.state_dict().items():
+        if not tensor.is_meta and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} is missing there, or holds values that are not finite")
+
+
+def is_open_clip(build: Build) -> bool:
+    """Whether open_clip builds the network, not timm.
+
+    Raises:
+        ValueError: when neither does.
+    """
+    function = build.func if isinstance(build, partial) else build
+    if function in (open_clip.create_model, timm.create_model):
+        return function is open_clip.create_model
+    raise ValueError(f"model.encoder builds by {function}; expected timm.create_model or open_clip.create_model")
+
+
+def _open_clip_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
+    with _open_clip_unheard(), warnings.catch_warnings():
+        warnings.filterwarnings("error", "QuickGELU mismatch")  # another activation than the weights were trained with
+        return build(pretrained=tag)
+
+
+def _timm_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
+    """timm's own `pretrained=True` lets tensors be missing where the classifier is left out; this does not."""
+    name = str(build.keywords["model_name"]).split(".")[0]
+    net: Any = build(model_name=f"{name}.{tag}", pretrained=False)
+    repository = net.pretrained_cfg.get("hf_hub_id")
+    if not repository:
+        url = net.pretrained_cfg.get("url") or "its authors"
+        raise ValueError(f"timm's hub does not hold it; fetch it from {url}, then give model.weights=PATH")
+    _spoil(net)
+    file = net.pretrained_cfg.get("hf_hub_filename")
+    _fill_timm(net, timm.models.load_state_dict_from_hf(repository, **({"filename": file} if file else {})))
+    return net
+
+
+def _fill_timm(net: Any, state: dict[str, Tensor]) -> None:
+    """Strictly, after timm's own conversion (older names, resampled position embedding), leaving the classifier out."""
+    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", lambda state, net: state)
+    classifiers = net.pretrained_cfg.get("classifier") or ()
+    prefixes = tuple(f"{name}." for name in ([classifiers] if isinstance(classifiers, str) else classifiers))
+    wanted = {name: value for name, value in convert(state, net).items() if not name.startswith(prefixes)}
+    net.load_state_dict(wanted)
+
+
+def _fill_open_clip(model: Any, file: Path) -> None:
+    if not _is_archive(file):
+        with _open_clip_unheard():
+            open_clip.load_checkpoint(model, str(file))
+        return
+    if not any(isinstance(module, open_clip.transformer.QuickGELU) for module in model.visual.modules()):
+        raise ValueError("it is an archive of OpenAI, trained with QuickGELU; take the encoder's -quickgelu variant")
+    state = _read_archive(file)
+    open_clip.model.resize_pos_embed(state, model)
+    model.load_state_dict(state)
+
+
+def _read_archive(file: Path) -> dict[str, Tensor]:
+    """The weights in one of OpenAI's TorchScript archives, fp16 there, in fp32."""
+    with warnings.catch_warnings():
+        # torch deprecates TorchScript, but these archives are published in it, and its reader is the only one.
+        warnings.filterwarnings("ignore", ".*torch.jit.load")
+        state = torch.jit.load(str(file), map_location="cpu").state_dict()
+    about = {"input_resolution", "context_length", "vocab_size"}  # numbers that the archives keep among the weights
+    return {name: value.float() for name, value in state.items() if name not in about}
+
+
+def _is_archive(file: Path) -> bool:
+    """Whether a file is a TorchScript archive: those hold a `constants.pkl`, plain checkpoints a `data.pkl` alone."""
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _check_contents(file: Path) -> None:
+    """Refuses what is often found under the name of a weights file."""
+    with file.open("rb") as opened:
+        start = opened.read(64).lstrip()
+    if not start:
+        raise ValueError("it is empty")
+    if start.startswith(b"<"):
+        raise ValueError("it is a web page, not weights; the download went wrong")
+    if start.startswith(b"version https://git-lfs"):
+        raise ValueError("it is a pointer of Git LFS, not the file itself; `git lfs pull` fetches that")
+
+
+@torch.no_grad()
+def _spoil(net: nn.Module) -> None:
+    """Makes every weight NaN, so that what loading leaves out shows."""
+    for tensor in net.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.fill_(torch.nan)
+
+
+def _tags(build: "partial[nn.Module]") -> list[str]:
+    name = str(build.keywords["model_name"])
+    if is_open_clip(build):
+        return open_clip.list_pretrained_tags_by_model(name)
+    return [listed.split(".", 1)[1] for listed in timm.list_pretrained(f"{name.split('.')[0]}.*")]
+
+
+def _hub_answers() -> bool:
+    """Asks the hub once. Any answer will do; the client's own way is to try six times for each file."""
+    try:
+        huggingface_hub.utils.get_session().head(hub.ENDPOINT, timeout=10)
+    except Exception:  # which classes depends on the client's version; all mean that no answer came
+        return False
+    return True
+
+
+@contextmanager
+def _open_clip_unheard() -> Iterator[None]:
+    """Keeps open_clip from setting up the root logger and from warning there of random weights: we check them."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "open_clip" not in record.pathname
+
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)
+    root.addFilter(keep)
+    try:
+        yield
+    finally:
+        root.removeFilter(keep)
+        root.removeHandler(silent)

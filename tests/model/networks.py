@@ -1,0 +1,70 @@
+"""Small image networks with random weights, one for each build that a family must get right."""
+
+from functools import partial
+from typing import Any
+
+import open_clip
+import timm
+import torch
+from torch import Tensor, nn
+
+from video_adapters.model.encoders.weights import build_random
+
+IMAGE_SIZE = 32
+DEPTH = 3
+
+
+def timm_vit(**changes: Any) -> "partial[nn.Module]":
+    """timm's create_model for 4 patches, width 32, 3 blocks."""
+    sizes = dict(img_size=IMAGE_SIZE, embed_dim=32, depth=DEPTH, num_heads=2, num_classes=0)
+    return partial(timm.create_model, **{"model_name": "vit_tiny_patch16_224", **sizes, **changes})
+
+
+def clip_vit(model_name: str = "ViT-B-16-quickgelu", **changes: Any) -> "partial[nn.Module]":
+    """open_clip's create_model for 4 patches, width 64, 3 blocks, and a tiny text tower."""
+    vision = dict(image_size=IMAGE_SIZE, layers=DEPTH, width=64, patch_size=16, head_width=32)
+    text = dict(context_length=8, vocab_size=50, width=64, heads=1, layers=1)
+    return partial(
+        open_clip.create_model, model_name=model_name, embed_dim=16, vision_cfg={**vision, **changes}, text_cfg=text
+    )
+
+
+BUILDS: dict[str, "partial[nn.Module]"] = {
+    "timm": timm_vit(),
+    "timm like DINOv2": timm_vit(reg_tokens=4, no_embed_class=True, init_values=0.1),
+    "timm mean pooling": timm_vit(global_pool="avg"),
+    "timm without class token": timm_vit(class_token=False, global_pool="avg"),
+    "timm norm before": timm_vit(pre_norm=True),
+    "timm normed queries": timm_vit(qk_norm=True),
+    "open_clip": clip_vit(),
+    "open_clip exact GELU": clip_vit("ViT-B-16"),
+    "open_clip layer scale": clip_vit(ls_init_value=0.1),
+    "open_clip no norm before": clip_vit(no_ln_pre=True),
+    "open_clip mean pooling": clip_vit(pool_type="avg"),
+    "open_clip mean, then norm": clip_vit(pool_type="avg", final_ln_after_pool=True),
+}
+
+
+def network(build: "partial[nn.Module]") -> nn.Module:
+    """The published network, its weights random everywhere, so that no zero or one hides a step left out."""
+    net = build_random(build)
+    tower: Any = getattr(net, "visual", net)
+    if tower is not net:
+        tower.proj = None  # CLIP's projection into the space shared with text, no part of the frame's feature
+    randomise(tower)
+    return tower
+
+
+@torch.no_grad()
+def randomise(module: nn.Module, scale: float = 0.1) -> None:
+    """Adds noise to every weight."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in module.parameters():
+        parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
+
+
+def clips(num_clips: int = 2, num_frames: int = 4) -> Tensor:
+    """Random uint8 clips (B, T, 3, H, W)."""
+    generator = torch.Generator().manual_seed(2)
+    shape = (num_clips, num_frames, 3, IMAGE_SIZE, IMAGE_SIZE)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
