@@ -92,6 +92,10 @@ class Encoder(nn.Module, ABC):
         """The norm after the last block, which AIM trains."""
 
     @abstractmethod
+    def embeddings(self) -> list[nn.Parameter]:
+        """Class token and position embedding, which recipes exempt from weight decay."""
+
+    @abstractmethod
     def embed(self, frames: Tensor) -> Tensor:
         """Patches, class token and position embedding: normalised frames (B*T, 3, H, W) -> tokens (B*T, N, D)."""
 
@@ -111,7 +115,7 @@ def require(found: bool, net: nn.Module, expected: str) -> None:
         ValueError: when not `found`.
     """
     if not found:
-        raise ValueError(f"{_name(type(net))} is supported {expected}; take another encoder or set it so")
+        raise ValueError(f"{_name(type(net))} is supported only {expected}; take another encoder or set it so")
 
 
 def _name(cls: type) -> str:

@@ -42,8 +42,10 @@ class OpenClipVit(Encoder):
         require(net.attn_pool is None and net.pool_type != "none", net, "with class-token or mean pooling")
         self.blocks = [OpenClipVitParts(block) for block in net.transformer.resblocks]
         require(net.transformer.batch_first, net, "with batch_first attention")
+        require(isinstance(net.patch_dropout, nn.Identity), net, "without patch dropout (force_patch_dropout: 0)")
         net.transformer.resblocks = nn.ModuleList()
-        self.ln_pre, net.ln_pre = net.ln_pre, nn.Identity()  # the temporal embedding enters before it, `_embeds` ends in it
+        # `_embeds` ends in this norm, but the temporal embedding enters before it: it is taken out of there.
+        self.ln_pre, net.ln_pre = net.ln_pre, nn.Identity()
         net.proj = None
         self.net = net
         self.depths = (len(self.blocks),)
@@ -58,6 +60,9 @@ class OpenClipVit(Encoder):
     @property
     def final_norm(self) -> nn.Module:
         return self.net.ln_post
+
+    def embeddings(self) -> list[nn.Parameter]:
+        return [self.net.class_embedding, self.net.positional_embedding]
 
     def embed(self, frames: Tensor) -> Tensor:
         return self.net._embeds(frames)

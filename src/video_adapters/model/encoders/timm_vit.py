@@ -14,7 +14,7 @@ class TimmVitParts(Parts):
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__(block)
-        require(type(self.block.attn) is Attention, block, "with timm's standard Attention only")
+        require(type(self.block.attn) is Attention, block, "with timm's standard Attention")
 
     @property
     def width(self) -> int:
@@ -45,6 +45,8 @@ class TimmVit(Encoder):
         super().__init__()
         require(net.attn_pool is None, net, "without attention pooling")
         require(isinstance(net.head, nn.Identity), net, "without its classifier (num_classes: 0)")
+        require(net.global_pool != "", net, "with pooling (global_pool: token or avg)")
+        require(isinstance(net.patch_drop, nn.Identity), net, "without patch dropout (patch_drop_rate: 0)")
         require(not net.dynamic_img_size, net, "with a fixed image size (dynamic_img_size: false)")
         self.blocks = [TimmVitParts(block) for block in net.blocks]
         net.blocks = nn.Sequential()
@@ -61,6 +63,9 @@ class TimmVit(Encoder):
     @property
     def final_norm(self) -> nn.Module:
         return self.net.norm if not isinstance(self.net.norm, nn.Identity) else self.net.fc_norm
+
+    def embeddings(self) -> list[nn.Parameter]:
+        return [p for p in (self.net.cls_token, self.net.reg_token, self.net.pos_embed) if p is not None]
 
     def embed(self, frames: Tensor) -> Tensor:
         return self.net.patch_drop(self.net._pos_embed(self.net.patch_embed(frames)))

@@ -1,0 +1,189 @@
+"""What holds for every encoder family and every build of it."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import timm
+import torch
+from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit
+from torch import Tensor, nn
+
+from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.encoders.pretrained import open_up
+from video_adapters.model.encoders.timm_vit import TimmVitParts
+
+T = 4
+
+ALL_SITES = Aim(temporal_in="all", drop_path=0.0)
+
+
+@pytest.fixture(params=BUILDS)
+def published(request: pytest.FixtureRequest) -> Any:
+    return network(BUILDS[request.param])
+
+
+def build(net: nn.Module, method: Aim = ALL_SITES, checkpoint_blocks: int = 0) -> Backbone:
+    return Backbone(open_up(deepcopy(net)), method, T, checkpoint_blocks)
+
+
+def frames(backbone: Backbone) -> Tensor:
+    return backbone.normalise(clips(num_frames=T)).flatten(0, 1)
+
+
+def test_untrained_adapters_change_nothing(published: nn.Module) -> None:
+    backbone = build(published).eval()
+    with torch.no_grad():
+        ours, theirs = backbone.features(clips()).flatten(0, 1), published.eval()(frames(backbone))
+    assert torch.equal(ours, theirs)
+    assert ours.std() > 0.01
+
+
+def test_untrained_adapters_change_nothing_in_training(published: nn.Module) -> None:
+    backbone = build(published).train()
+    ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
+    assert torch.equal(ours, theirs)
+
+
+def test_untrained_adapters_change_nothing_in_mixed_precision(published: nn.Module) -> None:
+    backbone = build(published).train()
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
+    assert torch.equal(ours, theirs)
+
+
+def test_what_was_added_and_the_final_norm_train_and_all_of_it_gets_a_gradient(published: nn.Module) -> None:
+    before = {name for name, _ in build(published, Aim(temporal=None, spatial=None, joint=None)).named_parameters()}
+    backbone = build(published).train()
+    randomise(backbone)
+    backbone.features(clips()).square().sum().backward()
+    names = dict(backbone.named_parameters())
+    norm = {id(p) for p in backbone.encoder.final_norm.parameters()}
+    trained = {name for name, p in names.items() if p.requires_grad}
+    assert trained == (names.keys() - before) | {name for name, p in names.items() if id(p) in norm}
+    sites = ("temporal", "temporal_in", "spatial", "joint")
+    ends = ("down.weight", "down.bias", "up.weight", "up.bias")
+    added = {f"blocks.{i}.{site}.{end}" for i in range(DEPTH) for site in sites for end in ends}
+    assert names.keys() - before == added | {"temporal_embedding"}
+    assert {name for name, p in names.items() if p.grad is not None and p.grad.any()} == trained
+
+
+def test_nothing_is_kept_for_backward_below_the_first_adapted_block(published: nn.Module) -> None:
+    backbone = build(published, Aim(temporal=[2], spatial=[2], joint=[2])).train()
+    inputs: list[Tensor] = []
+    for block in backbone.blocks:
+        block.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    kept: list[Tensor] = []
+    backbone.blocks[1].register_forward_hook(lambda module, args, output: kept.append(output))
+
+    def pack(saved: Tensor) -> Tensor:
+        assert len(inputs) == DEPTH, "an activation was saved before the last block began"
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        backbone.features(clips())
+    assert [x.requires_grad for x in inputs] == [False, False, True]  # the temporal embedding enters before the third
+    assert kept[0].grad_fn is None
+
+
+def test_recomputing_blocks_changes_neither_features_nor_gradients(published: nn.Module) -> None:
+    method = Aim(temporal_in="all", drop_path=0.5)  # the same draws must come back in the recomputation
+    results: list[list[Any]] = []
+    for checkpoint_blocks in (0, 2, DEPTH):
+        torch.manual_seed(5)
+        backbone = build(published, method, checkpoint_blocks).train()
+        randomise(backbone)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = backbone.features(clips(8))
+        features.float().square().sum().backward()
+        results.append([features, *(p.grad for p in backbone.parameters() if p.requires_grad)])
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_uint8_and_normalised_clips_give_the_same(published: nn.Module) -> None:
+    backbone = build(published).eval()
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (backbone.encoder.mean, backbone.encoder.std))
+    normalised = (clips().float() / 255 - mean) / std
+    assert torch.equal(backbone.features(clips()), backbone.features(normalised))
+
+
+def test_copies_and_pickles_are_whole(published: nn.Module, tmp_path: Any) -> None:
+    backbone = build(published).eval()
+    randomise(backbone)
+    features = backbone.features(clips())
+    torch.save(backbone, tmp_path / "backbone.pt")
+    for twin in (deepcopy(backbone), torch.load(tmp_path / "backbone.pt", weights_only=False)):
+        assert torch.equal(twin.features(clips()), features)
+        twin.load_state_dict({name: torch.zeros_like(value) for name, value in twin.state_dict().items()})
+        assert not twin.features(clips()).any()
+    assert torch.equal(backbone.features(clips()), features)
+
+
+def test_it_is_built_on_the_meta_device_too(published: nn.Module) -> None:
+    backbone = build(published)
+    with torch.device("meta"):
+        shadow = build(deepcopy(published).to("meta"))
+    assert shadow.features(clips().to("meta")).shape == backbone.features(clips()).shape
+    assert all(value.is_meta for value in shadow.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("model_name", "name"), [("timm", "encoder.net.norm.weight"), ("open_clip", "encoder.net.ln_post.weight")]
+)
+def test_checkpoints_name_what_trains_as_documented(model_name: str, name: str) -> None:
+    backbone = build(network(BUILDS[model_name]), Aim(spatial=[1], temporal=[0], joint=None))
+    trained = {name for name, p in backbone.named_parameters() if p.requires_grad}
+    assert {name, "temporal_embedding", "blocks.0.temporal.down.weight", "blocks.1.spatial.up.bias"} <= trained
+
+
+def test_mean_and_std_are_those_of_the_weights() -> None:
+    assert open_up(network(timm_vit())).mean == (0.5, 0.5, 0.5)  # AugReg's, the default tag of this model
+    assert open_up(network(timm_vit(pretrained_cfg_overlay={"mean": (0.1, 0.2, 0.3)}))).mean == (0.1, 0.2, 0.3)
+    assert open_up(network(clip_vit())).std == (0.26862954, 0.26130258, 0.27577711)  # CLIP's
+
+
+def test_a_timm_tower_inside_open_clip_takes_the_statistics_of_open_clip() -> None:
+    model: Any = nn.Module()
+    model.visual = nn.Module()
+    model.visual.trunk = network(timm_vit())
+    model.visual.preprocess_cfg = {"mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
+    encoder = open_up(model)
+    assert (encoder.mean, encoder.std) == ((0.4, 0.4, 0.4), (0.3, 0.3, 0.3))
+
+
+class OtherBlock(timm.models.vision_transformer.Block):
+    """Another forward pass may hide in a subclass."""
+
+
+def test_another_class_of_block_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"block is a .*OtherBlock, but TimmVitParts knows .*Block only"):
+        open_up(network(timm_vit(block_fn=OtherBlock)))
+    with pytest.raises(ValueError, match="CustomResidualAttentionBlock, but OpenClipVitParts knows"):
+        open_up(network(clip_vit(qk_norm=True)))
+    with pytest.raises(ValueError, match="TimmVitParts knows"):
+        TimmVitParts(nn.Linear(2, 2))
+
+
+def test_another_class_of_network_is_refused_with_those_known() -> None:
+    with pytest.raises(ValueError, match=r"a torch.nn.modules.linear.Linear; supported are: timm.*, open_clip"):
+        open_up(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("build_of_it", "message"),
+    [
+        (timm_vit(num_classes=5), "without its classifier"),
+        (timm_vit(global_pool="map"), "without attention pooling"),
+        (timm_vit(global_pool=""), "with pooling"),
+        (timm_vit(patch_drop_rate=0.5), "without patch dropout"),
+        (timm_vit(dynamic_img_size=True), "with a fixed image size"),
+        (clip_vit(attentional_pool=True), "with class-token or mean pooling"),
+        (clip_vit(pool_type="none"), "with class-token or mean pooling"),
+        (clip_vit(patch_dropout=0.5), "without patch dropout"),
+    ],
+)
+def test_a_build_that_would_run_otherwise_is_refused(build_of_it: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"VisionTransformer is supported only {message}"):
+        open_up(network(build_of_it))
