@@ -24,9 +24,10 @@ class Backbone(nn.Module):
         ValueError: for impossible numbers, and for clips of another shape than it was built for.
     """
 
-    def __init__(
-        self, encoder: Encoder, method: AdapterMethod, num_frames: int, checkpoint_blocks: int = 0
-    ) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, encoder: Encoder, method: AdapterMethod, num_frames: int, checkpoint_blocks: int = 0) -> None:
         super().__init__()
         depth = sum(encoder.depths)
         if num_frames < 1:

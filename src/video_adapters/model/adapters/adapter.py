@@ -15,7 +15,7 @@ class Adapted(NamedTuple):
     """An encoder's blocks with adapters around them."""
 
     blocks: list[nn.Module]  # each (B*T, ..., D) -> same shape
-    time_from: int | None  # first block that attends over time: a temporal embedding enters before it; None: no embedding
+    time_from: int | None  # first block that attends over time, where a temporal embedding enters; None: there is none
 
 
 class AdapterMethod(ABC):
@@ -41,7 +41,7 @@ class Adapter(nn.Module):
         super().__init__()
         hidden = int(width * ratio)
         if hidden < 1:
-            raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is needed")
+            raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is due")
         self.down = nn.Linear(width, hidden)
         self.up = nn.Linear(hidden, width)
         nn.init.trunc_normal_(self.down.weight, std=0.02)
@@ -67,8 +67,9 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0.0:
             return x
-        keep = x.new_empty(x.shape[0] // self.num_frames).bernoulli_(1 - self.rate) / (1 - self.rate)
-        return x * keep.repeat_interleave(self.num_frames).view(-1, *[1] * (x.dim() - 1))
+        keep = x.new_empty(x.shape[0] // self.num_frames).bernoulli_(1 - self.rate)
+        keep = keep.repeat_interleave(self.num_frames).view(-1, *[1] * (x.dim() - 1))
+        return x / (1 - self.rate) * keep  # 1 / (1 - rate) itself is off by up to 0.4 % in bf16
 
 
 def fold_time(x: Tensor, num_frames: int) -> Tensor:

@@ -15,7 +15,8 @@ class Aim(AdapterMethod):
     """AIM's settings. With every site None it is the frozen, space-only baseline.
 
     Raises:
-        ValueError: for a ratio, scale or rate out of range, an unknown placement, or temporal_in where temporal is not.
+        ValueError: for a ratio or rate out of range; when adapting, for an unknown placement, or temporal_in in blocks
+            without temporal.
     """
 
     temporal: Placement = "all"  # blocks with an adapter after the attention over time
@@ -27,7 +28,7 @@ class Aim(AdapterMethod):
     drop_path: float = 0.2  # rate in the last block, rising linearly from 0 in the first; on the adapter branches only
 
     def __post_init__(self) -> None:
-        if not 0 < self.ratio:
+        if not self.ratio > 0:
             raise ValueError(f"adapter.ratio is {self.ratio}, expected a number above 0, such as 0.25")
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"adapter.drop_path is {self.drop_path}, expected a rate from 0 to below 1")
@@ -37,7 +38,7 @@ class Aim(AdapterMethod):
             place(site, depths) for site in (self.temporal, self.temporal_in, self.spatial, self.joint)
         )
         if alone := sorted(set(temporal_in) - set(temporal)):
-            raise ValueError(f"adapter.temporal_in names blocks {alone}, which adapter.temporal does not: it needs both")
+            raise ValueError(f"adapter.temporal_in names blocks {alone}, which adapter.temporal does not, but must")
 
         def adapter(site: tuple[int, ...], i: int) -> Adapter | None:
             return Adapter(blocks[i].width, self.ratio) if i in site else None

@@ -1,0 +1,128 @@
+"""Clips, time and order."""
+
+import pytest
+import torch
+from networks import BUILDS, DEPTH, clips, network, randomise
+
+from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.encoders.pretrained import open_up
+from video_adapters.model.head import MeanHead
+
+T = 4
+
+NO_SITE = Aim(temporal=None, spatial=None, joint=None)
+NO_TIME = Aim(temporal=None)
+
+
+def build(method: Aim, name: str = "open_clip", num_frames: int = T) -> Backbone:
+    backbone = Backbone(open_up(network(BUILDS[name])), method, num_frames).eval()
+    randomise(backbone)
+    return backbone
+
+
+@pytest.mark.parametrize("name", ["timm", "open_clip"])
+@pytest.mark.parametrize("method", [NO_SITE, NO_TIME], ids=["none", "spatial and joint"])
+@torch.no_grad()
+def test_without_a_temporal_step_order_cannot_be_told(method: Aim, name: str) -> None:
+    model = VideoClassifier(build(method, name), MeanHead(build(method, name).width, 5)).eval()
+    assert model.backbone.temporal_embedding is None
+    torch.testing.assert_close(model(clips().flip(1)), model(clips()))
+
+
+@pytest.mark.parametrize("name", ["timm", "open_clip"])
+@torch.no_grad()
+def test_with_one_it_can(name: str) -> None:
+    features = build(Aim(temporal="last_half"), name).features
+    assert (features(clips().flip(1)).mean(1) - features(clips()).mean(1)).abs().max() > 0.01
+
+
+@torch.no_grad()
+def test_attention_over_time_alone_does_not_see_order() -> None:
+    backbone = build(Aim(temporal="all"))
+    assert backbone.temporal_embedding is not None
+    backbone.temporal_embedding.zero_()
+    torch.testing.assert_close(backbone.features(clips().flip(1)).mean(1), backbone.features(clips()).mean(1))
+
+
+@torch.no_grad()
+def test_clips_of_a_batch_do_not_mix() -> None:
+    features = build(Aim(temporal_in="all")).features
+    torch.testing.assert_close(features(clips(3))[1:2], features(clips(3)[1:2]))
+
+
+@pytest.mark.parametrize("name", ["timm", "open_clip"])
+@pytest.mark.parametrize("first", range(DEPTH))
+@torch.no_grad()
+def test_the_temporal_embedding_enters_before_the_first_temporal_block(name: str, first: int) -> None:
+    backbone = build(Aim(temporal=list(range(first, DEPTH))), name)
+    seen = []
+    for block in backbone.blocks:
+        block.register_forward_pre_hook(lambda module, args: seen.append(args[0].unflatten(0, (-1, T))))
+    backbone.features(clips())
+    embedding = backbone.temporal_embedding
+    assert embedding is not None
+    backbone.temporal_embedding = None
+    backbone.time_from = None
+    backbone.features(clips())
+    marked, plain = seen[:DEPTH], seen[DEPTH:]
+    assert all(torch.equal(a, b) for a, b in zip(marked[:first], plain[:first], strict=True))
+    if first == 0:  # before the norm ahead of the blocks, as published
+        x = backbone.encoder.embed(backbone.normalise(clips()).flatten(0, 1)).unflatten(0, (-1, T))
+        expected = backbone.encoder.pre_norm((x + embedding[:, :, None]).flatten(0, 1)).unflatten(0, (-1, T))
+    else:
+        expected = plain[first] + embedding[:, :, None]  # every token of a frame the same, CLS too
+    torch.testing.assert_close(marked[first], expected)
+
+
+def test_it_starts_at_zero_and_trains() -> None:
+    embedding = Backbone(open_up(network(BUILDS["timm"])), Aim(temporal="last_half"), T).temporal_embedding
+    assert embedding is not None
+    assert embedding.shape == (1, T, 32)
+    assert embedding.requires_grad
+    assert not embedding.any()
+
+
+def test_one_frame_is_a_clip_too() -> None:
+    assert build(Aim(), num_frames=1).features(clips(num_frames=1)).shape == (2, 1, 64)
+
+
+def test_another_number_of_frames_is_refused_with_both_numbers() -> None:
+    with pytest.raises(ValueError, match=r"clips have 6 frames, but the model was built for 4 \(data.num_frames\)"):
+        build(Aim()).features(clips(num_frames=6))
+
+
+def test_another_size_is_refused_with_both_sizes() -> None:
+    with pytest.raises(ValueError, match="frames are 16x32 pixels, but the encoder takes 32x32"):
+        build(Aim()).features(clips()[..., :16, :])
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 32, 32), (2, 4, 1, 32, 32)])
+def test_what_is_no_batch_of_clips_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"clips are .*, expected \(clips, frames, 3, height, width\)"):
+        build(Aim()).features(torch.zeros(shape))
+
+
+def test_impossible_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"data.num_frames is 0, expected at least 1"):
+        Backbone(open_up(network(BUILDS["timm"])), Aim(), 0)
+    with pytest.raises(ValueError, match=r"memory.checkpoint_blocks is 4, but the encoder has 3 blocks"):
+        Backbone(open_up(network(BUILDS["timm"])), Aim(), T, checkpoint_blocks=4)
+
+
+def test_the_head_is_mean_dropout_linear() -> None:
+    head = MeanHead(512, 100, dropout=0.5)
+    features = torch.randn(2, T, 512)
+    expected = features.mean(1) @ head.linear.weight.T
+    torch.testing.assert_close(head.eval()(features), expected)
+    assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    torch.manual_seed(0)
+    assert not torch.allclose(head.train()(features), expected, atol=1e-3)
+
+
+def test_an_impossible_head_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"head.dropout is 1"):
+        MeanHead(8, 5, dropout=1)
+    with pytest.raises(ValueError, match=r"data.num_classes is 1, expected at least 2"):
+        MeanHead(8, 1)

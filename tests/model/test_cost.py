@@ -1,0 +1,56 @@
+"""Counts of a toy against the closed form."""
+
+import pytest
+import torch
+from networks import DEPTH, timm_vit
+
+from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.cost import Cost, count
+from video_adapters.model.encoders.pretrained import load_encoder
+from video_adapters.model.head import MeanHead
+
+T, D, CLASSES = 8, 32, 7
+PATCHES, TOKENS, PIXELS = 4, 5, 3 * 16 * 16
+HIDDEN = 8  # D * 0.25
+
+
+def counted(method: Aim, device: str) -> Cost:
+    with torch.device(device):
+        encoder = load_encoder(timm_vit(), allow_random=True)
+        return count(VideoClassifier(Backbone(encoder, method, T), MeanHead(D, CLASSES)).eval())
+
+
+def closed_form(method: Aim) -> Cost:
+    adapters = sum(site == "all" for site in (method.temporal, method.temporal_in, method.spatial, method.joint))
+    with_time = method.temporal == "all"
+    attention = 4 * TOKENS * D * D  # qkv and projection
+    frame = attention + 2 * TOKENS * TOKENS * D + 8 * TOKENS * D * D + adapters * 2 * TOKENS * D * HIDDEN
+    if with_time:
+        frame += attention + 2 * TOKENS * T * D  # each token looks at T frames
+    macs = T * (PATCHES * PIXELS * D + DEPTH * frame) + D * CLASSES
+
+    norm, head = 2 * D, D * CLASSES + CLASSES
+    adapter = D * HIDDEN + HIDDEN + HIDDEN * D + D
+    block = 2 * norm + 4 * D * D + 4 * D + 8 * D * D + 5 * D
+    frozen = PIXELS * D + D + D + TOKENS * D + DEPTH * block  # patches, class token, positions, blocks
+    trainable = DEPTH * adapters * adapter + with_time * T * D + norm + head
+    return Cost(frozen + trainable, trainable, macs)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize(
+    "method",
+    [Aim(), Aim(temporal_in="all"), Aim(temporal=None), Aim(temporal=None, spatial=None, joint=None)],
+    ids=["aim", "two temporal", "no time", "none"],
+)
+def test_counts_are_the_closed_form(method: Aim, device: str) -> None:
+    assert counted(method, device) == closed_form(method)
+
+
+def test_counting_leaves_the_model_as_it_was() -> None:
+    encoder = load_encoder(timm_vit(), allow_random=True)
+    model = VideoClassifier(Backbone(encoder, Aim(), T), MeanHead(D, CLASSES)).eval()
+    count(model)
+    assert not any(module.training for module in model.modules())
