@@ -245,6 +245,17 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [timm_vit(), clip_vit()], ids=["timm", "open_clip"])
+def test_a_reader_that_loads_nothing_and_says_nothing_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Any
+) -> None:
+    file = write(state_of(build), tmp_path / "toy.pt")
+    monkeypatch.setattr(open_clip, "load_checkpoint", lambda model, path: None)
+    monkeypatch.setattr(weights, "_fill_timm", lambda net, state: None)
+    with pytest.raises(ValueError, match="is missing there, or holds values that are not finite"):
+        load_encoder(build, str(file))
+
+
+@pytest.mark.parametrize("build", [timm_vit(), clip_vit()], ids=["timm", "open_clip"])
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 def test_a_truncated_file_is_refused(tmp_path: Path, build: Any, suffix: str) -> None:
     file = write(state_of(build), tmp_path / f"toy.{suffix}")
