@@ -345,6 +345,19 @@ def test_without_a_network_it_fails_after_one_question(
     assert not huggingface_hub.constants.HF_HUB_OFFLINE
 
 
+def test_without_a_network_the_cache_of_this_machine_still_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    offline = []
+
+    def cached(build: Any, tag: str) -> nn.Module:
+        offline.append(huggingface_hub.constants.HF_HUB_OFFLINE)
+        return weights.build_random(build)
+
+    monkeypatch.setattr(weights, "_hub_answers", lambda: False)
+    monkeypatch.setattr(weights, "_timm_from_hub", cached)
+    assert load_encoder(timm_vit(model_name="vit_base_patch16_224"), "augreg_in21k").depths == (3,)
+    assert offline == [True]  # so that the client does not go on asking
+
+
 @pytest.mark.parametrize("lost", [(), ("blocks.1.",)], ids=["whole", "with a block missing"])
 def test_timm_weights_of_the_hub_are_loaded_as_strictly(monkeypatch: pytest.MonkeyPatch, lost: tuple[str, ...]) -> None:
     build = timm_vit(model_name="vit_base_patch16_224")
