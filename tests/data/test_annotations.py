@@ -194,11 +194,11 @@ def test_any_bytes_may_be_in_a_listed_name(tmp_path: Path) -> None:
     assert names == ["a.mp4", os.fsdecode(b"\xff.mp4")]
 
 
-def test_class_names_of_lists_come_from_a_file_or_are_the_numbers(tmp_path: Path) -> None:
+def test_class_names_of_lists_come_from_a_file_or_there_are_none(tmp_path: Path) -> None:
     root = write_list(tmp_path, "a.mp4 0", "b.mp4 1")
     write_list(tmp_path, "c.mp4 2", name="val.txt")
     write_list(tmp_path, "run", "jump high", "sit", name="classes.txt")
-    assert VideoList(root, train="train.txt", val="val.txt").class_names == ("0", "1", "2")
+    assert VideoList(root, train="train.txt", val="val.txt").class_names == ()
     assert VideoList(root, train="train.txt", classes="classes.txt").class_names == ("run", "jump high", "sit")
 
 

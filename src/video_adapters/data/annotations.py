@@ -199,7 +199,7 @@ class VideoList(Annotations):
     Args:
         root: what paths, those of the files here too, are relative to.
         train, val, test: the list of each split; None where there is none.
-        classes: a file with one class name per line; None names the classes by their numbers.
+        classes: a file with one class name per line; None leaves the classes without names.
     """
 
     def __init__(
@@ -217,18 +217,16 @@ class VideoList(Annotations):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        if self.classes is not None:
-            return tuple(line for _, line in _lines(os.path.join(self.root, self.classes)))
-        highest = max((int(self._videos(split).labels.max(initial=UNLABELLED)) for split in self.lists), default=-1)
-        return tuple(str(label) for label in range(highest + 1))
+        """The names in `classes`; none where no such file is given."""
+        return () if self.classes is None else tuple(line for _, line in _lines(os.path.join(self.root, self.classes)))
 
     def videos(self, split: str) -> Videos:
         _check_split(split)
-        videos = self._videos(split)
-        if len(videos) and (highest := videos.labels.max()) >= len(self.class_names):
+        videos, names = self._videos(split), self.class_names
+        if names and len(videos) and (highest := videos.labels.max()) >= len(names):
             raise ValueError(
-                f"{self.lists[split]} has label {highest}, but {self.classes} names {len(self.class_names)} classes, "
-                f"0 to {len(self.class_names) - 1}"
+                f"{self.lists[split]} has label {highest}, but {self.classes} names {len(names)} classes, "
+                f"0 to {len(names) - 1}"
             )
         return videos
 

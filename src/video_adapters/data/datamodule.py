@@ -107,8 +107,8 @@ class VideoData(L.LightningDataModule):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, by label."""
-        return self.annotations.class_names
+        """Names of the classes, by label; their numbers where the data set gives no names."""
+        return self.annotations.class_names or tuple(str(label) for label in range(self.num_classes))
 
     def prepare_data(self) -> None:
         """Lets the data set make itself ready, once per machine (moving_shapes renders here)."""
@@ -138,6 +138,10 @@ class VideoData(L.LightningDataModule):
     def split_for(self, devices: int) -> Split:
         """Clips per forward pass and passes per step, on so many devices."""
         return split_step(self.per_step, self.per_device, devices)
+
+    def batches_per_epoch(self, devices: int) -> int:
+        """Training batches that each of so many devices gets in an epoch."""
+        return len(StepSampler(len(self.videos("train")), self.split_for(devices), world_size=devices))
 
     def train_dataloader(self) -> ResumableLoader:
         clips = TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed)
@@ -186,7 +190,7 @@ class VideoData(L.LightningDataModule):
         return videos.select([int(i) for i in np.linspace(0, len(videos) - 1, self.max_videos)])
 
     def _check_labels(self, videos: Videos, use: str) -> None:
-        split, names = self.splits[use], self.class_names
+        split, names = self.splits[use], self.annotations.class_names
         if not len(videos):
             raise ValueError(f"the split '{split}' of {self._title()} holds no video")
         if names and len(names) != self.num_classes:

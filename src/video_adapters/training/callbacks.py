@@ -46,35 +46,41 @@ class LastCheckpoint(Callback):
             raise ValueError(f"callbacks.last.every_n_steps is {every_n_steps}, expected at least 1")
         self.path = Path(path)
         self.every_n_steps = every_n_steps
-        self._signal = 0
+        self._signal = 0  # received by this process
+        self._agreed = 0  # received by any, and the state saved
         self._before: dict[int, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
 
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+        self._stop()
+
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         if not pl_module.step_finished() or trainer.fit_loop.epoch_loop._num_ready_batches_reached():
             return
-        stop = self._agreed_signal(trainer)
-        if stop or trainer.global_step % self.every_n_steps == 0:
-            self._save(trainer, stop)
+        self._agreed = self._agree_on_signal(trainer)
+        if self._agreed or trainer.global_step % self.every_n_steps == 0:
+            trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._save(trainer, self._agreed_signal(trainer))
+        self._agreed = self._agree_on_signal(trainer)
+        trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restore_handlers()
+        self._stop()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         self._restore_handlers()
 
-    def _save(self, trainer: L.Trainer, stop: int) -> None:
-        trainer.save_checkpoint(self.path)
-        if stop:
-            raise Interrupted(stop, self.path)
+    def _stop(self) -> None:
+        """Ends the run one hook after the state was saved, when the step's figures have been logged too."""
+        if self._agreed:
+            raise Interrupted(self._agreed, self.path)
 
     def _note(self, number: int, _: Any) -> None:
         if self._signal and number == signal.SIGINT:
@@ -82,7 +88,7 @@ class LastCheckpoint(Callback):
         self._signal = number
         log.warning("%s: stopping after this step, saving first (Ctrl-C again: at once)", signal.Signals(number).name)
 
-    def _agreed_signal(self, trainer: L.Trainer) -> int:
+    def _agree_on_signal(self, trainer: L.Trainer) -> int:
         """The signal that any process has received: all must stop at the same step."""
         if trainer.world_size == 1:
             return self._signal
@@ -203,8 +209,10 @@ class Speed(Callback):
     Figures are means over the optimizer steps since they were last logged.
     """
 
-    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restart()
+
+    on_train_epoch_start = on_train_start  # a run that goes on in mid-epoch comes by the first only
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
         self._waited += time.perf_counter() - self._idle_since

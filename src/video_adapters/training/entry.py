@@ -57,6 +57,10 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # the frozen encoder stays in evaluation mode where its library left it so
     warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+    # scores are summed over the processes before they are logged
+    warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log.*sync_dist=True.*")
+    # Lightning 2.6 asks torch's tree utilities in a way that newer ones deprecate
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
     # the best checkpoint's folder holds last.ckpt already when a run goes on
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):

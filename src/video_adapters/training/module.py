@@ -92,10 +92,24 @@ class ActionModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)
-        steps = int(self.trainer.estimated_stepping_batches)
-        per_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
-        schedule = self.schedule.build(optimizer, steps, per_epoch)
+        per_epoch = self._steps_per_epoch()
+        epochs, steps = self.trainer.max_epochs or -1, self.trainer.max_steps
+        if epochs < 0 and steps < 0:
+            raise ValueError("the schedule needs an end: set trainer.max_epochs or trainer.max_steps")
+        limits = [limit for limit in (epochs * per_epoch, steps) if limit >= 0]
+        schedule = self.schedule.build(optimizer, min(limits), per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _steps_per_epoch(self) -> int:
+        """Optimizer steps per epoch, counted without the loaders.
+
+        Lightning's own estimate makes them before a checkpoint is restored, and then forgets to restore their place.
+        """
+        trainer: Any = self.trainer
+        batches = trainer.datamodule.batches_per_epoch(trainer.world_size)
+        limit = trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        return -(-batches // trainer.accumulate_grad_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         trained = {f"classifier.{name}" for name in self.classifier.trainable()}

@@ -1,0 +1,57 @@
+"""Complete runs on a toy encoder and a handful of rendered videos, inside the test's own process."""
+
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from video_adapters.data.moving_shapes import MovingShapes
+from video_adapters.training import entry
+from video_adapters.training.evaluate import evaluate
+from video_adapters.training.run import train
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+SMALL = [
+    "model=toy_vit",
+    "logger=csv",
+    "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
+    "trainer.log_every_n_steps=1",
+    "trainer.max_epochs=1",
+    "schedule.warmup_epochs=0",
+    "data.num_workers=0",
+    "batch.per_step=8",
+    "batch.per_device=4",
+]
+"""Overrides that shorten any experiment."""
+
+COUNTS = {"num_train": 36, "num_val": 24, "num_test": 24}
+SHAPES = [f"+data.annotations.{name}={count}" for name, count in COUNTS.items()]
+"""Overrides that make `moving_shapes` small: 36 videos are 4 steps of 8 clips and one of 4."""
+
+
+def render(root: Path) -> MovingShapes:
+    """The small data set that SHAPES describes, on disk."""
+    annotations = MovingShapes(str(root), **COUNTS)
+    annotations.prepare()
+    return annotations
+
+
+def composed(*overrides: str, config: str = "train") -> DictConfig:
+    """The config that the command line would compose."""
+    entry.set_up()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose(config, list(overrides))
+
+
+def run(folder: Path, *overrides: str) -> dict[str, float]:
+    """Trains in this process, as `python src/train.py` would with these overrides."""
+    return train(composed(*overrides, f"run_dir={folder}", "name=toy"), list(overrides))
+
+
+def score(folder: Path, *overrides: str) -> dict[str, float]:
+    """Evaluates in this process, as `python src/eval.py` would with these overrides."""
+    return evaluate(composed(*overrides, f"run_dir={folder}", config="eval"))

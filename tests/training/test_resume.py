@@ -1,0 +1,124 @@
+"""A run that was stopped and goes on ends where one that never stopped does, bit for bit."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from toy import run
+
+from video_adapters.training.callbacks import Interrupted, LastCheckpoint
+
+RANDOM = ["head.dropout=0.3", "adapter.drop_path=0.3", "data.num_workers=2"]  # all that draws, and workers ahead of us
+LONG = ["trainer.max_epochs=2", "callbacks.last.every_n_steps=2", "test=false"]  # 5 steps an epoch
+
+
+@pytest.fixture(scope="module")
+def overrides(shapes: list[str]) -> list[str]:
+    return [*shapes, *RANDOM, *LONG]
+
+
+@pytest.fixture(scope="module")
+def whole(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(folder, *overrides)
+    return folder
+
+
+def at_step(step: int, action: Callable[[], None], before_saving: bool) -> Callable[..., None]:
+    """LastCheckpoint's hook with something happening at an optimizer step, before or after it would save."""
+    hook = LastCheckpoint.on_train_batch_end
+
+    def hooked(self: LastCheckpoint, trainer: Any, module: Any, *rest: Any) -> None:
+        due = trainer.global_step == step and module.step_finished()
+        if due and before_saving:
+            action()
+        hook(self, trainer, module, *rest)
+        if due and not before_saving:
+            action()
+
+    return hooked
+
+
+def send(number: int) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+def crash() -> None:
+    raise RuntimeError("as if killed")
+
+
+@pytest.mark.parametrize(
+    ("step", "action", "before_saving", "saved_at"),
+    [
+        (8, send(signal.SIGTERM), True, 8),  # in mid-epoch
+        (7, send(signal.SIGINT), True, 7),  # where no save was due
+        (9, crash, False, 8),  # work since the last save is lost, and done again
+        (5, send(signal.SIGTERM), True, 5),  # last step of an epoch: after its validation
+    ],
+)
+def test_a_stopped_run_ends_with_the_same_weights(
+    overrides: list[str],
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    action: Callable[[], None],
+    before_saving: bool,
+    saved_at: int,
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises((Interrupted, RuntimeError)):
+        patch.setattr(LastCheckpoint, "on_train_batch_end", at_step(step, action, before_saving))
+        run(tmp_path, *overrides)
+    assert load(tmp_path)["global_step"] == saved_at
+    run(tmp_path, *overrides, f"resume={tmp_path}")
+
+    expected, found = load(whole), load(tmp_path)
+    assert found["global_step"] == expected["global_step"] == 10
+    assert_same(found["state_dict"], expected["state_dict"])
+    assert_same(found["optimizer_states"][0]["state"], expected["optimizer_states"][0]["state"])
+    assert_same(load(tmp_path, "best")["state_dict"], load(whole, "best")["state_dict"])
+    pd.testing.assert_frame_equal(figures(tmp_path), figures(whole))
+
+
+def test_handlers_are_put_back_after_a_run(shapes: list[str], tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    run(tmp_path, *shapes, "test=false")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_resumed_run_may_train_longer(shapes: list[str], tmp_path: Path) -> None:
+    run(tmp_path, *shapes, "test=false")
+    run(tmp_path, *shapes, "test=false", f"resume={tmp_path}", "trainer.max_epochs=2")
+    assert load(tmp_path)["global_step"] == 10
+
+
+@pytest.mark.parametrize("change", ["adapter=none", "experiment=aim_ssv2"])
+def test_a_resumed_run_may_not_become_another(shapes: list[str], tmp_path: Path, change: str) -> None:
+    run(tmp_path, *shapes, "test=false")
+    with pytest.raises(ValueError, match=f"{change} would change the run that goes on"):
+        run(tmp_path, *shapes, f"resume={tmp_path}", change)
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(shapes: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no config.yaml in .* resume takes the folder of a run"):
+        run(tmp_path, *shapes, f"resume={tmp_path}")
+
+
+def load(folder: Path, which: str = "last") -> dict[str, Any]:
+    return torch.load(folder / "checkpoints" / f"{which}.ckpt", weights_only=True)
+
+
+def figures(folder: Path) -> pd.DataFrame:
+    """All that was logged, but for what the clock and the machine decide."""
+    table = pd.read_csv(folder / "metrics.csv")
+    return table[[name for name in table.columns if not name.startswith("speed/")]]
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
