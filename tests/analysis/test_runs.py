@@ -1,0 +1,240 @@
+"""Tables and figures of hand-written run folders."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import pytest
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+
+from video_adapters.analysis.figures import plot_curves, plot_throughput
+from video_adapters.analysis.labels import labels
+from video_adapters.analysis.runs import overview, read_metrics, read_runs, runs_folder
+
+METRICS = """step,epoch,speed/clips_per_s,speed/data_wait,speed/peak_memory_gib,train/loss,val/top1,test/top1
+0,0,10.0,0.5,1.0,2.0,,
+1,0,30.0,0.1,2.0,1.5,,
+1,0,,,,,0.25,
+2,1,20.0,0.1,1.5,1.0,,
+3,1,20.0,0.3,1.5,0.5,,
+3,1,,,,,0.75,
+5,2,20.0,0.3,1.5,0.5,,
+5,2,,,,,0.75,
+6,3,,,,,,0.7
+"""
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def write_run(folder: Path, metrics: str | None = METRICS, name: str = "shapes", **changes: object) -> Path:
+    """A run's folder; `changes` are of the config's keys, a double underscore for each dot."""
+    config: dict[str, object] = {
+        "name": name,
+        "data.num_classes": 4,
+        "data.num_frames": 8,
+        "data.root": str(folder),
+        "model.weights": "null",
+        "adapter._target_": "video_adapters.model.adapters.aim.Aim",
+        "adapter.temporal": "all",
+        "adapter.ratio": 0.25,
+        "optim.betas": "[0.9, 0.999]",
+        "callbacks.last.path": str(folder / "last.ckpt"),
+        "trainer.max_epochs": 3,
+        "test": "true",
+        "seed": 0,
+    }
+    config |= {key.replace("__", "."): value for key, value in changes.items()}
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("\n".join(_nested(config)) + "\n")
+    record = {"started": f"2026-01-0{len(list(folder.parent.iterdir()))}T12:00:00+00:00", "git_commit": "1b01ff7+"}
+    (folder / "run.json").write_text(json.dumps(record | {"overrides": ["seed=0", "adapter.ratio=0.25"]}))
+    if metrics is not None:
+        (folder / "metrics.csv").write_text(metrics)
+    return folder
+
+
+def _nested(config: dict[str, object]) -> Iterator[str]:
+    """Keys with dots as flow mappings of YAML, which merges none of them: one line per top-level key."""
+    groups: dict[str, list[str]] = {}
+    for key, value in config.items():
+        group, _, rest = key.partition(".")
+        groups.setdefault(group, []).append(_flow(rest, value))
+    for group, items in groups.items():
+        yield f"{group}: {items[0]}" if len(items) == 1 and ":" not in items[0] else f"{group}: {{{', '.join(items)}}}"
+
+
+def _flow(key: str, value: object) -> str:
+    first, _, rest = key.partition(".")
+    return f"{first}: {{{_flow(rest, value)}}}" if rest else f"{first}: {value}" if first else str(value)
+
+
+def test_rows_of_a_step_become_one(tmp_path: Path) -> None:
+    metrics = read_metrics(write_run(tmp_path / "run"))
+    assert list(metrics.index) == [0, 1, 2, 3, 5, 6]
+    assert metrics.loc[1, "train/loss"] == 1.5
+    assert metrics.loc[1, "val/top1"] == 0.25
+    assert pd.isna(metrics.loc[0, "val/top1"])
+
+
+def test_a_row_tells_scores_speed_and_origin_of_a_run(tmp_path: Path) -> None:
+    write_run(tmp_path / "2026" / "run")
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert run["path"] == str(tmp_path / "2026" / "run")
+    assert (run["name"], run["git_commit"], run["overrides"]) == ("shapes", "1b01ff7+", "seed=0 adapter.ratio=0.25")
+    assert (run["best_val_top1"], run["best_epoch"]) == (0.75, 1)  # the first of two epochs with 0.75
+    assert (run["test/top1"], run["steps"], run["finished"]) == (0.7, 6, True)
+    assert (run["clips_per_s"], run["data_wait"], run["peak_memory_gib"]) == (20.0, 0.3, 2.0)
+    assert run["started"] == pd.Timestamp("2026-01-01 12:00", tz="UTC")
+    written = pd.Timestamp((tmp_path / "2026" / "run" / "metrics.csv").stat().st_mtime, unit="s", tz="UTC")
+    assert abs(run["started"] + run["wall_time"] - written) < pd.Timedelta("1s")
+
+
+def test_the_config_is_flat_without_paths_of_the_run(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", adapter__temporal="[0, 2]")
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert run["config.adapter.ratio"] == 0.25
+    assert run["config.adapter.temporal"] == "[0, 2]"
+    assert run["config.model.weights"] is None
+    assert not [key for key in run if key.startswith("config.callbacks")]
+
+
+def test_runs_that_go_on_or_have_just_begun_are_not_finished(tmp_path: Path) -> None:
+    header, *rows = METRICS.splitlines(keepends=True)
+    write_run(tmp_path / "begun", metrics=None)
+    write_run(tmp_path / "going", metrics=header + "".join(rows[:4]))
+    write_run(tmp_path / "untested", metrics=header + "".join(rows[:-1]), test="false")
+    runs = read_runs(tmp_path).set_index("path").rename(index=lambda path: Path(path).name)
+    assert runs["finished"].to_dict() == {"begun": False, "going": False, "untested": True}
+    assert runs["steps"].to_dict() == {"begun": 0, "going": 3, "untested": 6}
+    assert pd.isna(runs["best_val_top1"]["begun"])
+    assert pd.isna(runs["wall_time"]["begun"])
+
+
+def test_a_folder_without_runs_says_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "refused").mkdir()
+    (tmp_path / "refused" / "train.log").touch()
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ValueError, match=f"no run in {folder}: looked for folders .* run.json"):
+            read_runs(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", '{"wandb_id": "1a'),
+        ("run.json", "[]"),
+        ("run.json", "{}"),
+        ("config.yaml", None),
+        ("config.yaml", ""),
+        ("config.yaml", "data: {num_frames: 8"),
+        ("metrics.csv", ""),
+        ("metrics.csv", "nothing,of,this\n1,2,3\n"),
+        ("metrics.csv", "step,epoch\n0,zero\n"),
+    ],
+)
+def test_a_broken_run_is_warned_of_and_the_others_are_read(tmp_path: Path, file: str, content: str | None) -> None:
+    write_run(tmp_path / "sound")
+    broken = write_run(tmp_path / "broken")
+    (broken / file).unlink()
+    if content is not None:
+        (broken / file).write_text(content)
+    with pytest.warns(UserWarning, match=f"1 of 2 runs cannot be read:\n  {broken}: .") as caught:
+        runs = read_runs(tmp_path)
+    assert [Path(path).name for path in runs["path"]] == ["sound"]
+    assert len(caught) == 1
+
+
+def test_a_half_written_last_line_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    metrics = read_metrics(write_run(tmp_path / "run", metrics=METRICS + "7,3,2"))
+    assert metrics.loc[7, "epoch"] == 3
+
+
+def test_labels_are_what_the_configs_differ_in(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", adapter__ratio=0.125)
+    write_run(tmp_path / "b", adapter__temporal="null")
+    assert labels(read_runs(tmp_path)) == ["ratio=0.125 temporal=all", "ratio=0.25 temporal=null"]
+
+
+def test_labels_name_the_experiment_where_there_are_several(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", name="k400", data__num_frames=16)  # as the experiment has it
+    write_run(tmp_path / "b", seed=0)
+    write_run(tmp_path / "c", seed=1)
+    assert labels(read_runs(tmp_path)) == ["k400 seed=0", "shapes seed=0", "shapes seed=1"]
+
+
+def test_runs_of_one_config_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b")
+    assert labels(read_runs(tmp_path)) == ["shapes (a)", "shapes (b)"]
+
+
+def test_labels_stay_short_and_prefer_what_was_typed(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    other = {"adapter___target_": "video_adapters.model.adapters.lora.Lora", "adapter__temporal": "null"}
+    write_run(tmp_path / "b", **other, data__num_frames=16, model__weights="b.pt", seed=1)
+    assert labels(read_runs(tmp_path)) == [
+        "seed=0 num_frames=8 weights=null adapter=Aim …",
+        "seed=1 num_frames=16 weights=b.pt adapter=Lora …",
+    ]
+
+
+def test_the_overview_ranks_runs_by_validation(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", metrics=None, seed=0)
+    write_run(tmp_path / "b", seed=1)
+    write_run(tmp_path / "c", metrics=METRICS.replace("0.75", "0.80"), seed=2)
+    table = overview(read_runs(tmp_path))
+    assert list(table.index) == ["seed=2", "seed=1", "seed=0"]
+    assert list(table["best_val_top1"][:2]) == [0.8, 0.75]
+
+
+def test_curves_show_loss_and_accuracy_at_their_steps(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=0)
+    write_run(tmp_path / "b", metrics=None, seed=1)  # has nothing to show yet
+    figure = plot_curves(read_runs(tmp_path))
+    loss, top1 = figure.axes
+    assert loss.get_xlabel() == top1.get_xlabel() == "optimizer step"
+    assert list(loss.lines[0].get_xdata()) == [1, 2, 3, 4, 6]
+    assert list(top1.lines[0].get_xdata()) == [2, 4, 6]
+    assert list(top1.lines[0].get_ydata()) == [0.25, 0.75, 0.75]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shapes", "chance, 4 classes"]
+
+
+def test_of_many_runs_the_best_are_drawn(tmp_path: Path) -> None:
+    for seed in range(12):
+        write_run(tmp_path / str(seed), metrics=METRICS.replace("0.75", f"0.{75 + seed}"), seed=seed)
+    figure = plot_curves(read_runs(tmp_path))
+    assert "10 best of 12" in figure.get_suptitle()
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:2] == ["seed=11", "seed=10"]
+
+
+def test_throughput_has_a_bar_per_run(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", seed=0)
+    write_run(tmp_path / "b", metrics=METRICS.replace("20.0", "40.0"), seed=1)
+    (axes,) = plot_throughput(read_runs(tmp_path)).axes
+    assert sorted(bar.get_width() for bar in axes.patches) == [20, 40]
+    assert any("30% waiting for data" in text.get_text() for text in axes.texts)
+
+
+def test_runs_without_figures_cannot_be_drawn(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", metrics=None)
+    runs = read_runs(tmp_path)
+    for plot in (plot_curves, plot_throughput):
+        with pytest.raises(ValueError, match="none of the 1 runs has logged"):
+            plot(runs)
+
+
+def test_the_environment_says_where_runs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_DIR", str(tmp_path / "logs"))
+    monkeypatch.delenv("RUNS", raising=False)
+    assert runs_folder() == tmp_path / "logs"
+    monkeypatch.setenv("RUNS", str(tmp_path / "chosen"))
+    assert runs_folder() == tmp_path / "chosen"
