@@ -1,6 +1,7 @@
 """Where figures go: W&B, online or not, and a CSV in the run's folder."""
 
 import csv
+import logging
 import os
 from argparse import Namespace
 from pathlib import Path
@@ -10,6 +11,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
+
+log = logging.getLogger(__name__)
 
 
 class MetricsCsv(Logger):
@@ -71,8 +74,19 @@ class MetricsCsv(Logger):
 
 
 def wandb_logger(**settings: Any) -> WandbLogger:
-    """A W&B logger that is online where there is a key (WANDB_API_KEY, `wandb login`), offline elsewhere, never asking."""
-    if "WANDB_MODE" not in os.environ:
-        settings["offline"] = wandb.api.api_key is None
+    """A W&B logger: online where there is a key (WANDB_API_KEY, `wandb login`) and the server answers, offline elsewhere.
+
+    Never asks. WANDB_MODE, where it is set, decides instead.
+    """
+    if "WANDB_MODE" not in os.environ and (rank_zero_only.rank != 0 or not _logged_in()):
+        settings["mode"] = "offline"
     Path(settings["save_dir"]).mkdir(parents=True, exist_ok=True)
     return WandbLogger(**settings, settings=wandb.Settings(console="off", silent=True))
+
+
+def _logged_in() -> bool:
+    try:
+        return wandb.login(prompt=False)
+    except wandb.Error as error:
+        log.warning("W&B: there is a key, but %s; this run is logged offline", str(error).splitlines()[0])
+        return False

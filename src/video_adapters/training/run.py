@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning as L
 import torch
+import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
@@ -56,18 +57,22 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     module = build_module(cfg, classifier, data)
     if cfg.init_from and not cfg.resume:
         _start_from(cfg.init_from, module)
-    record = _record(folder, cfg, overrides)
+    record = _record(folder, cfg, overrides, module)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
     loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
     trainer = build_trainer(cfg, callbacks, loggers)
     refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
     trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
-    facts = _describe(cfg, module, data, trainer, counts)
-    for logger in trainer.loggers:
-        logger.log_hyperparams(_logged_config(cfg, module, facts | record))
-    trainer.fit(module, datamodule=data, ckpt_path=str(folder / "checkpoints" / "last.ckpt") if cfg.resume else None)
-    scores = _test(trainer, module, data) if cfg.test else _scores(trainer)
-    _report(trainer, folder, scores)
+    _announce(cfg, record, data, trainer, counts)
+    last = folder / "checkpoints" / "last.ckpt"
+    try:
+        for logger in trainer.loggers:
+            logger.log_hyperparams(_logged_config(cfg, module, record))
+        trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=False)
+        scores = _test(trainer, module, data) if cfg.test else _scores(trainer)
+        _report(trainer, folder, scores)
+    finally:
+        wandb.finish()  # however it ends, and before a sweep's next job
     return scores
 
 
@@ -111,7 +116,7 @@ def _start_from(path: str, module: ActionModule) -> None:
         log.info("starting from the adapters of %s; its classes (%d) are others than here (%d): new head", path, there, here)
 
 
-def _record(folder: Path, cfg: DictConfig, overrides: list[str]) -> dict[str, Any]:
+def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionModule) -> dict[str, Any]:
     """What identifies the run, kept in its folder beside its config, which the first start writes and a resume reads."""
     path = folder / "run.json"
     if cfg.resume:
@@ -122,6 +127,8 @@ def _record(folder: Path, cfg: DictConfig, overrides: list[str]) -> dict[str, An
         "command": " ".join(sys.argv),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
+        "parameters": sum(p.numel() for p in module.classifier.parameters()),
+        "trainable_parameters": sum(p.numel() for p in module.classifier.trainable().values()),
     }
     _write_record(path, record, cfg)
     return record
@@ -148,32 +155,30 @@ def _git_commit() -> str | None:
         return None
 
 
-def _describe(
-    cfg: DictConfig, module: ActionModule, data: VideoData, trainer: L.Trainer, counts: dict[str, int]
-) -> dict[str, Any]:
-    """Prints what is about to run, and returns its figures."""
-    parameters = sum(p.numel() for p in module.classifier.parameters())
-    trainable = sum(p.numel() for p in module.classifier.trainable().values())
+@rank_zero_only
+def _announce(
+    cfg: DictConfig, record: dict[str, Any], data: VideoData, trainer: L.Trainer, counts: dict[str, int]
+) -> None:
+    """Prints what is about to run."""
     split = data.split_for(trainer.world_size)
-    if trainer.is_global_zero:
-        summary(
-            cfg.name,
-            {
-                "model": f"{cfg.model.encoder.model_name}, {parameters / 1e6:.3f} M parameters, {trainable / 1e6:.3f} M train",
-                "data": f"{counts['train']} training, {counts['val']} validation, {counts['test']} test videos",
-                "clip": f"{data.num_frames} frames of {data.image_size}x{data.image_size}",
-                "step": f"{data.per_step} clips = {trainer.world_size} device(s) x {split.clips} clips x {split.accumulation}"
-                " accumulated",
-                "device": f"{trainer.accelerator.__class__.__name__} x {trainer.world_size}, {trainer.precision}",
-                "folder": str(cfg.run_dir),
-            },
-        )
-    return {"parameters": parameters, "trainable_parameters": trainable}
+    total, trainable = record["parameters"] / 1e6, record["trainable_parameters"] / 1e6
+    shares = f"{trainer.world_size} device(s) x {split.clips} clips x {split.accumulation} accumulated"
+    summary(
+        cfg.name,
+        {
+            "model": f"{cfg.model.encoder.model_name}, {total:.3f} M parameters, {trainable:.3f} M train",
+            "data": f"{counts['train']} training, {counts['val']} validation, {counts['test']} test videos",
+            "clip": f"{data.num_frames} frames of {data.image_size}x{data.image_size}",
+            "step": f"{data.per_step} clips = {shares}",
+            "device": f"{type(trainer.accelerator).__name__} x {trainer.world_size}, {trainer.precision}",
+            "folder": str(cfg.run_dir),
+        },
+    )
 
 
-def _logged_config(cfg: DictConfig, module: ActionModule, facts: dict[str, Any]) -> dict[str, Any]:
+def _logged_config(cfg: DictConfig, module: ActionModule, record: dict[str, Any]) -> dict[str, Any]:
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    return config | facts | {"torch": torch.__version__, "encoder_fingerprint": module.origin.encoder}
+    return config | record | {"torch": torch.__version__, "encoder_fingerprint": module.origin.encoder}
 
 
 def _test(trainer: L.Trainer, module: ActionModule, data: VideoData) -> dict[str, float]:

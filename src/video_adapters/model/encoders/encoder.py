@@ -118,6 +118,19 @@ def require(found: bool, net: nn.Module, expected: str) -> None:
         raise ValueError(f"{_name(type(net))} is supported only {expected}; take another encoder or set it so")
 
 
+def check_patches(image_size: tuple[int, int], patch_size: tuple[int, int]) -> None:
+    """Refuses frames that patches do not cover: what is left over at the border would silently not be seen.
+
+    Raises:
+        ValueError: where a side of the frame is no multiple of the patch's.
+    """
+    if any(side % patch for side, patch in zip(image_size, patch_size, strict=True)):
+        raise ValueError(
+            f"frames of {image_size[0]}x{image_size[1]} pixels are no whole number of {patch_size[0]}x{patch_size[1]} "
+            "patches; set data.image_size to a multiple of the patch size"
+        )
+
+
 def _name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 

@@ -3,7 +3,7 @@
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, pixels, require
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, pixels, require
 
 
 class OpenClipVitParts(Parts):
@@ -50,6 +50,7 @@ class OpenClipVit(Encoder):
         self.net = net
         self.depths = (len(self.blocks),)
         self.image_size = pixels(net.image_size)
+        check_patches(self.image_size, pixels(net.patch_size))
         self.mean = as_rgb(net.preprocess_cfg["mean"])
         self.std = as_rgb(net.preprocess_cfg["std"])
 

@@ -4,7 +4,7 @@ from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, pixels, require
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, pixels, require
 
 
 class TimmVitParts(Parts):
@@ -53,6 +53,7 @@ class TimmVit(Encoder):
         self.net = net
         self.depths = (len(self.blocks),)
         self.image_size = pixels(net.patch_embed.img_size)
+        check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])
         self.std = as_rgb(net.pretrained_cfg["std"])
 
