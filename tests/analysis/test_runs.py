@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
 matplotlib.use("agg")
 
@@ -37,44 +38,30 @@ def _close_figures() -> Iterator[None]:
 
 def write_run(folder: Path, metrics: str | None = METRICS, name: str = "shapes", **changes: object) -> Path:
     """A run's folder; `changes` are of the config's keys, a double underscore for each dot."""
-    config: dict[str, object] = {
+    config = {
         "name": name,
         "data.num_classes": 4,
         "data.num_frames": 8,
         "data.root": str(folder),
-        "model.weights": "null",
+        "model.weights": None,
         "adapter._target_": "video_adapters.model.adapters.aim.Aim",
         "adapter.temporal": "all",
         "adapter.ratio": 0.25,
-        "optim.betas": "[0.9, 0.999]",
         "callbacks.last.path": str(folder / "last.ckpt"),
         "trainer.max_epochs": 3,
-        "test": "true",
+        "test": True,
         "seed": 0,
     }
-    config |= {key.replace("__", "."): value for key, value in changes.items()}
+    tree = OmegaConf.create()
+    for key, value in (config | {key.replace("__", "."): value for key, value in changes.items()}).items():
+        OmegaConf.update(tree, key, value)
     folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text("\n".join(_nested(config)) + "\n")
-    record = {"started": f"2026-01-0{len(list(folder.parent.iterdir()))}T12:00:00+00:00", "git_commit": "1b01ff7+"}
+    OmegaConf.save(tree, folder / "config.yaml")
+    record = {"started": f"2026-01-{len(list(folder.parent.iterdir())):02}T12:00:00+00:00", "git_commit": "1b01ff7+"}
     (folder / "run.json").write_text(json.dumps(record | {"overrides": ["seed=0", "adapter.ratio=0.25"]}))
     if metrics is not None:
         (folder / "metrics.csv").write_text(metrics)
     return folder
-
-
-def _nested(config: dict[str, object]) -> Iterator[str]:
-    """Keys with dots as flow mappings of YAML, which merges none of them: one line per top-level key."""
-    groups: dict[str, list[str]] = {}
-    for key, value in config.items():
-        group, _, rest = key.partition(".")
-        groups.setdefault(group, []).append(_flow(rest, value))
-    for group, items in groups.items():
-        yield f"{group}: {items[0]}" if len(items) == 1 and ":" not in items[0] else f"{group}: {{{', '.join(items)}}}"
-
-
-def _flow(key: str, value: object) -> str:
-    first, _, rest = key.partition(".")
-    return f"{first}: {{{_flow(rest, value)}}}" if rest else f"{first}: {value}" if first else str(value)
 
 
 def test_rows_of_a_step_become_one(tmp_path: Path) -> None:
@@ -99,7 +86,7 @@ def test_a_row_tells_scores_speed_and_origin_of_a_run(tmp_path: Path) -> None:
 
 
 def test_the_config_is_flat_without_paths_of_the_run(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", adapter__temporal="[0, 2]")
+    write_run(tmp_path / "run", adapter__temporal=[0, 2])
     (run,) = read_runs(tmp_path).to_dict("records")
     assert run["config.adapter.ratio"] == 0.25
     assert run["config.adapter.temporal"] == "[0, 2]"
@@ -111,12 +98,21 @@ def test_runs_that_go_on_or_have_just_begun_are_not_finished(tmp_path: Path) -> 
     header, *rows = METRICS.splitlines(keepends=True)
     write_run(tmp_path / "begun", metrics=None)
     write_run(tmp_path / "going", metrics=header + "".join(rows[:4]))
-    write_run(tmp_path / "untested", metrics=header + "".join(rows[:-1]), test="false")
+    write_run(tmp_path / "untested", metrics=header + "".join(rows[:-1]), test=False)
     runs = read_runs(tmp_path).set_index("path").rename(index=lambda path: Path(path).name)
     assert runs["finished"].to_dict() == {"begun": False, "going": False, "untested": True}
     assert runs["steps"].to_dict() == {"begun": 0, "going": 3, "untested": 6}
     assert pd.isna(runs["best_val_top1"]["begun"])
     assert pd.isna(runs["wall_time"]["begun"])
+
+
+def test_other_folders_are_no_runs(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "sweeps" / "ratio" / "0_ratio-0.5")
+    for other in (run / "wandb" / "files", tmp_path / "evaluations" / "today"):
+        other.mkdir(parents=True)
+        (other / "config.yaml").write_text("lr: {value: 1}")
+    (run / "wandb" / "files" / "run.json").write_text("{}")
+    assert list(read_runs(tmp_path)["path"]) == [str(run)]
 
 
 def test_a_folder_without_runs_says_what_was_looked_for(tmp_path: Path) -> None:
@@ -160,7 +156,7 @@ def test_a_half_written_last_line_is_read_as_far_as_it_goes(tmp_path: Path) -> N
 
 def test_labels_are_what_the_configs_differ_in(tmp_path: Path) -> None:
     write_run(tmp_path / "a", adapter__ratio=0.125)
-    write_run(tmp_path / "b", adapter__temporal="null")
+    write_run(tmp_path / "b", adapter__temporal=None)
     assert labels(read_runs(tmp_path)) == ["ratio=0.125 temporal=all", "ratio=0.25 temporal=null"]
 
 
@@ -179,7 +175,7 @@ def test_runs_of_one_config_are_told_apart_by_their_folders(tmp_path: Path) -> N
 
 def test_labels_stay_short_and_prefer_what_was_typed(tmp_path: Path) -> None:
     write_run(tmp_path / "a")
-    other = {"adapter___target_": "video_adapters.model.adapters.lora.Lora", "adapter__temporal": "null"}
+    other = {"adapter___target_": "video_adapters.model.adapters.lora.Lora", "adapter__temporal": None}
     write_run(tmp_path / "b", **other, data__num_frames=16, model__weights="b.pt", seed=1)
     assert labels(read_runs(tmp_path)) == [
         "seed=0 num_frames=8 weights=null adapter=Aim …",
@@ -199,13 +195,15 @@ def test_the_overview_ranks_runs_by_validation(tmp_path: Path) -> None:
 def test_curves_show_loss_and_accuracy_at_their_steps(tmp_path: Path) -> None:
     write_run(tmp_path / "a", seed=0)
     write_run(tmp_path / "b", metrics=None, seed=1)  # has nothing to show yet
+    header, first, *_ = METRICS.splitlines(keepends=True)
+    write_run(tmp_path / "c", metrics=header + first, seed=2)  # has not been validated yet
     figure = plot_curves(read_runs(tmp_path))
     loss, top1 = figure.axes
     assert loss.get_xlabel() == top1.get_xlabel() == "optimizer step"
     assert list(loss.lines[0].get_xdata()) == [1, 2, 3, 4, 6]
     assert list(top1.lines[0].get_xdata()) == [2, 4, 6]
     assert list(top1.lines[0].get_ydata()) == [0.25, 0.75, 0.75]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["shapes", "chance, 4 classes"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["seed=0", "seed=2", "chance, 4 classes"]
 
 
 def test_of_many_runs_the_best_are_drawn(tmp_path: Path) -> None:
@@ -222,6 +220,13 @@ def test_throughput_has_a_bar_per_run(tmp_path: Path) -> None:
     (axes,) = plot_throughput(read_runs(tmp_path)).axes
     assert sorted(bar.get_width() for bar in axes.patches) == [20, 40]
     assert any("30% waiting for data" in text.get_text() for text in axes.texts)
+
+
+def test_a_run_before_its_first_validation_is_drawn(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", metrics="step,epoch,train/loss\n0,0,2.0\n")
+    runs = read_runs(tmp_path)
+    assert list(overview(runs)["steps"]) == [1]
+    assert list(plot_curves(runs).axes[0].lines[0].get_ydata()) == [2.0]
 
 
 def test_runs_without_figures_cannot_be_drawn(tmp_path: Path) -> None:

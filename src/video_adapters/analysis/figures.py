@@ -1,0 +1,86 @@
+"""Figures of runs; each function takes rows of `read_runs` and returns the figure it drew."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from video_adapters.analysis.labels import labels
+from video_adapters.analysis.runs import read_metrics
+
+_COLORS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
+_MOST_RUNS = len(_COLORS)  # more curves than colours cannot be told apart
+_SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps
+
+
+def plot_curves(runs: pd.DataFrame) -> Figure:
+    """Training loss, faint and as a running mean, and validation top-1 over optimizer steps.
+
+    A colour per run; of many runs, the ten best.
+    """
+    shown = _best(runs, runs["steps"] > 0)
+    height = 4 + 0.12 * len(shown)  # inches; the legend has two columns
+    figure, (loss, top1) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
+    for path, label, color in zip(shown["path"], labels(shown), _COLORS, strict=False):
+        metrics = read_metrics(path).reindex(columns=["train/loss", "val/top1"])
+        values = metrics["train/loss"].dropna()
+        mean = values.rolling(max(1, len(values) // _SMOOTHING), min_periods=1, center=True).mean()
+        loss.plot(values.index + 1, values, color=color, alpha=0.25, linewidth=0.8)  # steps are logged from 0
+        loss.plot(values.index + 1, mean, color=color, label=label)
+        scores = metrics["val/top1"].dropna()
+        top1.plot(scores.index + 1, scores, color=color, marker=".", alpha=0.8)
+    _dress(loss, "Training loss", "cross-entropy (nats)")
+    _dress(top1, "Validation accuracy", "top-1 (% of videos)")
+    top1.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    _draw_chance(top1, shown)
+    top1.set_ylim(bottom=0)
+    figure.suptitle(_title("Learning curves", shown, runs))
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def plot_throughput(runs: pd.DataFrame) -> Figure:
+    """Clips per second of each run, and beside the bars how much of the time went into waiting for data."""
+    shown = _best(runs, runs["clips_per_s"].notna())[::-1]  # bars are drawn upwards
+    figure, axes = plt.subplots(figsize=(11, 1.4 + 0.4 * len(shown)), layout="constrained")
+    bars = axes.barh(labels(shown), shown["clips_per_s"], color="tab:blue", height=0.6)
+    notes = [_speed_note(run) for _, run in shown.iterrows()]
+    axes.bar_label(bars, notes, padding=4)
+    axes.set_xlabel("training clips per second, over all devices (median)")
+    axes.set_xlim(0, 1.6 * shown["clips_per_s"].max())  # room for the notes
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(_title("Throughput", shown, runs))
+    return figure
+
+
+def _best(runs: pd.DataFrame, logged: pd.Series) -> pd.DataFrame:
+    """Of the runs that have logged what is to be drawn as many as a figure holds, the best by validation first."""
+    if not logged.any():
+        raise ValueError(f"none of the {len(runs)} runs has logged these figures yet: there is nothing to draw")
+    return runs[logged].sort_values("best_val_top1", ascending=False).head(_MOST_RUNS)
+
+
+def _draw_chance(axes: Axes, runs: pd.DataFrame) -> None:
+    """What guessing would score, where all runs have the same number of classes."""
+    classes = runs["config.data.num_classes"].unique()
+    if len(classes) == 1:
+        axes.axhline(1 / classes[0], color="gray", linestyle=":", label=f"chance, {classes[0]} classes")
+
+
+def _dress(axes: Axes, title: str, values: str) -> None:
+    axes.set(title=title, xlabel="optimizer step", ylabel=values, xlim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _title(what: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:
+    names = ", ".join(dict.fromkeys(shown["name"]))
+    which = f"the {len(shown)} best of {len(runs)} runs" if len(shown) < len(runs) else f"{len(shown)} runs"
+    return f"{what}: {names} ({which})"
+
+
+def _speed_note(run: pd.Series) -> str:
+    return (
+        f"{run['clips_per_s']:.3g} clips/s, {run['data_wait']:.0%} waiting for data, {run['peak_memory_gib']:.1f} GiB"
+    )

@@ -1,0 +1,152 @@
+"""Finished and running runs as tables: a row per run, a row per logged step.
+
+A run is a folder with a `run.json`, which training writes first; `config.yaml` and `metrics.csv` lie beside it.
+"""
+
+import json
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from video_adapters.analysis.labels import labels
+from video_adapters.training import entry
+
+_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError)  # what half-written files raise
+_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")  # parts of a config that say nothing about the model
+
+
+def runs_folder() -> Path:
+    """Where runs are looked for: RUNS or else LOG_DIR, of the environment or `.env`; else logs/ of the project."""
+    entry.set_up()
+    return entry.PROJECT / (os.environ.get("RUNS") or os.environ.get("LOG_DIR") or "logs")
+
+
+def read_runs(folder: str | Path) -> pd.DataFrame:
+    """A row per run at any depth of `folder`, in the order of their start.
+
+    Columns: path, name, started, wall_time (from the start to the last logged figure, interruptions included), steps,
+    best_val_top1, best_epoch, the test's scores (`test/top1`, ...), clips_per_s and data_wait (medians),
+    peak_memory_gib, finished, whatever else `run.json` holds (git_commit, overrides, ...), and the config
+    (`config.adapter.ratio`, ...). What a run does not have is missing in its row. Runs that cannot be read are named in
+    a warning.
+
+    Raises:
+        ValueError: there is no readable run.
+    """
+    rows, broken = [], []
+    for place in _find(folder):
+        try:
+            rows.append(_row(place))
+        except _BROKEN as error:
+            broken.append(f"{place}: {_first_line(error)}")
+    notes = "".join(f"\n  {note}" for note in broken)
+    if not rows:
+        raise ValueError(
+            f"no run in {Path(folder).absolute()}: looked for folders at any depth that hold a run.json, a config.yaml "
+            f"and, from the first logged step on, a metrics.csv; `python src/train.py` makes one{notes}"
+        )
+    if broken:
+        warnings.warn(f"{len(broken)} of {len(broken) + len(rows)} runs cannot be read:{notes}", stacklevel=2)
+    return pd.DataFrame(rows).sort_values("started", ignore_index=True)
+
+
+def read_metrics(run: str | Path) -> pd.DataFrame:
+    """Everything that a run logged, a row per step, indexed by it; steps count from 0, as in `metrics.csv`.
+
+    Training, validation and callbacks log a step in rows of their own; they become one.
+
+    Raises:
+        ValueError: `metrics.csv` is missing or holds something else.
+    """
+    path = Path(run) / "metrics.csv"
+    if not path.is_file():
+        raise ValueError(f"there is no {path}: the folder is not a run's, or its run has not logged a step yet")
+    try:
+        rows = pd.read_csv(path).apply(pd.to_numeric)
+        merged = rows.groupby("step").last()
+        return merged.set_index(merged.index.astype(int))
+    except _BROKEN as error:
+        raise ValueError(f"{path} is not what a run logs: {_first_line(error)}") from error
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
+    """The figures of runs that one compares first, rounded, the best validation score on top, indexed by label."""
+    numbers = ["best_val_top1", "test/top1", "test/top5", "data_wait", "clips_per_s", "peak_memory_gib"]
+    table = runs.reindex(columns=[*numbers, "best_epoch", "steps", "finished", "wall_time"])
+    table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
+    table = table.set_axis(labels(runs), axis=0).rename_axis("run")
+    return table.sort_values("best_val_top1", ascending=False).round(dict.fromkeys(numbers, 3))
+
+
+def _find(folder: str | Path) -> Iterator[Path]:
+    """Folders with a run.json; what lies inside of one (checkpoints, W&B's files) is its own affair."""
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        if "run.json" in files:
+            folders.clear()
+            yield Path(place)
+
+
+def _row(run: Path) -> dict[str, Any]:
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    row = {"path": str(run), "name": config["name"], "started": pd.Timestamp(record.pop("started"))}
+    metrics = read_metrics(run) if (run / "metrics.csv").exists() else pd.DataFrame()
+    row |= {"wall_time": _wall_time(run, row["started"]), **_figures(metrics)}
+    row["finished"] = _finished(config, metrics)
+    row |= {name: " ".join(value) if isinstance(value, list) else value for name, value in record.items()}
+    return row | {f"config.{key}": value for key, value in _leaves(config) if key.split(".")[0] not in _PLUMBING}
+
+
+def _figures(metrics: pd.DataFrame) -> dict[str, Any]:
+    """What a run's row says of its logged steps."""
+    found: dict[str, Any] = {"steps": _steps(metrics), "best_val_top1": math.nan, "best_epoch": math.nan}
+    if "val/top1" in metrics and metrics["val/top1"].notna().any():
+        best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
+        found |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best])}
+    tests = metrics.filter(like="test/").dropna(how="all")
+    found |= tests.iloc[-1].to_dict() if len(tests) else {}
+    speeds = metrics.reindex(columns=["speed/clips_per_s", "speed/data_wait", "speed/peak_memory_gib"])
+    found |= {"clips_per_s": speeds.iloc[:, 0].median(), "data_wait": speeds.iloc[:, 1].median()}
+    return found | {"peak_memory_gib": speeds.iloc[:, 2].max()}
+
+
+def _steps(metrics: pd.DataFrame) -> int:
+    """Optimizer steps, as far as they were logged; tests are logged at the number of steps, all else before it."""
+    training, tests = (metrics.filter(regex=name).dropna(how="all").index for name in ("^(train|val)/", "^test/"))
+    return max([0, *training[-1:] + 1, *tests[-1:]])
+
+
+def _finished(config: dict[str, Any], metrics: pd.DataFrame) -> bool:
+    """Whether the run came to its test or, without one, validated its last epoch."""
+    if config.get("test", True):
+        return "test/top1" in metrics and bool(metrics["test/top1"].notna().any())
+    validated = metrics["epoch"][metrics["val/top1"].notna()] if "val/top1" in metrics else pd.Series(dtype=float)
+    return bool((validated + 1 == config["trainer"]["max_epochs"]).any())
+
+
+def _wall_time(run: Path, started: pd.Timestamp) -> pd.Timedelta:
+    path = run / "metrics.csv"
+    if not path.exists():
+        return pd.NaT
+    return (pd.Timestamp(path.stat().st_mtime, unit="s", tz="UTC") - started).round("s")
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys with dots and their values; lists as text."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif name != "_partial_":
+            yield f"{prefix}{name}", str(value) if isinstance(value, list) else value
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
