@@ -91,10 +91,9 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
             )
     saved = OmegaConf.load(folder / "config.yaml")
     assert isinstance(saved, DictConfig)
-    before = set(json.loads((folder / "run.json").read_text())["overrides"])
-    for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~")
-        if override in before or key in ("resume", "run_dir"):
+    before = _by_key(json.loads((folder / "run.json").read_text())["overrides"])
+    for key, override in _by_key(overrides).items():
+        if override == before.get(key) or key in ("resume", "run_dir"):
             continue
         if OmegaConf.is_dict(OmegaConf.select(cfg, key)) or key in ("experiment", "debug", "hparams_search"):
             raise ValueError(
@@ -105,6 +104,11 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     OmegaConf.update(saved, "resume", cfg.resume)
     OmegaConf.update(saved, "run_dir", cfg.run_dir)
     return saved
+
+
+def _by_key(overrides: list[str]) -> dict[str, str]:
+    """Overrides by the key that they change; the last one counts, as in Hydra."""
+    return {override.split("=", 1)[0].lstrip("+~"): override for override in overrides}
 
 
 def _start_from(path: str, module: ActionModule) -> None:
