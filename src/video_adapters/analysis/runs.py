@@ -79,7 +79,7 @@ def read_metrics(run: str | Path) -> pd.DataFrame:
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """The figures of runs that one compares first, rounded, the best validation score on top, indexed by label."""
     numbers = ["best_val_top1", "test/top1", "test/top5", "data_wait", "clips_per_s", "peak_memory_gib"]
-    table = runs.reindex(columns=[*numbers, "best_epoch", "steps", "finished", "wall_time"])
+    table = runs.reindex(columns=[*numbers, "trainable_parameters", "best_epoch", "steps", "finished", "wall_time"])
     table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
     table = table.set_axis(labels(runs), axis=0).rename_axis("run")
     return table.sort_values("best_val_top1", ascending=False).round(dict.fromkeys(numbers, 3))
