@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
@@ -23,7 +23,7 @@ def set_up() -> None:
     To be called before Hydra composes: the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT.
     """
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
-    OmegaConf.register_new_resolver("first", _first, replace=True)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
 
 def command_line() -> list[str]:
@@ -46,9 +46,9 @@ def run(job: Callable[[], Result]) -> Result:
         raise SystemExit(stop.code) from None
 
 
-def _first(*values: Any) -> Any:
-    """The first value that is not null: ${first:${resume},a/default}."""
-    return next(value for value in values if value)
+def _run_folder(resume: str | None, new: str) -> str:
+    """The folder of the run that goes on or, where there is none, of a new one: ${run_folder:${resume},PATH}."""
+    return resume if resume and Path(resume, "config.yaml").is_file() else new
 
 
 def _quiet() -> None:
@@ -63,6 +63,6 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
     # the best checkpoint's folder holds last.ckpt already when a run goes on
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+    for name in ("lightning.pytorch.utilities.rank_zero", "timm.models._builder"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

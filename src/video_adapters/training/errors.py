@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hydra.errors import CompactHydraException, InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from omegaconf.errors import MissingMandatoryValue
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -20,7 +21,7 @@ def explained() -> Iterator[None]:
     """Turns errors that a config, a file or a command line can cause into a UserError; lets bugs through as they are.
 
     A ValueError counts when our own code raised it, on purpose and with a message for the user; so does what Lightning
-    says of a wrong set-up. Hydra's wrapping of a constructor's error is taken off.
+    says of a wrong set-up, and a key without a value. Hydra's wrapping of a constructor's error is taken off.
     """
     try:
         yield
@@ -28,6 +29,8 @@ def explained() -> Iterator[None]:
         raise
     except InstantiationException as error:
         raise UserError(_unwrapped(error)) from error
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key} has no default: give {error.full_key}=...") from None
     except MisconfigurationException as error:
         raise UserError(f"trainer: {error}") from error
     except ValueError as error:

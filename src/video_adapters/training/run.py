@@ -82,7 +82,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
     Raises:
         ValueError: where there is no run to go on with, and for changes of whole config groups.
     """
-    folder = Path(cfg.run_dir)
+    folder = Path(cfg.resume)
     for file in ("config.yaml", "checkpoints/last.ckpt"):
         if not (folder / file).is_file():
             raise ValueError(
