@@ -1,0 +1,163 @@
+"""Teach a small image encoder what stills of moving shapes show, by predicting it from the class token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from video_adapters.data.shapes import SHAPES
+from video_adapters.data.stills import TARGETS, Stills, draw_stills
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    steps: int  # optimizer steps, each on pictures never seen before
+    batch_size: int  # stills per step
+    learning_rate: float  # at its highest
+    warmup_steps: int  # from 0 to the highest rate, linearly; a half cosine to 0 follows
+    weight_decay: float
+    seed: int  # of the pictures and of the first weights
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of the step counted from 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
+
+
+class Reader(nn.Module):
+    """An encoder's feature -> what the still shows: (M, 3, H, H) -> (M, len(TARGETS)) and shape logits."""
+
+    def __init__(self, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.targets = nn.Linear(width, len(TARGETS))
+        self.shape = nn.Linear(width, len(SHAPES))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        feature = self.encoder(images)
+        return self.targets(feature), self.shape(feature)
+
+
+def to_input(images: np.ndarray) -> Tensor:
+    """(M, H, H, 3) uint8 -> (M, 3, H, H) float from -1 to 1: mean and standard deviation are 0.5."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def asked(stills: Stills) -> Tensor:
+    """Which targets a still shows, (M, len(TARGETS)) bool: all of them of what is visible, the opacity always."""
+    mask = torch.from_numpy(stills.visible)[:, None].repeat(1, len(TARGETS))
+    mask[:, TARGETS.index("opacity")] = True
+    return mask
+
+
+def still_loss(predicted: tuple[Tensor, Tensor], stills: Stills) -> Tensor:
+    """Squared error of the targets plus a share of the shape's cross-entropy, which would else outweigh them."""
+    targets, logits = predicted
+    mask, visible = asked(stills), torch.from_numpy(stills.visible)
+    error = F.mse_loss(targets[mask], torch.from_numpy(stills.targets)[mask])
+    return error + 0.2 * F.cross_entropy(logits[visible], torch.from_numpy(stills.shape)[visible])
+
+
+def pretrain(reader: Reader, image_size: int, recipe: Recipe, report: Callable[[int, float], None]) -> None:
+    """Train the reader and its encoder in place; `report` gets each step and its loss."""
+    generator = np.random.default_rng([recipe.seed, 0])
+    decayed = [p for p in reader.parameters() if p.ndim > 1]
+    other = [p for p in reader.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": other, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    reader.train()
+    for step in range(recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate_at(step)
+        stills = draw_stills(generator, recipe.batch_size, image_size)
+        loss = still_loss(reader(to_input(stills.images)), stills)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
+        optimizer.step()
+        report(step, loss.item())
+
+
+PROPERTIES = {
+    "position": ("x", "y"),
+    "size": ("size",),
+    "opacity": ("opacity",),
+    "angle": ("cos angle", "sin angle"),
+    "hue": ("cos hue", "sin hue"),
+    "distance": ("distance",),
+    "axis": ("distance cos axis", "distance sin axis"),
+}
+"""What `probe` reports of, and the targets that make it up."""
+
+
+def probe(encoder: nn.Module, image_size: int, num_fit: int = 4000, num_held_out: int = 2000) -> dict[str, float]:
+    """How well a linear map of the encoder's frozen feature tells what unseen stills show.
+
+    The map is a ridge regression, fitted on other stills that the encoder has not seen either.
+
+    Returns:
+        The share of variance explained (R^2) for each of PROPERTIES, and the accuracy for the shape.
+    """
+    seen, unseen = (draw_stills(np.random.default_rng([7, n]), n, image_size) for n in (num_fit, num_held_out + 1))
+    known, new = _features(encoder, seen.images), _features(encoder, unseen.images)
+    quality = {}
+    for name, parts in PROPERTIES.items():
+        columns = [TARGETS.index(part) for part in parts]
+        shown, new_shown = asked(seen)[:, columns[0]], asked(unseen)[:, columns[0]]
+        weights = _ridge(known[shown], torch.from_numpy(seen.targets)[shown][:, columns].double())
+        truth = torch.from_numpy(unseen.targets)[new_shown][:, columns].double()
+        error = (new[new_shown] @ weights - truth).square().sum()
+        quality[name] = 1 - float(error / (truth - truth.mean(0)).square().sum())
+    return quality | {"shape": _shape_accuracy(known, seen, new, unseen)}
+
+
+def _shape_accuracy(known: Tensor, seen: Stills, new: Tensor, unseen: Stills) -> float:
+    shown, new_shown = torch.from_numpy(seen.visible), torch.from_numpy(unseen.visible)
+    weights = _ridge(known[shown], F.one_hot(torch.from_numpy(seen.shape)[shown], len(SHAPES)).double())
+    right = (new[new_shown] @ weights).argmax(1) == torch.from_numpy(unseen.shape)[new_shown]
+    return float(right.double().mean())
+
+
+@torch.no_grad()
+def _features(encoder: nn.Module, images: np.ndarray) -> Tensor:
+    """(M, H, H, 3) uint8 -> (M, D + 1) double, the last column 1."""
+    encoder.eval()
+    features = torch.cat([encoder(to_input(part)) for part in np.array_split(images, max(1, len(images) // 256))])
+    return torch.cat([features, torch.ones(len(features), 1)], 1).double()
+
+
+def _ridge(features: Tensor, targets: Tensor) -> Tensor:
+    """Weights of the linear map: (M, D), (M, K) -> (D, K)."""
+    gram = features.T @ features + 0.1 * torch.eye(features.shape[1], dtype=features.dtype)
+    return torch.linalg.solve(gram, features.T @ targets)
+
+
+@torch.no_grad()
+def scale_residual(encoder: nn.Module, factor: float) -> None:
+    """Multiply all that a timm VisionTransformer adds up along its blocks; its norms undo that, but for their epsilon.
+
+    With a small factor, what adapters and a temporal embedding add to the sum from zero counts for more at each step:
+    their optimizer steps have one size whatever the tokens' is.
+    """
+    written = ("cls_token", "pos_embed", "patch_embed.proj.", ".attn.proj.", ".mlp.fc2.")
+    for name, parameter in encoder.named_parameters():
+        if any(part in name for part in written):
+            parameter.mul_(factor)
+
+
+def save_encoder(encoder: nn.Module, path: Path, facts: dict[str, str]) -> None:
+    """Write an encoder's weights under its own parameter names, with facts about them in the file's header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, partial, facts)
+    partial.replace(path)
