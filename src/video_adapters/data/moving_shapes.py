@@ -76,7 +76,7 @@ def _at_rest(generator: np.random.Generator, smallest: float, largest: float, ro
 
 def _path(generator: np.random.Generator, size: float) -> np.ndarray:
     """A coordinate that grows, the thing staying inside the picture."""
-    travel, margin = generator.uniform(0.3, 0.6), 0.75 * size
+    travel, margin = generator.uniform(0.4, 0.65), 0.75 * size
     start = generator.uniform(margin, 1 - margin - travel)
     return _from_to(generator, start, start + travel)
 
@@ -92,21 +92,24 @@ def _move_down(generator: np.random.Generator) -> Subject:
 
 
 def _grow(generator: np.random.Generator) -> Subject:
-    start = generator.uniform(0.09, 0.13)
-    size = _from_to(generator, start, start * generator.uniform(1.7, 2.1))
+    start = generator.uniform(0.09, 0.11)
+    size = _from_to(generator, start, start * generator.uniform(2, 2.5))
     return _at_rest(generator, start, start, room=0.5 - 0.75 * size[-1])._replace(size=size)
 
 
 def _turn(generator: np.random.Generator) -> Subject:
-    """Less than half a turn, and every shape needs a full one to look like itself: the direction is never in doubt."""
-    subject = _at_rest(generator, 0.14, 0.26)
-    turn = np.deg2rad(generator.uniform(70, 150))
-    return subject._replace(angle=_from_to(generator, subject.angle[0], subject.angle[0] + turn))
+    """Less than half a turn, and every shape needs a full one to look like itself: the direction is never in doubt.
+
+    Halfway it points up, more or less: from just anywhere, a few minutes of training on the CPU would not suffice.
+    """
+    middle, turn = np.deg2rad(generator.uniform(-150, -30)), np.deg2rad(generator.uniform(90, 160))
+    angle = _from_to(generator, middle - turn / 2, middle + turn / 2)
+    return _at_rest(generator, 0.14, 0.26)._replace(angle=angle)
 
 
 def _approach(generator: np.random.Generator) -> Subject:
-    near = generator.uniform(0.1, 0.15)
-    apart = _from_to(generator, near + generator.uniform(0.12, 0.2), near)
+    near = generator.uniform(0.09, 0.13)
+    apart = _from_to(generator, near + generator.uniform(0.16, 0.22), near)
     return _at_rest(generator, 0.09, 0.13, room=0.4 - apart[0])._replace(apart=apart)
 
 
