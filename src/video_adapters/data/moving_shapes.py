@@ -29,7 +29,7 @@ from video_adapters.data.shapes import Subject
 log = logging.getLogger(__name__)
 
 LENGTH = 17  # frames: the middles of 8 (or 4, 16) segments are then the same set forwards and backwards
-VERSION = 1  # raise it whenever the same settings render other videos
+VERSION = 2  # raise it whenever the same settings render other videos
 CLASS_NAMES = (
     "moving right",
     "moving left",
