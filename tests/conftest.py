@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from toy import SHAPES, SMALL, render
 
 torch.set_num_threads(1)  # toy tensors are done before a second thread wakes up

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from videos import numbered_frames, write_video
 
 TEMPLATES = ("Moving [something] up", "Moving [something] down", "Pushing [something] from left to right")

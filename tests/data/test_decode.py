@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from video_adapters.data.decode import DecodeError, VideoReader
+
 from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
 
 LENGTH = 40

@@ -44,7 +44,7 @@ def test_every_video_weighs_once_per_epoch_on_any_number_of_processes(
     assert [len(b) for b in batches] == [len(sampler) for sampler in ranks]
     assert len({len(b) for b in batches}) == 1
     keys = list(chain.from_iterable(chain.from_iterable(batches)))
-    assert sorted(key.index for key in keys if key.weight > 0) == list(range(num_videos))
+    assert sorted(key.video for key in keys if key.weight > 0) == list(range(num_videos))
     fillers = [key for key in keys if key.weight == 0]
     assert len(fillers) < world_size
     steps = -(-num_videos // (split.clips * split.accumulation * world_size))
@@ -59,7 +59,7 @@ def test_processes_share_the_steps_that_one_process_would_make() -> None:
         grouped: list[dict[int, float]] = []
         for first in range(0, len(ranks[0]), 2):  # two forward passes a step
             keys = chain.from_iterable(chain.from_iterable(rank[first : first + 2] for rank in ranks))
-            grouped.append({key.index: key.weight for key in keys if key.weight > 0})
+            grouped.append({key.video: key.weight for key in keys if key.weight > 0})
         return grouped
 
     assert steps(together) == steps([alone])
@@ -69,7 +69,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         sampler = StepSampler(50, Split(5, 1), seed=seed)
         sampler.set_epoch(epoch)
-        return [key.index for batch in sampler for key in batch]
+        return [key.video for batch in sampler for key in batch]
 
     assert order(0, 1) == order(0, 1)
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
@@ -78,7 +78,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 def test_evaluation_keeps_the_order_of_the_files() -> None:
     sampler = StepSampler(5, Split(2, 1), shuffle=False)
     sampler.set_epoch(3)
-    assert [[key.index for key in batch] for batch in sampler] == [[0, 1], [2, 3], [4]]
+    assert [[key.video for key in batch] for batch in sampler] == [[0, 1], [2, 3], [4]]
     assert {key.epoch for batch in sampler for key in batch} == {0}
 
 
@@ -118,7 +118,7 @@ class _Echo(Dataset[tuple[int, int]]):
         return 37
 
     def __getitem__(self, key: Key) -> tuple[int, int]:
-        return key.epoch, key.index
+        return key.epoch, key.video
 
 
 def _sampler(num_videos: int, split: Split, world_size: int = 1, rank: int = 0) -> StepSampler:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from networks import BUILDS, DEPTH, network, randomise
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.adapter import Adapter
 from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.encoders.pretrained import open_up
+
+from networks import BUILDS, DEPTH, network, randomise
 
 B, T = 2, 3
 

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from networks import BUILDS, DEPTH, clips, network, randomise
 
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.head import MeanHead
+
+from networks import BUILDS, DEPTH, clips, network, randomise
 
 T = 4
 

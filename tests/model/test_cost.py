@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from networks import DEPTH, timm_vit
 
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
@@ -10,6 +9,8 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.cost import Cost, count
 from video_adapters.model.encoders.pretrained import load_encoder
 from video_adapters.model.head import MeanHead
+
+from networks import DEPTH, timm_vit
 
 T, D, CLASSES = 8, 32, 7
 PATCHES, TOKENS, PIXELS = 4, 5, 3 * 16 * 16

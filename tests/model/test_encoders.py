@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import timm
 import torch
-from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.encoders.timm_vit import TimmVitParts
+
+from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit
 
 T = 4
 

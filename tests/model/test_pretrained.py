@@ -16,13 +16,14 @@ import open_clip
 import pytest
 import timm
 import torch
-from networks import clip_vit, clips, randomise, timm_vit
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from video_adapters.model.encoders import pretrained, weights
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
+
+from networks import clip_vit, clips, randomise, timm_vit
 
 State = dict[str, Tensor]
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import timm_vit
 from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor
 
@@ -15,6 +14,8 @@ from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder, open_up
+
+from networks import timm_vit
 
 REFERENCE = Path(__file__).parent / "reference"
 

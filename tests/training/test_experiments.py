@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from toy import CONFIGS, SMALL, composed, run
 
 from video_adapters.training.build import build_classifier
+
+from toy import CONFIGS, SMALL, composed, run
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))

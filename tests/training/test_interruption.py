@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from toy import SHAPES, SMALL
 
 SRC = Path(__file__).parents[2] / "src"

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from toy import run
 
 from video_adapters.training.callbacks import Interrupted, LastCheckpoint
+
+from toy import run
 
 RANDOM = ["head.dropout=0.3", "adapter.drop_path=0.3", "data.num_workers=2"]  # all that draws, and workers ahead of us
 LONG = ["trainer.max_epochs=2", "callbacks.last.every_n_steps=2", "test=false"]  # 5 steps an epoch
@@ -72,9 +73,10 @@ def test_a_stopped_run_ends_with_the_same_weights(
     before_saving: bool,
     saved_at: int,
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises((Interrupted, RuntimeError)):
+    with monkeypatch.context() as patch:
         patch.setattr(LastCheckpoint, "on_train_batch_end", at_step(step, action, before_saving))
-        run(tmp_path, *overrides)
+        with pytest.raises((Interrupted, RuntimeError)):
+            run(tmp_path, *overrides)
     assert load(tmp_path)["global_step"] == saved_at
     run(tmp_path, *overrides, f"resume={tmp_path}")
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 from omegaconf import OmegaConf
-from toy import composed, run, score
 
 from video_adapters.training.build import build_classifier, build_data
+
+from toy import composed, run, score
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,9 @@ def test_evaluation_gives_the_scores_that_training_ended_with(finished: Path, tm
 def test_evaluation_takes_other_keys_and_refuses_unknown_ones(finished: Path, tmp_path: Path) -> None:
     checkpoint = f"checkpoint={finished / 'checkpoints' / 'best.ckpt'}"
     assert score(tmp_path, checkpoint, "+data.max_videos=7")["test/videos"] == 7
-    with pytest.raises(ValueError, match=r"data.max_video is no key of the checkpoint's config, where data has .*max_videos"):
+    with pytest.raises(
+        ValueError, match=r"data.max_video is no key of the checkpoint's config, where data has .*max_videos"
+    ):
         score(tmp_path, checkpoint, "+data.max_video=7")
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from ssv2 import OLD_PREFIX, write_ssv2
-from toy import SMALL, run, score
 
 from video_adapters.training.callbacks import BrokenVideos
+
+from ssv2 import OLD_PREFIX, write_ssv2
+from toy import SMALL, run, score
 
 TRAIN, VAL = 21, 9  # divide neither by the batch nor by two processes
 SRC = Path(__file__).parents[2] / "src"

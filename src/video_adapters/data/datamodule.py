@@ -29,7 +29,9 @@ class Views:
 
     def __post_init__(self) -> None:
         if self.clips < 1 or self.crops not in (1, 3):
-            raise ValueError(f"views are {self.clips} clips x {self.crops} crops, expected at least 1 clip, and 1 or 3 crops")
+            raise ValueError(
+                f"views are {self.clips} clips x {self.crops} crops, expected at least 1 clip, and 1 or 3 crops"
+            )
 
     def __len__(self) -> int:
         return self.clips * self.crops

@@ -23,7 +23,7 @@ class Sample(NamedTuple):
     clip: Tensor  # (V, T, 3, H, W) uint8, V views
     label: int
     weight: float  # share of the optimizer step's loss
-    index: int  # place in the data set
+    video: int  # index in the data set
     broken: tuple[str, ...]  # files that could not be read on the way here, with the reason
     readable: bool  # false: the clip is blank and the video counts as wrong
 
@@ -46,7 +46,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         clips=clips,
         labels=torch.tensor([s.label for s in samples]),
         weights=torch.tensor([s.weight for s in samples]),
-        indices=torch.tensor([s.index for s in samples]),
+        indices=torch.tensor([s.video for s in samples]),
         readable=torch.tensor([s.readable for s in samples]),
         broken=[note for s in samples for note in s.broken],
     )
@@ -68,8 +68,8 @@ class TrainClips(Dataset[Sample]):
         return len(self.videos)
 
     def __getitem__(self, key: Key) -> Sample:
-        generator = np.random.default_rng([self.seed, key.epoch, key.index])
-        index, broken = key.index, []
+        generator = np.random.default_rng([self.seed, key.epoch, key.video])
+        index, broken = key.video, []
         for _ in range(REPLACEMENTS):
             try:
                 clip, label = self._clip(index, generator)
@@ -77,7 +77,7 @@ class TrainClips(Dataset[Sample]):
                 broken.append(str(error))
                 index = int(generator.integers(len(self.videos)))
                 continue
-            return Sample(clip, label, key.weight, key.index, tuple(broken), readable=True)
+            return Sample(clip, label, key.weight, key.video, tuple(broken), readable=True)
         raise ValueError(f"{REPLACEMENTS} training videos in a row could not be read, the last: {broken[-1]}")
 
     def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
@@ -105,12 +105,13 @@ class TestClips(Dataset[Sample]):
         return len(self.videos)
 
     def __getitem__(self, key: Key) -> Sample:
-        video = self.videos[key.index]
+        video = self.videos[key.video]
+        broken: tuple[str, ...] = ()
         try:
-            views, broken = self._views(video.path), ()
+            views = self._views(video.path)
         except DecodeError as error:
             views, broken = self._blank(), (str(error),)
-        return Sample(views, video.label, key.weight, key.index, broken, readable=not broken)
+        return Sample(views, video.label, key.weight, key.video, broken, readable=not broken)
 
     def _views(self, path: str) -> Tensor:
         with VideoReader(path) as reader:

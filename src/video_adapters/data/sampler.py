@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 class Key(NamedTuple):
     """One video's place in the order; with the seed, all that its clip depends on."""
 
-    index: int
+    video: int  # index in the data set
     epoch: int
     weight: float  # share of the optimizer step's loss; 0 for a repeat that only fills a batch up
 
@@ -98,21 +98,21 @@ class StepSampler(Sampler[list[Key]]):
 
     def _mine(self, step: np.ndarray) -> list[Key]:
         """This process's keys of one optimizer step."""
-        keys = [Key(int(index), self.epoch, 1 / len(step)) for index in step]
+        keys = [Key(int(video), self.epoch, 1 / len(step)) for video in step]
         filler = keys[0]._replace(weight=0.0)
         keys += [filler] * (-len(keys) % self.world_size)
         return keys[self.rank :: self.world_size]
 
 
-class ResumableLoader(DataLoader):
-    """A DataLoader over a StepSampler that goes on where a checkpoint left it; Lightning calls the two state methods."""
+class ResumableLoader(DataLoader[Any]):
+    """A DataLoader over a StepSampler that goes on where a checkpoint left it, by the two state methods."""
 
     def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
-        super().__init__(*args, batch_sampler=batch_sampler, **kwargs)
+        super().__init__(*args, **kwargs, batch_sampler=batch_sampler)  # type: ignore[misc]
         self.steps = batch_sampler
         self._given = 0
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         self._given = self.steps.skip
         for batch in super().__iter__():
             self._given += 1

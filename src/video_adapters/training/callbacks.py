@@ -16,7 +16,6 @@ import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 
 from video_adapters.data.dataset import Batch
-from video_adapters.training.module import ActionModule
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,9 @@ class LastCheckpoint(Callback):
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._note)
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         self._stop()
 
     def on_train_batch_end(
@@ -117,7 +118,9 @@ class RandomState(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._loaded = state_dict["states"]
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         if not self._loaded:
             return
         if len(self._loaded) == trainer.world_size:
@@ -131,7 +134,7 @@ class RandomState(Callback):
 
 
 class BrokenVideos(Callback):
-    """Counts the training videos that could not be read, lists them in a file, and stops the run when there are too many.
+    """Counts and lists the training videos that could not be read, and stops the run when there are too many.
 
     Args:
         path: the list, written when there is something to list.
@@ -206,28 +209,42 @@ class UnreadTests(Callback):
 class Speed(Callback):
     """Logs clips per second over all devices, the share of time spent waiting for data, and the peak of memory.
 
-    Figures are means over the optimizer steps since they were last logged.
+    Figures are means over the optimizer steps since they were last logged; `speed/seconds` is the time spent so
+    far, by the processes that this one goes on from too.
     """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0  # spent training, before the span that is being measured
+        self._started = self._idle_since = time.perf_counter()
+        self._waited, self._clips = 0.0, 0
+
+    def state_dict(self) -> dict[str, float]:
+        return {"seconds": self._seconds + time.perf_counter() - self._started}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self._seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restart()
 
     on_train_epoch_start = on_train_start  # a run that goes on in mid-epoch comes by the first only
 
-    def on_train_batch_start(self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         self._waited += time.perf_counter() - self._idle_since
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: ActionModule, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:
-        self._clips += int((batch.weights.cpu() > 0).sum()) if batch.weights.device.type == "cpu" else len(batch.weights)
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self._clips += len(batch.labels)
         self._idle_since = time.perf_counter()
         if not pl_module.step_finished() or trainer.global_step % trainer.log_every_n_steps:
             return
         elapsed = self._idle_since - self._started
         pl_module.log("speed/clips_per_s", self._clips * trainer.world_size / elapsed, rank_zero_only=True)
         pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
+        pl_module.log("speed/seconds", self._seconds + elapsed, rank_zero_only=True)
         pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
+        self._seconds += elapsed
         self._restart()
 
     def _restart(self) -> None:
@@ -253,7 +270,13 @@ def _gather(mine: Any) -> list[Any]:
 
 def _random_state() -> dict[str, Any]:
     kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002  (the global one is what is saved)
-    numpy = [str(kind), torch.from_numpy(np.asarray(keys).astype(np.int64)), int(position), int(has_gauss), float(cached)]
+    numpy = [
+        str(kind),
+        torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        int(position),
+        int(has_gauss),
+        float(cached),
+    ]
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return {"torch": torch.get_rng_state(), "cuda": cuda, "numpy": numpy, "python": random.getstate()}
 

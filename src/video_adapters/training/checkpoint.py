@@ -81,9 +81,7 @@ def load_adapters(classifier: VideoClassifier, own: Origin, checkpoint: dict[str
     return same_classes
 
 
-def check_same_model(
-    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True
-) -> None:
+def check_same_model(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True) -> None:
     """Refuses a checkpoint of another model.
 
     Raises:

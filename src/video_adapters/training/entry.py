@@ -1,6 +1,7 @@
 """What the commands share: environment, config resolvers, and how a run ends."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,8 +21,10 @@ Result = TypeVar("Result")
 def set_up() -> None:
     """Reads `.env`, of the current folder or else the project's, and registers what the configs' interpolations need.
 
-    To be called before Hydra composes: the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT.
+    To be called before Hydra composes, since the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT, and before torch is
+    imported, since its threads are told to sleep while they wait: spinning, they take the cores from the decoders.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
@@ -65,4 +68,3 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     for name in ("lightning.pytorch.utilities.rank_zero", "timm.models._builder"):
         logging.getLogger(name).setLevel(logging.WARNING)
-

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import CompactHydraException, InstantiationException
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf.errors import MissingMandatoryValue
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -23,6 +22,9 @@ def explained() -> Iterator[None]:
     A ValueError counts when our own code raised it, on purpose and with a message for the user; so does what Lightning
     says of a wrong set-up, and a key without a value. Hydra's wrapping of a constructor's error is taken off.
     """
+    # here, so that what needs no model (--help, a wrong key) does not wait for torch
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     try:
         yield
     except UserError:

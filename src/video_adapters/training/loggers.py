@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 class MetricsCsv(Logger):
     """A row per logged step in `metrics.csv`; a resumed run goes on in the same file, without what it repeats.
 
+    Training and validation count steps from 0, as Lightning does; the test's row has the number of steps made.
+
     Args:
         path: the file.
     """
@@ -66,22 +68,28 @@ class MetricsCsv(Logger):
 
     def _write(self, rows: list[dict[str, Any]], mode: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open(mode, newline="") as file:
+        path = self.path if mode == "a" else self.path.with_suffix(".part")
+        with path.open(mode, newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             if mode == "w":
                 writer.writeheader()
             writer.writerows(rows)
+        os.replace(path, self.path)  # a kill while all is written anew leaves the old file
 
 
 def wandb_logger(**settings: Any) -> WandbLogger:
-    """A W&B logger: online where there is a key (WANDB_API_KEY, `wandb login`) and the server answers, offline elsewhere.
+    """A W&B logger: online where there is a key (WANDB_API_KEY, `wandb login`) and the server answers, else offline.
 
     Never asks. WANDB_MODE, where it is set, decides instead.
     """
-    if "WANDB_MODE" not in os.environ and (rank_zero_only.rank != 0 or not _logged_in()):
+    if "WANDB_MODE" not in os.environ and not (_is_first_process() and _logged_in()):
         settings["mode"] = "offline"
     Path(settings["save_dir"]).mkdir(parents=True, exist_ok=True)
     return WandbLogger(**settings, settings=wandb.Settings(console="off", silent=True))
+
+
+def _is_first_process() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _logged_in() -> bool:

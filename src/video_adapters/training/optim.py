@@ -31,7 +31,8 @@ class AdamW:
 
     def build(self, model: VideoClassifier) -> torch.optim.AdamW:
         """The optimizer over what trains."""
-        return torch.optim.AdamW(self.groups(model), lr=self.lr, betas=tuple(self.betas), weight_decay=0.0)
+        first, second = self.betas
+        return torch.optim.AdamW(self.groups(model), lr=self.lr, betas=(first, second), weight_decay=0.0)
 
     def groups(self, model: VideoClassifier) -> list[dict[str, Any]]:
         """Parameter groups by part (backbone, head) and decay; empty ones are left out.
@@ -40,7 +41,7 @@ class AdamW:
         the temporal embedding are.
         """
         undecayed = _undecayed(model)
-        groups = {}
+        groups: dict[tuple[str, bool], dict[str, Any]] = {}
         for name, parameter in model.trainable().items():
             part = name.split(".")[0]
             decayed = id(parameter) not in undecayed

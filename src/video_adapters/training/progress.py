@@ -37,7 +37,10 @@ class EpochLines(Callback):
         self._last = now
         done, total = batch_idx + 1, trainer.num_training_batches
         left = (now - self._epoch_start) / done * (total - done)
-        print(f"{_epoch(trainer)}  batch {done}/{total}  {_figures(trainer)}  epoch ends in {left / 60:.0f} min", flush=True)
+        print(
+            f"{_epoch(trainer)}  batch {done}/{total}  {_figures(trainer)}  epoch ends in {left / 60:.0f} min",
+            flush=True,
+        )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:

@@ -70,7 +70,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
             logger.log_hyperparams(_logged_config(cfg, module, record))
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=False)
         scores = _test(trainer, module, data) if cfg.test else _scores(trainer)
-        _report(trainer, folder, scores)
+        _report(trainer, folder, record, scores)
     finally:
         wandb.finish()  # however it ends, and before a sweep's next job
     return scores
@@ -117,11 +117,13 @@ def _start_from(path: str, module: ActionModule) -> None:
         log.info("starting from the adapters and the head of %s", path)
     else:
         there, here = len(checkpoint.origin(loaded).class_names), len(module.origin.class_names)
-        log.info("starting from the adapters of %s; its classes (%d) are others than here (%d): new head", path, there, here)
+        log.info(
+            "starting from the adapters of %s; its classes (%d) are others than here (%d): new head", path, there, here
+        )
 
 
 def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionModule) -> dict[str, Any]:
-    """What identifies the run, kept in its folder beside its config, which the first start writes and a resume reads."""
+    """What identifies the run, beside the config in its folder: written by the first start, read later."""
     path = folder / "run.json"
     if cfg.resume:
         return json.loads(path.read_text())
@@ -131,6 +133,7 @@ def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionM
         "command": " ".join(sys.argv),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "git_commit": _git_commit(),
+        "choices": _choices(),
         "parameters": sum(p.numel() for p in module.classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in module.classifier.trainable().values()),
     }
@@ -148,6 +151,12 @@ def _write_record(path: Path, record: dict[str, Any], cfg: DictConfig) -> None:
 def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
     """A W&B logger continues under the id that the run was started with."""
     return {"id": record["wandb_id"], "resume": "allow"} if "wandb" in entry["_target_"] else {}
+
+
+def _choices() -> dict[str, str]:
+    """The config groups' choices, such as adapter: none, where Hydra composed them."""
+    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
+    return {group: name for group, name in choices.items() if name and "hydra" not in group}
 
 
 def _git_commit() -> str | None:
@@ -204,14 +213,16 @@ def _scores(trainer: L.Trainer) -> dict[str, float]:
 
 
 @rank_zero_only
-def _report(trainer: L.Trainer, folder: Path, scores: dict[str, float]) -> None:
+def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
+    """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    (folder / "run.json").write_text(json.dumps(record | {"finished": now}, indent=2) + "\n")
     best = _best(trainer) or str(folder / "checkpoints" / "last.ckpt")
-    rows = {name: f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores}
+    rows = {
+        str(name): f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores
+    }
     rows |= {"checkpoint": best, "figures": str(folder / "metrics.csv")}
-    for logger in trainer.loggers:
-        run = getattr(logger, "experiment", None)
-        if getattr(run, "settings", None) is not None and getattr(run, "dir", None):
-            home = run.url if not run.offline else f"wandb sync {Path(run.dir).parent}"
-            rows["W&B"] = str(home)
+    if wandb.run is not None:
+        rows["W&B"] = wandb.run.url or f"wandb sync {Path(wandb.run.dir).parent}"
     rows["evaluate"] = f"python src/eval.py checkpoint={best}"
     summary("done", rows)

@@ -1,9 +1,10 @@
 """Costs of the experiments against the counts that the official release gives, and the papers'."""
 
 import pytest
-from toy import composed
 
 from video_adapters.training.cost import cost
+
+from toy import composed
 
 SSV2, K400, K700, DIVING = 174, 400, 700, 48
 
