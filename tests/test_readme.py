@@ -1,0 +1,74 @@
+"""The README's commands: each composes; those that need no data set of their own are run, shortened."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy import composed, run
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"```bash\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+    if line.strip() and not line.startswith("#")
+]
+PYTHON = [command[1:] for command in COMMANDS if command[0] == "python"]
+ELSEWHERE = ("data.root=", "resume=", "checkpoint=", "experiment=", "--help")  # what needs videos or a run to be there
+
+
+def test_the_readme_shows_commands_of_every_kind() -> None:
+    assert {words[0] for words in PYTHON} >= {"src/train.py", "src/eval.py", "src/cost.py"}
+    assert ["make", "train"] in COMMANDS
+    assert ["make", "test"] in COMMANDS
+
+
+@pytest.mark.parametrize("words", [c for c in COMMANDS if c[0] == "make"], ids=" ".join)
+def test_make_has_the_targets_that_the_readme_names(words: list[str]) -> None:
+    done = subprocess.run(["make", "--dry-run", words[1]], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", PYTHON, ids=" ".join)
+def test_every_command_composes(words: list[str]) -> None:
+    script, *overrides = words
+    if overrides == ["--help"]:
+        return
+    assert (PROJECT / script).is_file()
+    cfg = composed(*[o for o in overrides if o != "-m"], config=Path(script).stem)
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if value and key in ("adapter.ratio", "data.num_frames", "trainer.devices", "data.num_classes"):
+            section, name = key.split(".")
+            assert str(cfg[section][name]) == value
+
+
+@pytest.mark.parametrize(
+    "words", [w for w in PYTHON if w[0] == "src/train.py" and not any(o.startswith(ELSEWHERE) for o in w)], ids=" ".join
+)
+def test_commands_on_the_embedded_data_run(words: list[str], shapes: list[str], tmp_path: Path) -> None:
+    shortened = [o for o in shapes if not o.startswith(("batch.", "model="))]  # the encoder is the one that ships
+    scores = run(tmp_path, *[o for o in words[1:] if o != "-m"], *shortened, "trainer.max_steps=1")
+    assert "test/top1" in scores
+
+
+def test_the_cost_command_prints_the_papers_figures() -> None:
+    (words,) = [words for words in PYTHON if words[0] == "src/cost.py"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=PROJECT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "811.141 GMACs" in done.stdout
+
+
+def test_help_is_readable() -> None:
+    done = subprocess.run([sys.executable, "src/train.py", "--help"], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "experiment: aim_diving48" in done.stdout
+    assert "python src/train.py experiment=aim_ssv2" in done.stdout
+    assert "adapter:" in done.stdout
