@@ -104,12 +104,16 @@ class LastCheckpoint(Callback):
 
 
 class RandomState(Callback):
-    """Saves every process's random state, and restores it before the first step of a resumed run.
+    """Gives every process a random state of its own, saves them all, and restores them when a run goes on.
 
     Dropout and drop path draw from it; the clips do not (they depend on seed, epoch and index alone).
+
+    Args:
+        seed: of the first process; the others count up from it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
         self._loaded: list[dict[str, Any]] = []
 
     def state_dict(self) -> dict[str, Any]:
