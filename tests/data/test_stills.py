@@ -40,7 +40,7 @@ def test_a_thing_of_twice_the_size_covers_four_times_the_area(shape: int) -> Non
 
 
 @pytest.mark.parametrize("shape", range(len(SHAPES)))
-@pytest.mark.parametrize(("angle", "front"), [(0, (1, 0)), (np.pi / 2, (0, 1)), (np.pi, (-1, 0))])
+@pytest.mark.parametrize(("angle", "front"), [(0, (1, 0)), (np.pi / 2, (0, 1)), (np.pi, (-1, 0)), (3.927, (-1, -1))])
 def test_a_thing_is_brightest_where_it_faces_and_turns_clockwise(shape: int, angle: float, front: tuple) -> None:
     image = drawn(shape=shape, angle=angle)
     x, y = centre(image)
