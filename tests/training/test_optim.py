@@ -1,0 +1,55 @@
+"""Parameter groups of the recipe: what decays, and which rate it learns at."""
+
+import pytest
+import torch
+from toy import composed
+
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.training.build import build_classifier
+from video_adapters.training.optim import AdamW
+
+
+@pytest.fixture(scope="module")
+def classifier() -> VideoClassifier:
+    return build_classifier(composed("model=toy_vit"))
+
+
+def named(classifier: VideoClassifier, groups: list[dict[str, object]]) -> dict[str, set[str]]:
+    names = {id(p): name for name, p in classifier.named_parameters()}
+    return {str(group["name"]): {names[id(p)] for p in group["params"]} for group in groups}  # type: ignore[attr-defined]
+
+
+def test_norms_are_not_decayed_but_biases_and_the_temporal_embedding_are(classifier: VideoClassifier) -> None:
+    groups = named(classifier, AdamW().groups(classifier))
+    assert groups["backbone, no decay"] == {"backbone.encoder.net.norm.weight", "backbone.encoder.net.norm.bias"}
+    assert "backbone.temporal_embedding" in groups["backbone"]
+    assert "backbone.blocks.0.joint.up.bias" in groups["backbone"]
+    assert groups["head"] == {"head.linear.weight", "head.linear.bias"}
+
+
+def test_every_trainable_parameter_is_in_one_group(classifier: VideoClassifier) -> None:
+    groups = AdamW().groups(classifier)
+    parameters = [p for group in groups for p in group["params"]]
+    assert len({id(p) for p in parameters}) == len(parameters)
+    assert {id(p) for p in parameters} == {id(p) for p in classifier.trainable().values()}
+
+
+def test_the_encoders_embeddings_would_not_be_decayed_where_they_train(classifier: VideoClassifier) -> None:
+    position = classifier.backbone.encoder.net.pos_embed
+    position.requires_grad_(True)
+    groups = named(classifier, AdamW().groups(classifier))
+    position.requires_grad_(False)
+    assert "backbone.encoder.net.pos_embed" in groups["backbone, no decay"]
+
+
+def test_the_backbone_may_learn_at_a_share_of_the_rate(classifier: VideoClassifier) -> None:
+    optimizer = AdamW(lr=3e-4, backbone_lr_ratio=0.1).build(classifier)
+    rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
+    assert rates == {
+        "backbone": pytest.approx(3e-5),
+        "backbone, no decay": pytest.approx(3e-5),
+        "head": pytest.approx(3e-4),
+    }
+    decays = {group["name"]: group["weight_decay"] for group in optimizer.param_groups}
+    assert decays == {"backbone": 0.05, "backbone, no decay": 0.0, "head": 0.05}
+    assert isinstance(optimizer, torch.optim.AdamW)
