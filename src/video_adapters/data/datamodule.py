@@ -175,7 +175,7 @@ class VideoData(L.LightningDataModule):
             batch_sampler=steps,
             collate_fn=collate,
             num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0 and shuffle,
+            persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             multiprocessing_context="fork" if self.num_workers else None,
             worker_init_fn=_quiet_worker,

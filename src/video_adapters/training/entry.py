@@ -66,5 +66,5 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
     # the best checkpoint's folder holds last.ckpt already when a run goes on
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    for name in ("lightning.pytorch.utilities.rank_zero", "timm.models._builder"):
+    for name in ("lightning.pytorch.utilities.rank_zero", "timm"):
         logging.getLogger(name).setLevel(logging.WARNING)

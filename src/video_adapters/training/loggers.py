@@ -82,10 +82,11 @@ def wandb_logger(**settings: Any) -> WandbLogger:
 
     Never asks. WANDB_MODE, where it is set, decides instead.
     """
+    os.environ.setdefault("WANDB_SILENT", "true")  # the run says itself where its W&B run is
     if "WANDB_MODE" not in os.environ and not (_is_first_process() and _logged_in()):
         settings["mode"] = "offline"
     Path(settings["save_dir"]).mkdir(parents=True, exist_ok=True)
-    return WandbLogger(**settings, settings=wandb.Settings(console="off", silent=True))
+    return WandbLogger(**settings, settings=wandb.Settings(console="off"))
 
 
 def _is_first_process() -> bool:

@@ -68,6 +68,8 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     try:
         for logger in trainer.loggers:
             logger.log_hyperparams(_logged_config(cfg, module, record))
+        if wandb.run is not None and not wandb.run.offline:
+            log.info("W&B: %s", wandb.run.url)
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=False)
         scores = _test(trainer, module, data) if cfg.test else _scores(trainer)
         _report(trainer, folder, record, scores)
@@ -223,6 +225,6 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
     }
     rows |= {"checkpoint": best, "figures": str(folder / "metrics.csv")}
     if wandb.run is not None:
-        rows["W&B"] = wandb.run.url or f"wandb sync {Path(wandb.run.dir).parent}"
+        rows["W&B"] = f"wandb sync {Path(wandb.run.dir).parent}" if wandb.run.offline else str(wandb.run.url)
     rows["evaluate"] = f"python src/eval.py checkpoint={best}"
     summary("done", rows)
