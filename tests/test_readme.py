@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from toy import composed, run
 
 PROJECT = Path(__file__).parents[1]
@@ -60,7 +61,11 @@ def test_commands_on_the_embedded_data_run(words: list[str], shapes: list[str], 
 def test_the_cost_command_prints_the_papers_figures() -> None:
     (words,) = [words for words in PYTHON if words[0] == "src/cost.py"]
     done = subprocess.run(
-        [sys.executable, *words], cwd=PROJECT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        [sys.executable, *words],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
     assert "811.141 GMACs" in done.stdout

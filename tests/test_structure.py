@@ -37,7 +37,9 @@ def test_imports_point_one_way(folder: str) -> None:
 
 
 def test_every_folder_has_its_rule() -> None:
-    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name[0] != "_"} == MAY_IMPORT.keys() - {""}
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name[0] != "_"} == MAY_IMPORT.keys() - {
+        ""
+    }
 
 
 @pytest.mark.parametrize("path", sorted(SRC.glob("*.py")), ids=lambda path: path.name)

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from toy import composed
 
 from video_adapters.training import build
 from video_adapters.training.build import fitting_precision, refuse_sweep_over_processes
+
+from toy import composed
 
 
 def gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from toy import composed
 
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training.build import build_classifier
 from video_adapters.training.optim import AdamW
+
+from toy import composed
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from video_adapters.training.callbacks import Interrupted, LastCheckpoint
+from video_adapters.training.last_checkpoint import Interrupted, LastCheckpoint
 
 from toy import run
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from video_adapters.training.callbacks import BrokenVideos
+from video_adapters.training.broken_videos import BrokenVideos
 
 from ssv2 import OLD_PREFIX, write_ssv2
 from toy import SMALL, run, score

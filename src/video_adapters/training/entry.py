@@ -36,7 +36,7 @@ def command_line() -> list[str]:
 
 def run(job: Callable[[], Result]) -> Result:
     """Runs a command's job: mistakes of its user end in one message, signals in the hint how to go on."""
-    from video_adapters.training.callbacks import Interrupted
+    from video_adapters.training.last_checkpoint import Interrupted
 
     logging.captureWarnings(True)
     _quiet()

@@ -8,8 +8,8 @@ import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training import checkpoint
+from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_classifier, build_data, build_module, build_trainer
-from video_adapters.training.callbacks import UnreadTests
 from video_adapters.training.progress import summary
 
 log = logging.getLogger(__name__)

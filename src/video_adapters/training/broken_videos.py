@@ -1,0 +1,88 @@
+"""Videos that cannot be read: counted, listed, bounded."""
+
+import logging
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from video_adapters.data.dataset import Batch
+from video_adapters.training.processes import gather
+
+log = logging.getLogger(__name__)
+
+
+class BrokenVideos(Callback):
+    """Counts and lists the training videos that could not be read, and stops the run when there are too many.
+
+    Args:
+        path: the list, written when there is something to list.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.broken: dict[str, None] = {}  # a set that keeps order
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"broken": list(self.broken)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.broken = dict.fromkeys(state_dict["broken"])
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        new = [note for note in batch.broken if note not in self.broken]
+        for note in new:
+            log.warning("replaced by another video: %s", note)
+        self.broken.update(dict.fromkeys(new))
+        total, share = len(trainer.datamodule.videos("train")), trainer.datamodule.max_broken
+        if new and len(self.broken) > max(1, math.floor(total * share)):
+            _write(self.path, self.broken)
+            raise ValueError(
+                f"{len(self.broken)} of {total} training videos could not be read, more than data.max_broken={share:g} "
+                f"allows; they are listed in {self.path}, the last is {new[-1]}"
+            )
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        everywhere = dict.fromkeys(note for notes in gather(list(self.broken)) for note in notes)
+        pl_module.log("train/broken_videos", float(len(everywhere)), rank_zero_only=True)
+        if everywhere and trainer.is_global_zero:
+            _write(self.path, everywhere)
+
+
+class UnreadTests(Callback):
+    """Names the evaluated videos that could not be read and so count as wrong.
+
+    Args:
+        path: the list, written when there is something to list.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._notes: list[str] = []
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._notes = []
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._notes += batch.broken
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        notes = sorted({note for notes in gather(self._notes) for note in notes})
+        if not notes or not trainer.is_global_zero:
+            return
+        _write(self.path, notes)
+        log.warning("%d videos could not be read and count as wrong, listed in %s", len(notes), self.path)
+
+    on_test_start = on_validation_start
+    on_test_batch_end = on_validation_batch_end
+    on_test_end = on_validation_end
+
+
+def _write(path: Path, notes: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")

@@ -1,0 +1,64 @@
+"""How fast a run is, and what it waits for."""
+
+import resource
+import time
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from video_adapters.data.dataset import Batch
+
+
+class Speed(Callback):
+    """Logs clips per second over all devices, the share of time spent waiting for data, and the peak of memory.
+
+    Figures are means over the optimizer steps since they were last logged; `speed/seconds` is the time spent so
+    far, by the processes that this one goes on from too.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0  # spent training, before the span that is being measured
+        self._started = self._idle_since = time.perf_counter()
+        self._waited, self._clips = 0.0, 0
+
+    def state_dict(self) -> dict[str, float]:
+        return {"seconds": self._seconds + time.perf_counter() - self._started}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        self._seconds = state_dict["seconds"]
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._restart()
+
+    on_train_epoch_start = on_train_start  # a run that goes on in mid-epoch comes by the first only
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._waited += time.perf_counter() - self._idle_since
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self._clips += len(batch.labels)
+        self._idle_since = time.perf_counter()
+        if not pl_module.step_finished() or trainer.global_step % trainer.log_every_n_steps:
+            return
+        elapsed = self._idle_since - self._started
+        pl_module.log("speed/clips_per_s", self._clips * trainer.world_size / elapsed, rank_zero_only=True)
+        pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
+        pl_module.log("speed/seconds", self._seconds + elapsed, rank_zero_only=True)
+        pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
+        self._seconds += elapsed
+        self._restart()
+
+    def _restart(self) -> None:
+        self._started = self._idle_since = time.perf_counter()
+        self._waited, self._clips = 0.0, 0
+
+
+def peak_memory() -> int:
+    """Bytes reserved on the GPU at their peak or, without one, this process's peak resident size."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_reserved()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts it in KiB
