@@ -94,12 +94,12 @@ def test_a_loader_goes_on_where_another_was_stopped(num_workers: int, given: int
     batches = iter(stopped)
     for _ in range(given):
         next(batches)
-    state = stopped.state_dict() if given else {"epoch": 2, "batches": 0}
+    state = stopped.state_dict()
     resumed = _loader(num_workers)
     resumed.load_state_dict(state)
     assert len(resumed) == len(expected)
     assert list(resumed) == expected[given:]
-    assert resumed.state_dict() == {"epoch": 2, "batches": len(expected)}
+    assert resumed.state_dict()["batches"] == len(expected)
     resumed.steps.set_epoch(3)
     assert len(list(resumed)) == len(expected)
 

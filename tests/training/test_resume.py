@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from video_adapters.training.last_checkpoint import Interrupted, LastCheckpoint
 
@@ -94,10 +95,44 @@ def test_handlers_are_put_back_after_a_run(shapes: list[str], tmp_path: Path) ->
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_a_resumed_run_may_train_longer(shapes: list[str], tmp_path: Path) -> None:
+def test_a_resumed_run_may_train_longer_and_remembers_it(shapes: list[str], tmp_path: Path) -> None:
     run(tmp_path, *shapes, "test=false")
-    run(tmp_path, *shapes, "test=false", f"resume={tmp_path}", "trainer.max_epochs=2")
+    run(tmp_path, f"resume={tmp_path}", "trainer.max_epochs=2")
     assert load(tmp_path)["global_step"] == 10
+    run(tmp_path, f"resume={tmp_path}")
+    assert OmegaConf.load(tmp_path / "config.yaml").trainer.max_epochs == 2
+
+
+def test_a_run_whose_folder_was_moved_goes_on_there(shapes: list[str], tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    run(before, *shapes)
+    best = load(before, "best")
+    before.rename(after)
+    run(after, f"resume={after}", "trainer.max_epochs=2", "optim.lr=1e-12")
+    assert not before.exists()
+    assert load(after)["global_step"] == 10
+    assert_same(
+        load(after, "best")["state_dict"], best["state_dict"]
+    )  # no better one was found, and it was not forgotten
+
+
+@pytest.mark.parametrize("change", ["batch.per_device=8", "data.max_videos=20"])
+def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_batch_end", at_step(7, send(signal.SIGTERM), True))
+        with pytest.raises(Interrupted):
+            run(tmp_path, *overrides)
+    with pytest.raises(ValueError, match=r"stopped in mid-epoch with 1 device\(s\) x 4 clips x 2 accumulated over 36"):
+        run(tmp_path, f"resume={tmp_path}", change)
+
+
+def test_a_run_that_ended_with_an_epoch_may_go_on_with_other_batches(shapes: list[str], tmp_path: Path) -> None:
+    run(tmp_path, *shapes, "test=false")
+    run(tmp_path, f"resume={tmp_path}", "batch.per_device=8", "trainer.max_epochs=2")
+    assert load(tmp_path)["global_step"] == 10
+    assert load(tmp_path)["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]["batches"] == 5
 
 
 @pytest.mark.parametrize("change", ["adapter=none", "experiment=aim_ssv2"])

@@ -9,7 +9,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from video_adapters.data.dataset import Batch
 from video_adapters.training.build import build_classifier, build_data
+from video_adapters.training.errors import UserError, explained
+from video_adapters.training.module import ActionModule
 
 from toy import composed, run, score
 
@@ -41,7 +44,9 @@ def test_the_last_checkpoint_adds_what_a_run_needs_to_go_on(finished: Path) -> N
     content = load(finished, "last")
     assert content["state_dict"].keys() == load(finished)["state_dict"].keys()
     assert content["optimizer_states"]
-    assert content["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [{"epoch": 0, "batches": 9}]
+    assert content["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [
+        {"epoch": 0, "batches": 9, "of": 9, "layout": [4, 2, 1, 36]}
+    ]
     assert "RandomState" in content["callbacks"]
     sizes = [sum(v.numel() for v in content["state_dict"].values())]
     moments = [v for state in content["optimizer_states"][0]["state"].values() for v in state.values() if v.dim()]
@@ -69,6 +74,9 @@ def test_evaluation_gives_the_scores_that_training_ended_with(finished: Path, tm
 def test_evaluation_takes_other_keys_and_refuses_unknown_ones(finished: Path, tmp_path: Path) -> None:
     checkpoint = f"checkpoint={finished / 'checkpoints' / 'best.ckpt'}"
     assert score(tmp_path, checkpoint, "+data.max_videos=7")["test/videos"] == 7
+    for key, where in (("+foo=3", "the top has data"), ("+views.crops=3", "views has nothing")):
+        with pytest.raises(ValueError, match=f"no key of the checkpoint's config, where {where}"):
+            score(tmp_path, checkpoint, key)
     with pytest.raises(
         ValueError, match=r"data.max_video is no key of the checkpoint's config, where data has .*max_videos"
     ):
@@ -168,16 +176,41 @@ def test_the_number_of_classes_is_one_override(shapes_list: Path, tmp_path: Path
         ("model.allow_random=false", "no pretrained weights"),
         ("model.weights=nowhere.pt", "nowhere.pt"),
         ("batch.per_step=0", "must be at least 1"),
-        ("data.image_size=41", "41"),
+        ("data.image_size=41", "41x41 pixels are no whole number of 8x8 patches"),
+        ("data.num_workers=-1", "data.num_workers is -1"),
+        ("data.max_videos=0", "data.max_videos is 0"),
+        ("trainer.max_epochs=0", "trainer.max_epochs is 0 and max_steps -1"),
+        ("optim.betas=[0.9]", r"optim.betas is \[0.9\]"),
+        ("batch.per_step=abc", "wrong type"),
+        ("seed=-1", "seed is -1"),
+        ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches cannot be set: it follows from batch"),
+        ("+trainer.limit_train_batches=3", "data.max_videos=N takes fewer videos"),
     ],
 )
 def test_impossible_values_end_in_one_clear_message(
     shapes: list[str], tmp_path: Path, override: str, message: str
 ) -> None:
-    from video_adapters.training.errors import UserError, explained
-
     with pytest.raises(UserError, match=message), explained():
         run(tmp_path, *shapes, override)
+
+
+def test_every_epoch_shows_the_same_videos_in_another_order_as_other_clips(
+    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[int], float]] = []
+    step = ActionModule.training_step
+
+    def watched(self: ActionModule, batch: Batch, batch_idx: int) -> torch.Tensor:
+        seen.append((batch.indices.tolist(), float(batch.clips.float().mean())))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ActionModule, "training_step", watched)
+    run(tmp_path, *shapes, "trainer.max_epochs=3", "test=false", "data.num_workers=1")
+    epochs = [seen[:9], seen[9:18], seen[18:]]
+    orders = [[video for videos, _ in epoch for video in videos] for epoch in epochs]
+    assert [sorted(order) for order in orders] == [list(range(36))] * 3
+    assert len({tuple(order) for order in orders}) == 3
+    assert len({mean for _, mean in seen}) == 27
 
 
 def test_activation_checkpointing_changes_nothing_but_memory(shapes: list[str], tmp_path: Path) -> None:

@@ -88,6 +88,11 @@ class VideoData(L.LightningDataModule):
         super().__init__()
         if num_frames % tubelet:
             raise ValueError(f"data.num_frames={num_frames} is no multiple of data.tubelet={tubelet}")
+        if num_workers < 0 or (max_videos is not None and max_videos < 1):
+            raise ValueError(
+                f"data.num_workers is {num_workers}, expected at least 0; data.max_videos is {max_videos}, "
+                "expected null or at least 1"
+            )
         if not 0 <= max_broken <= 1:
             raise ValueError(f"data.max_broken is {max_broken}, expected a share from 0 to 1")
         self.root = root
@@ -123,7 +128,7 @@ class VideoData(L.LightningDataModule):
         evaluation they stay, and count as wrong.
         """
         if use not in self._videos:
-            videos = self.annotations.videos(self.splits[use])
+            videos = self._some(self.annotations.videos(self.splits[use]))
             self._check_labels(videos, use)
             missing = set(self.annotations.missing(videos))
             self.missing[use] = sorted(missing)
@@ -134,7 +139,7 @@ class VideoData(L.LightningDataModule):
                     self.splits[use], len(missing), len(videos), fate, self.missing[use][0],
                 )  # fmt: skip
             keep = [i for i, video in enumerate(videos) if video.path not in missing] if use == "train" else None
-            self._videos[use] = self._some(videos if not missing or keep is None else videos.select(keep))
+            self._videos[use] = videos if not missing or keep is None else videos.select(keep)
         return self._videos[use]
 
     def split_for(self, devices: int) -> Split:

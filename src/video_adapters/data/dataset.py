@@ -14,7 +14,7 @@ from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import Key
 from video_adapters.data.transform import TestTransform, TrainTransform
 
-REPLACEMENTS = 10  # other videos tried for a broken one, before its reader is thought to be at fault
+REPLACEMENTS = 10  # videos tried for one clip
 
 
 class Sample(NamedTuple):
@@ -55,7 +55,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
 class TrainClips(Dataset[Sample]):
     """One random clip per video and epoch, a function of (seed, epoch, index) alone.
 
-    A broken file is replaced by another video, drawn by the same generator, and named in `Sample.broken`.
+    A broken file is replaced by another video, drawn by the same generator, and named in `Sample.broken`. When none of
+    several can be read, the sample is blank and weighs nothing: those who count `broken` decide whether to go on.
     """
 
     def __init__(self, videos: Videos, sampling: Sampling, transform: TrainTransform, seed: int) -> None:
@@ -78,7 +79,8 @@ class TrainClips(Dataset[Sample]):
                 index = int(generator.integers(len(self.videos)))
                 continue
             return Sample(clip, label, key.weight, key.video, tuple(broken), readable=True)
-        raise ValueError(f"{REPLACEMENTS} training videos in a row could not be read, the last: {broken[-1]}")
+        blank = _blank(1, self.sampling.num_frames, self.transform.image_size)
+        return Sample(blank, 0, 0.0, key.video, tuple(broken), readable=False)
 
     def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
         video = self.videos[index]
@@ -120,6 +122,10 @@ class TestClips(Dataset[Sample]):
         return torch.cat([self.transform(clip) for clip in np.split(frames, self.num_clips)])
 
     def _blank(self) -> Tensor:
-        size, crops = self.transform.image_size, self.transform.crops
-        shape = (self.num_clips * crops, self.sampling.num_frames, size, size, 3)
-        return torch.zeros(shape, dtype=torch.uint8).permute(0, 1, 4, 2, 3)
+        views = self.num_clips * self.transform.crops
+        return _blank(views, self.sampling.num_frames, self.transform.image_size)
+
+
+def _blank(views: int, num_frames: int, image_size: int) -> Tensor:
+    """Black clips where nothing could be read: (V, T, 3, H, W), memory as the transforms leave it."""
+    return torch.zeros(views, num_frames, image_size, image_size, 3, dtype=torch.uint8).permute(0, 1, 4, 2, 3)

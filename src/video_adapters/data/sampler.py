@@ -70,9 +70,16 @@ class StepSampler(Sampler[list[Key]]):
         self.epoch = 0
         self.skip = 0  # batches left out at the start of the next iteration, once: those given before an interruption
 
+    @property
+    def sampler(self) -> "StepSampler":
+        """Itself: where Lightning looks for the `set_epoch` that it calls before each epoch."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order; Lightning calls it before each epoch."""
-        self.epoch = epoch if self.shuffle else 0
+        """Chooses the order. What was to be skipped belonged to another epoch, if that one was."""
+        epoch = epoch if self.shuffle else 0
+        if epoch != self.epoch:
+            self.epoch, self.skip = epoch, 0
 
     @property
     def per_step(self) -> int:
@@ -118,11 +125,30 @@ class ResumableLoader(DataLoader[Any]):
             self._given += 1
             yield batch
 
-    def state_dict(self) -> dict[str, int]:
-        """The epoch and how many of its batches have been given out."""
-        return {"epoch": self.steps.epoch, "batches": self._given}
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch, how many of its batches have been given out, and what made the batches."""
+        return {"epoch": self.steps.epoch, "batches": self._given, "of": len(self), "layout": self._layout()}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on after the batches that `state` says were given out; a finished epoch leaves nothing to skip."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on after the batches that `state` says were given out; a finished epoch leaves nothing to skip.
+
+        Raises:
+            ValueError: in mid-epoch, when batches are made otherwise now: there is no going on in their middle.
+        """
         self.steps.set_epoch(state["epoch"])
-        self.steps.skip = state["batches"] % len(self.steps)
+        if state["batches"] in (0, state["of"]):
+            return
+        if state["layout"] != self._layout():
+            raise ValueError(
+                f"the run was stopped in mid-epoch with {_described(state['layout'])}, and would go on with "
+                f"{_described(self._layout())}: resume with the same devices and batch.*, or at the end of an epoch"
+            )
+        self.steps.skip = state["batches"]
+
+    def _layout(self) -> list[int]:
+        return [*self.steps.split, self.steps.world_size, self.steps.num_videos]
+
+
+def _described(layout: list[int]) -> str:
+    clips, accumulation, devices, videos = layout
+    return f"{devices} device(s) x {clips} clips x {accumulation} accumulated over {videos} videos"

@@ -1,12 +1,12 @@
 """Videos that cannot be read: counted, listed, bounded."""
 
 import logging
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
 
 from video_adapters.data.dataset import Batch
@@ -33,23 +33,35 @@ class BrokenVideos(Callback):
         self.broken = dict.fromkeys(state_dict["broken"])
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        new = [note for note in batch.broken if note not in self.broken]
-        for note in new:
-            log.warning("replaced by another video: %s", note)
-        self.broken.update(dict.fromkeys(new))
-        total, share = len(trainer.datamodule.videos("train")), trainer.datamodule.max_broken
-        if new and len(self.broken) > max(1, math.floor(total * share)):
-            _write(self.path, self.broken)
-            raise ValueError(
-                f"{len(self.broken)} of {total} training videos could not be read, more than data.max_broken={share:g} "
-                f"allows; they are listed in {self.path}, the last is {new[-1]}"
-            )
+        for note in batch.broken:
+            if note not in self.broken:
+                log.warning("replaced by another video: %s", note)
+                self.broken[note] = None
+        if pl_module.step_finished():
+            self._check(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        everywhere = dict.fromkeys(note for notes in gather(list(self.broken)) for note in notes)
-        pl_module.log("train/broken_videos", float(len(everywhere)), rank_zero_only=True)
-        if everywhere and trainer.is_global_zero:
-            _write(self.path, everywhere)
+        self._gather(trainer)
+        pl_module.log("train/broken_videos", float(len(self.broken)), rank_zero_only=True)
+
+    def _check(self, trainer: Any) -> None:
+        """Stops all processes at once: one that stops alone leaves the others waiting for it."""
+        total, share = len(trainer.datamodule.videos("train")), trainer.datamodule.max_broken
+        count = torch.tensor(float(len(self.broken)), device=trainer.strategy.root_device)
+        if trainer.strategy.reduce(count, reduce_op="sum") <= total * share:
+            return
+        self._gather(trainer)  # the same video may have been met by several
+        if len(self.broken) > total * share:
+            raise ValueError(
+                f"{len(self.broken)} of {total} training videos could not be read, more than data.max_broken={share:g} "
+                f"allows; they are listed in {self.path}, the last is {list(self.broken)[-1]}"
+            )
+
+    def _gather(self, trainer: L.Trainer) -> None:
+        """Makes every process know all that any has met."""
+        self.broken = dict.fromkeys(note for notes in gather(list(self.broken)) for note in notes)
+        if self.broken and trainer.is_global_zero:
+            _write(self.path, self.broken)
 
 
 class UnreadTests(Callback):
@@ -65,6 +77,8 @@ class UnreadTests(Callback):
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._notes = []
+        if trainer.is_global_zero:
+            self.path.unlink(missing_ok=True)
 
     def on_validation_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0

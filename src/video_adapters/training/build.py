@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
@@ -50,11 +51,12 @@ def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) 
 
 
 def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]) -> L.Trainer:
-    """Lightning's trainer, with the batch of a step spread over its devices.
+    """Lightning's trainer, as configured, with what the project needs of it.
 
     Raises:
-        ValueError: for a batch that does not divide, or several processes inside a sweep.
+        ValueError: for keys that are decided elsewhere, and for processes from outside that do not match the devices.
     """
+    _refuse_what_is_ours(cfg.trainer)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
         callbacks=callbacks,
@@ -66,7 +68,38 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
         enable_model_summary=False,
         _convert_="all",
     )
+    _check_launch(trainer)
     return trainer
+
+
+OURS = {
+    "accumulate_grad_batches": "it follows from batch.per_step, batch.per_device and the devices",
+    "callbacks": "they stand under callbacks.*",
+    "logger": "loggers stand under logger.*",
+    "plugins": "checkpoints are written by a plugin of the project",
+    "use_distributed_sampler": "the project has its own",
+    "enable_progress_bar": "it shows where somebody watches",
+    "limit_train_batches": "it would cut steps short; data.max_videos=N takes fewer videos",
+    "overfit_batches": "debug=overfit does that",
+    "fast_dev_run": "debug=default does that",
+}
+"""What lightning.Trainer takes, but is decided elsewhere."""
+
+
+def _refuse_what_is_ours(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key in OURS:
+            raise ValueError(f"trainer.{key} cannot be set: {OURS[key]}")
+
+
+def _check_launch(trainer: L.Trainer) -> None:
+    """Refuses processes that torchrun started beyond those the trainer knows: each would train alone, in one folder."""
+    launched = int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else trainer.world_size
+    if launched != trainer.world_size:
+        raise ValueError(
+            f"torchrun started {launched} processes, but trainer.devices={trainer.num_devices} x "
+            f"trainer.num_nodes={trainer.num_nodes} makes {trainer.world_size}: set them to what torchrun was told"
+        )
 
 
 def refuse_sweep_over_processes(trainer: L.Trainer, multirun: bool) -> None:

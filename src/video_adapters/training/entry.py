@@ -44,6 +44,8 @@ def run(job: Callable[[], Result]) -> Result:
         with explained():
             return job()
     except Interrupted as stop:
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            raise SystemExit(0) from None  # a failing child would have the first process killed before it has finished
         folder = stop.path.parent.parent
         print(f"\n{stop}\ngo on with: python src/train.py resume={folder}", file=sys.stderr, flush=True)
         raise SystemExit(stop.code) from None

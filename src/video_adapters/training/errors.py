@@ -39,6 +39,10 @@ def explained() -> Iterator[None]:
         if _is_ours(error):
             raise UserError(str(error)) from error
         raise
+    except TypeError as error:
+        if _is_ours(error):
+            raise UserError(f"a value in the config has the wrong type: {error}") from error
+        raise
 
 
 def _unwrapped(error: InstantiationException) -> str:

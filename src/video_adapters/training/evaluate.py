@@ -32,7 +32,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     merged = with_overrides(checkpoint.origin(loaded).config, cfg)
     L.seed_everything(merged.seed, workers=False, verbose=False)
     data = build_data(merged)
-    videos = len(data.videos("test"))
+    data.videos("test")  # what is missing shows before the encoder is loaded
     classifier = build_classifier(merged)
     module = build_module(merged, classifier, data)
     checkpoint.load_trained(classifier, module.origin, loaded)
@@ -46,7 +46,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
             f"{data.num_frames} frames x {views.clips} clips x {views.crops} crops, "
             f"short side {views.resize}, crop {data.image_size}"
         )
-        unread = int(scores["test/unreadable"])
+        videos, unread = int(scores["test/videos"]), int(scores["test/unreadable"])
         rows["videos"] = f"{videos} scored, of these {missing} missing and {unread - missing} broken (counted as wrong)"
         rows |= {name: f"{scores[f'test/{name}']:.2%}" for name in ("top1", "top5", "mean_class")}
         summary(f"split '{data.splits['test']}' of {merged.data.root}", rows)
@@ -61,11 +61,12 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
     """
     merged = OmegaConf.create(config)
     changes: Any = OmegaConf.to_container(cfg, resolve=True)
-    for key, value in _leaves({k: v for k, v in changes.items() if isinstance(v, dict)}):
+    for key, value in _leaves({k: v for k, v in changes.items() if k not in ("checkpoint", "run_dir")}):
         parent, _, name = key.rpartition(".")
-        known = OmegaConf.select(merged, parent) or {}
-        if name not in known:
-            raise ValueError(f"{key} is no key of the checkpoint's config, where {parent} has {', '.join(known)}")
+        known = OmegaConf.select(merged, parent) if parent else merged
+        if not isinstance(known, DictConfig) or name not in known:
+            there = ", ".join(map(str, known)) if isinstance(known, DictConfig) else "nothing"
+            raise ValueError(f"{key} is no key of the checkpoint's config, where {parent or 'the top'} has {there}")
         OmegaConf.update(merged, key, value)
     return merged
 

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 import torch.distributed as dist
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from video_adapters.data.dataset import Batch
 
@@ -66,6 +66,12 @@ class LastCheckpoint(Callback):
         self._agreed = self._agree_on_signal(trainer)
         trainer.save_checkpoint(self.path, weights_only=False)
 
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Tells the keeper of the best checkpoint where the folder lies now; it would forget the best otherwise."""
+        keeper = trainer.checkpoint_callback
+        if isinstance(keeper, ModelCheckpoint):
+            _move(checkpoint["callbacks"].get(keeper.state_key, {}), str(keeper.dirpath))
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restore_handlers()
         self._stop()
@@ -96,3 +102,14 @@ class LastCheckpoint(Callback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def _move(state: dict[str, Any], folder: str) -> None:
+    """Replaces the folder in all paths of a ModelCheckpoint's state."""
+    before = state.get("dirpath")
+    if before in (None, folder):
+        return
+    state["dirpath"] = folder
+    state["best_k_models"] = {path.replace(before, folder): score for path, score in state["best_k_models"].items()}
+    for name in ("best_model_path", "kth_best_model_path"):
+        state[name] = state[name].replace(before, folder)

@@ -53,7 +53,7 @@ class MetricsCsv(Logger):
         row = {"step": step or 0, **metrics}
         known = self._columns
         if not self._started:
-            self._rows = [old for old in self._read() if int(old["step"]) < row["step"]]
+            self._rows = [old for old in self._read() if _step(old) < row["step"]]
             self._started = True
             known = []
         self._rows.append(row)
@@ -74,7 +74,13 @@ class MetricsCsv(Logger):
             if mode == "w":
                 writer.writeheader()
             writer.writerows(rows)
-        os.replace(path, self.path)  # a kill while all is written anew leaves the old file
+        if path != self.path:
+            os.replace(path, self.path)  # a kill while all is written anew leaves the old file
+
+
+def _step(row: dict[str, Any]) -> float:
+    """A row's step; a line that a kill has cut short counts as after all others."""
+    return float(row["step"]) if (row.get("step") or "").isdigit() and None not in row.values() else float("inf")
 
 
 def wandb_logger(**settings: Any) -> WandbLogger:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from video_adapters.data.dataset import Batch
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.training.checkpoint import Origin, check_same_model
+from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine
 from video_adapters.training.scores import Scores
@@ -49,9 +49,13 @@ class ActionModule(L.LightningModule):
         self.origin = origin
         num_classes = classifier.head.linear.out_features
         self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
+        self._rate = 0.0
         self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self._rate = self.trainer.optimizers[0].param_groups[-1][
+            "lr"
+        ]  # of this step; the schedule moves on before its end
         logits = self.classifier(batch.clips[:, 0])
         losses = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=self.label_smoothing)
         loss = (losses * batch.weights).sum()
@@ -67,7 +71,7 @@ class ActionModule(L.LightningModule):
         self._step_sums = torch.zeros(2)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/top1", correct)
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[-1]["lr"])
+        self.log("train/lr", self._rate)
 
     def step_finished(self) -> bool:
         """Whether the batch just trained on was the last of its optimizer step."""
@@ -93,10 +97,13 @@ class ActionModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)
         per_epoch = self._steps_per_epoch()
-        epochs, steps = self.trainer.max_epochs or -1, self.trainer.max_steps
-        if epochs < 0 and steps < 0:
-            raise ValueError("the schedule needs an end: set trainer.max_epochs or trainer.max_steps")
-        limits = [limit for limit in (epochs * per_epoch, steps) if limit >= 0]
+        epochs = -1 if self.trainer.max_epochs is None else self.trainer.max_epochs
+        steps = self.trainer.max_steps
+        limits = [limit for limit in (epochs * per_epoch, steps) if limit > 0]
+        if not limits:
+            raise ValueError(
+                f"trainer.max_epochs is {epochs} and max_steps {steps}: one must be above 0, where the schedule ends"
+            )
         schedule = self.schedule.build(optimizer, min(limits), per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -112,7 +119,7 @@ class ActionModule(L.LightningModule):
         return -(-batches // trainer.accumulate_grad_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        trained = {f"classifier.{name}" for name in self.classifier.trainable()}
+        trained = {f"{PREFIX}{name}" for name in self.classifier.trainable()}
         state = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
         checkpoint["state_dict"] = state
         checkpoint["origin"] = self.origin.as_dict()

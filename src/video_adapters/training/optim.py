@@ -23,6 +23,8 @@ class AdamW:
     weight_decay: float = 0.05
 
     def __post_init__(self) -> None:
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"optim.betas is {list(self.betas)}, expected two numbers from 0 to below 1")
         if self.lr <= 0 or self.backbone_lr_ratio <= 0 or self.weight_decay < 0:
             raise ValueError(
                 f"optim.lr={self.lr}, backbone_lr_ratio={self.backbone_lr_ratio}, weight_decay={self.weight_decay}: "

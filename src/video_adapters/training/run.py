@@ -42,14 +42,16 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         cfg: composed from `configs/train.yaml`.
         overrides: what the command line changed.
 
-    Returns: the test's scores, as fractions.
+    Returns: the best val/top1, and the test's scores, as fractions.
 
     Raises:
         ValueError: for whatever in config, data or weights stands in the way, before anything is trained.
     """
     folder = Path(cfg.run_dir)
     if cfg.resume:
-        cfg = _resumed(cfg, overrides)
+        cfg, overrides = _resumed(cfg, overrides)
+    if cfg.seed < 0:
+        raise ValueError(f"seed is {cfg.seed}, expected at least 0")
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = build_data(cfg)
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
@@ -71,15 +73,15 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         if wandb.run is not None and not wandb.run.offline:
             log.info("W&B: %s", wandb.run.url)
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=False)
-        scores = _test(trainer, module, data) if cfg.test else _scores(trainer)
+        scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
     finally:
         wandb.finish()  # however it ends, and before a sweep's next job
     return scores
 
 
-def _resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
-    """The config of the run that goes on, with what the command line changes in it.
+def _resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str]]:
+    """The config of the run that goes on with what the command line changes in it, and all that was changed so far.
 
     Raises:
         ValueError: where there is no run to go on with, and for changes of whole config groups.
@@ -105,7 +107,7 @@ def _resumed(cfg: DictConfig, overrides: list[str]) -> DictConfig:
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=override.startswith("+"))
     OmegaConf.update(saved, "resume", cfg.resume)
     OmegaConf.update(saved, "run_dir", cfg.run_dir)
-    return saved
+    return saved, list((before | _by_key(overrides)).values())
 
 
 def _by_key(overrides: list[str]) -> dict[str, str]:
@@ -127,8 +129,7 @@ def _start_from(path: str, module: ActionModule) -> None:
 def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionModule) -> dict[str, Any]:
     """What identifies the run, beside the config in its folder: written by the first start, read later."""
     path = folder / "run.json"
-    if cfg.resume:
-        return json.loads(path.read_text())
+    before = json.loads(path.read_text()) if cfg.resume else {}
     record = {
         "wandb_id": secrets.token_hex(4),
         "overrides": overrides,
@@ -139,6 +140,7 @@ def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionM
         "parameters": sum(p.numel() for p in module.classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in module.classifier.trainable().values()),
     }
+    record |= {key: value for key, value in before.items() if key != "overrides"}
     _write_record(path, record, cfg)
     return record
 
@@ -147,7 +149,15 @@ def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionM
 def _write_record(path: Path, record: dict[str, Any], cfg: DictConfig) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n")
-    OmegaConf.save(cfg, path.parent / "config.yaml", resolve=True)
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    OmegaConf.save(_movable(config, str(cfg.run_dir)), path.parent / "config.yaml")
+
+
+def _movable(config: Any, run_dir: str) -> Any:
+    """A resolved config in which the run's folder is named once, so that the folder can be moved."""
+    if isinstance(config, dict):
+        return {key: value if key == "run_dir" else _movable(value, run_dir) for key, value in config.items()}
+    return config.replace(run_dir, "${run_dir}") if isinstance(config, str) else config
 
 
 def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
@@ -210,6 +220,12 @@ def _best(trainer: L.Trainer) -> str:
     return keeper.best_model_path if isinstance(keeper, ModelCheckpoint) else ""
 
 
+def _best_score(trainer: L.Trainer) -> dict[str, float]:
+    keeper = trainer.checkpoint_callback
+    score = keeper.best_model_score if isinstance(keeper, ModelCheckpoint) else None
+    return {} if score is None else {"val/top1": float(score)}
+
+
 def _scores(trainer: L.Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
@@ -224,6 +240,8 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
         str(name): f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores
     }
     rows |= {"checkpoint": best, "figures": str(folder / "metrics.csv")}
+    lists = {"replaced in training": "broken_videos.txt", "unread in the test": "unread_tests.txt"}
+    rows |= {name: str(folder / file) for name, file in lists.items() if (folder / file).exists()}
     if wandb.run is not None:
         rows["W&B"] = f"wandb sync {Path(wandb.run.dir).parent}" if wandb.run.offline else str(wandb.run.url)
     rows["evaluate"] = f"python src/eval.py checkpoint={best}"

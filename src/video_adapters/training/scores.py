@@ -24,7 +24,7 @@ class Scores(Metric):
         for name in ("videos", "correct", "correct5"):
             self.add_state(name, per_class.clone(), dist_reduce_fx="sum")
         self.add_state("unreadable", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("loss", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
 
     def update(self, probabilities: Tensor, labels: Tensor, readable: Tensor) -> None:
         """Adds videos: probabilities (B, C), labels (B,), readable (B,) bool."""
@@ -34,19 +34,19 @@ class Scores(Metric):
         self.correct += _per_class(labels[ranked[:, 0]], self.videos)
         self.correct5 += _per_class(labels[ranked.any(1)], self.videos)
         self.unreadable += (~readable).sum()
-        own = probabilities.gather(1, labels[:, None]).double()[readable, 0]
+        own = probabilities.gather(1, labels[:, None])[readable, 0]
         self.loss -= own.clamp_min(1e-12).log().sum()
 
     def compute(self) -> dict[str, Tensor]:
         """Fractions, the mean loss over readable videos, and the number of videos that were not."""
         videos, present = self.videos.sum(), self.videos > 0
         return {
-            "top1": self.correct.sum().double() / videos,
-            "top5": self.correct5.sum().double() / videos,
-            "mean_class": (self.correct[present].double() / self.videos[present]).mean(),
+            "top1": self.correct.sum().float() / videos,
+            "top5": self.correct5.sum().float() / videos,
+            "mean_class": (self.correct[present].float() / self.videos[present]).mean(),
             "loss": self.loss / (videos - self.unreadable).clamp_min(1),
-            "videos": videos.double(),
-            "unreadable": self.unreadable.double(),
+            "videos": videos.float(),
+            "unreadable": self.unreadable.float(),
         }
 
 

@@ -1,6 +1,7 @@
 """How fast a run is, and what it waits for."""
 
 import resource
+import sys
 import time
 from typing import Any
 
@@ -15,11 +16,11 @@ class Speed(Callback):
     """Logs clips per second over all devices, the share of time spent waiting for data, and the peak of memory.
 
     Figures are means over the optimizer steps since they were last logged; `speed/seconds` is the time spent so
-    far, by the processes that this one goes on from too.
+    far, validation included, by the processes that this one goes on from too.
     """
 
     def __init__(self) -> None:
-        self._seconds = 0.0  # spent training, before the span that is being measured
+        self._seconds = 0.0  # spent before the span that is being measured
         self._started = self._idle_since = time.perf_counter()
         self._waited, self._clips = 0.0, 0
 
@@ -30,9 +31,14 @@ class Speed(Callback):
         self._seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._started = time.perf_counter()
         self._restart()
 
-    on_train_epoch_start = on_train_start  # a run that goes on in mid-epoch comes by the first only
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._restart()  # validation is no waiting for data
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        pl_module.log("speed/seconds", self.state_dict()["seconds"], rank_zero_only=True)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -47,13 +53,13 @@ class Speed(Callback):
         elapsed = self._idle_since - self._started
         pl_module.log("speed/clips_per_s", self._clips * trainer.world_size / elapsed, rank_zero_only=True)
         pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
-        pl_module.log("speed/seconds", self._seconds + elapsed, rank_zero_only=True)
         pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
-        self._seconds += elapsed
         self._restart()
 
     def _restart(self) -> None:
-        self._started = self._idle_since = time.perf_counter()
+        now = time.perf_counter()
+        self._seconds += now - self._started
+        self._started = self._idle_since = now
         self._waited, self._clips = 0.0, 0
 
 
@@ -61,4 +67,5 @@ def peak_memory() -> int:
     """Bytes reserved on the GPU at their peak or, without one, this process's peak resident size."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_reserved()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts it in KiB
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
