@@ -1,11 +1,6 @@
 """One training run, from its config to its scores."""
 
-import json
 import logging
-import secrets
-import subprocess
-import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +15,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.datamodule import VideoData
-from video_adapters.model.encoders.pretrained import PROJECT
 from video_adapters.training import checkpoint
 from video_adapters.training.build import (
     build_classifier,
@@ -31,6 +25,7 @@ from video_adapters.training.build import (
 )
 from video_adapters.training.module import ActionModule
 from video_adapters.training.progress import summary
+from video_adapters.training.record import note_finish, resumed, write_record
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +44,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     """
     folder = Path(cfg.run_dir)
     if cfg.resume:
-        cfg, overrides = _resumed(cfg, overrides)
+        cfg, overrides = resumed(cfg, overrides)
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
     L.seed_everything(cfg.seed, workers=False, verbose=False)
@@ -59,7 +54,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     module = build_module(cfg, classifier, data)
     if cfg.init_from and not cfg.resume:
         _start_from(cfg.init_from, module)
-    record = _record(folder, cfg, overrides, module)
+    record = write_record(folder, cfg, overrides, module.classifier)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
     loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
     trainer = build_trainer(cfg, callbacks, loggers)
@@ -80,41 +75,6 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     return scores
 
 
-def _resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str]]:
-    """The config of the run that goes on with what the command line changes in it, and all that was changed so far.
-
-    Raises:
-        ValueError: where there is no run to go on with, and for changes of whole config groups.
-    """
-    folder = Path(cfg.resume)
-    for file in ("config.yaml", "checkpoints/last.ckpt"):
-        if not (folder / file).is_file():
-            raise ValueError(
-                f"resume={cfg.resume}: there is no {file} in {folder.absolute()}; resume takes the folder of a run "
-                "that has saved its state (one is saved after each epoch and every callbacks.last.every_n_steps steps)"
-            )
-    saved = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(saved, DictConfig)
-    before = _by_key(json.loads((folder / "run.json").read_text())["overrides"])
-    for key, override in _by_key(overrides).items():
-        if override == before.get(key) or key in ("resume", "run_dir"):
-            continue
-        if OmegaConf.is_dict(OmegaConf.select(cfg, key)) or key in ("experiment", "debug", "hparams_search"):
-            raise ValueError(
-                f"resume={cfg.resume}: {override} would change the run that goes on; start a new one without resume=, "
-                "or from the old one's adapters with init_from=PATH"
-            )
-        OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=override.startswith("+"))
-    OmegaConf.update(saved, "resume", cfg.resume)
-    OmegaConf.update(saved, "run_dir", cfg.run_dir)
-    return saved, list((before | _by_key(overrides)).values())
-
-
-def _by_key(overrides: list[str]) -> dict[str, str]:
-    """Overrides by the key that they change; the last one counts, as in Hydra."""
-    return {override.split("=", 1)[0].lstrip("+~"): override for override in overrides}
-
-
 def _start_from(path: str, module: ActionModule) -> None:
     loaded = checkpoint.read(path)
     if checkpoint.load_adapters(module.classifier, module.origin, loaded):
@@ -126,58 +86,9 @@ def _start_from(path: str, module: ActionModule) -> None:
         )
 
 
-def _record(folder: Path, cfg: DictConfig, overrides: list[str], module: ActionModule) -> dict[str, Any]:
-    """What identifies the run, beside the config in its folder: written by the first start, read later."""
-    path = folder / "run.json"
-    before = json.loads(path.read_text()) if cfg.resume else {}
-    record = {
-        "wandb_id": secrets.token_hex(4),
-        "overrides": overrides,
-        "command": " ".join(sys.argv),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "git_commit": _git_commit(),
-        "choices": _choices(),
-        "parameters": sum(p.numel() for p in module.classifier.parameters()),
-        "trainable_parameters": sum(p.numel() for p in module.classifier.trainable().values()),
-    }
-    record |= {key: value for key, value in before.items() if key != "overrides"}
-    _write_record(path, record, cfg)
-    return record
-
-
-@rank_zero_only
-def _write_record(path: Path, record: dict[str, Any], cfg: DictConfig) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
-    config: Any = OmegaConf.to_container(cfg, resolve=True)
-    OmegaConf.save(_movable(config, str(cfg.run_dir)), path.parent / "config.yaml")
-
-
-def _movable(config: Any, run_dir: str) -> Any:
-    """A resolved config in which the run's folder is named once, so that the folder can be moved."""
-    if isinstance(config, dict):
-        return {key: value if key == "run_dir" else _movable(value, run_dir) for key, value in config.items()}
-    return config.replace(run_dir, "${run_dir}") if isinstance(config, str) else config
-
-
 def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
     """A W&B logger continues under the id that the run was started with."""
     return {"id": record["wandb_id"], "resume": "allow"} if "wandb" in entry["_target_"] else {}
-
-
-def _choices() -> dict[str, str]:
-    """The config groups' choices, such as adapter: none, where Hydra composed them."""
-    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
-    return {group: name for group, name in choices.items() if name and "hydra" not in group}
-
-
-def _git_commit() -> str | None:
-    """The commit that runs, with a plus sign when the checkout differs from it; None outside a checkout."""
-    command = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 @rank_zero_only
@@ -233,8 +144,7 @@ def _scores(trainer: L.Trainer) -> dict[str, float]:
 @rank_zero_only
 def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    (folder / "run.json").write_text(json.dumps(record | {"finished": now}, indent=2) + "\n")
+    note_finish(folder, record)
     best = _best(trainer) or str(folder / "checkpoints" / "last.ckpt")
     rows = {
         str(name): f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores

@@ -1,0 +1,116 @@
+"""What a run says about itself in its folder (config.yaml, run.json), and what a run that goes on reads there."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.encoders.pretrained import PROJECT
+
+
+def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
+    """Writes what identifies a run, and its config, into its folder; a run that goes on stays the one it is.
+
+    Returns: the record, as in `run.json`.
+    """
+    path = folder / "run.json"
+    before = json.loads(path.read_text()) if cfg.resume else {}
+    record = {
+        "wandb_id": secrets.token_hex(4),
+        "overrides": overrides,
+        "command": " ".join(sys.argv),
+        "started": _now(),
+        "git_commit": _git_commit(),
+        "choices": _choices(),
+        "parameters": sum(p.numel() for p in classifier.parameters()),
+        "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
+    }
+    record |= {key: value for key, value in before.items() if key not in ("overrides", "finished")}
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    _write(path, json.dumps(record, indent=2) + "\n")
+    _write(folder / "config.yaml", OmegaConf.to_yaml(_movable(config, str(cfg.run_dir))))
+    return record
+
+
+def note_finish(folder: Path, record: dict[str, Any]) -> None:
+    """Adds to the record when the run had trained and tested all that it was to."""
+    _write(folder / "run.json", json.dumps(record | {"finished": _now()}, indent=2) + "\n")
+
+
+def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str]]:
+    """The config of the run that goes on with what the command line changes in it, and all that was changed so far.
+
+    Raises:
+        ValueError: where there is no run to go on with, and for changes of whole config groups.
+    """
+    folder = Path(cfg.resume)
+    for file in ("config.yaml", "checkpoints/last.ckpt"):
+        if not (folder / file).is_file():
+            raise ValueError(
+                f"resume={cfg.resume}: there is no {file} in {folder.absolute()}; resume takes the folder of a run "
+                "that has saved its state (one is saved after each epoch and every callbacks.last.every_n_steps steps)"
+            )
+    saved = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(saved, DictConfig)
+    before = _by_key(json.loads((folder / "run.json").read_text())["overrides"])
+    for key, override in _by_key(overrides).items():
+        if override == before.get(key) or key in ("resume", "run_dir"):
+            continue
+        if OmegaConf.is_dict(OmegaConf.select(cfg, key)) or key in ("experiment", "debug", "hparams_search"):
+            raise ValueError(
+                f"resume={cfg.resume}: {override} would change the run that goes on; start a new one without resume=, "
+                "or from the old one's adapters with init_from=PATH"
+            )
+        OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=override.startswith("+"))
+    OmegaConf.update(saved, "resume", cfg.resume)
+    OmegaConf.update(saved, "run_dir", cfg.run_dir)
+    return saved, list((before | _by_key(overrides)).values())
+
+
+def _by_key(overrides: list[str]) -> dict[str, str]:
+    """Overrides by the key that they change; the last one counts, as in Hydra."""
+    return {override.split("=", 1)[0].lstrip("+~"): override for override in overrides}
+
+
+@rank_zero_only
+def _write(path: Path, text: str) -> None:
+    """Puts a file in its place whole: other processes of the run may be reading the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _movable(config: Any, run_dir: str) -> Any:
+    """A resolved config in which the run's folder is named once, so that the folder can be moved."""
+    if isinstance(config, dict):
+        return {key: value if key == "run_dir" else _movable(value, run_dir) for key, value in config.items()}
+    return config.replace(run_dir, "${run_dir}") if isinstance(config, str) else config
+
+
+def _choices() -> dict[str, str]:
+    """The config groups' choices, such as adapter: none, where Hydra composed them."""
+    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
+    return {group: name for group, name in choices.items() if name and "hydra" not in group}
+
+
+def _git_commit() -> str | None:
+    """The commit that runs, with a plus sign when the checkout differs from it; None outside a checkout."""
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
