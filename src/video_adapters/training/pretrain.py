@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from video_adapters.data.shapes import SHAPES
 from video_adapters.data.stills import TARGETS, Stills, draw_stills
+from video_adapters.training.schedule import factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,7 @@ class Recipe:
 
     def rate_at(self, step: int) -> float:
         """Learning rate of the step counted from 0."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * 0.5 * (1 + float(np.cos(np.pi * done)))
+        return self.learning_rate * factor(step, self.steps, self.warmup_steps)
 
 
 class Reader(nn.Module):
