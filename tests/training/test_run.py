@@ -241,7 +241,8 @@ def test_a_run_logs_to_wandb_offline_without_asking(
     monkeypatch.setenv("HOME", str(tmp_path))  # no ~/.netrc
     overrides = [override for override in shapes if override != "logger=csv"]
     run(tmp_path, *overrides, "test=false")
-    (offline,) = (tmp_path / "wandb").glob("offline-run-*")
+    run(tmp_path, f"resume={tmp_path}", "trainer.max_epochs=2")
     record = json.loads((tmp_path / "run.json").read_text())
-    assert offline.name.endswith(record["wandb_id"])
-    assert list(offline.glob("*.wandb"))
+    parts = list((tmp_path / "wandb").glob("offline-run-*"))
+    assert {part.name.rsplit("-", 1)[1] for part in parts} == {record["wandb_id"]}
+    assert all(list(part.glob("*.wandb")) for part in parts)
