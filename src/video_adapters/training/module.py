@@ -53,9 +53,8 @@ class ActionModule(L.LightningModule):
         self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        self._rate = self.trainer.optimizers[0].param_groups[-1][
-            "lr"
-        ]  # of this step; the schedule moves on before its end
+        # read here: the schedule has moved on when the step's figures are logged
+        self._rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
         logits = self.classifier(batch.clips[:, 0])
         losses = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=self.label_smoothing)
         loss = (losses * batch.weights).sum()
@@ -114,8 +113,6 @@ class ActionModule(L.LightningModule):
         """
         trainer: Any = self.trainer
         batches = trainer.datamodule.batches_per_epoch(trainer.world_size)
-        limit = trainer.limit_train_batches
-        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         return -(-batches // trainer.accumulate_grad_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
