@@ -29,6 +29,14 @@ def clip_vit(model_name: str = "ViT-B-16-quickgelu", **changes: Any) -> "partial
     )
 
 
+def timm_swin(**changes: Any) -> "partial[nn.Module]":
+    """timm's create_model for 8 x 8 patches in 4 windows, shifted in the second block, then 4 x 4 in one; 3 blocks."""
+    sizes = dict(img_size=IMAGE_SIZE, window_size=4, embed_dim=16, depths=(2, 1), num_heads=(2, 4), num_classes=0)
+    return partial(
+        timm.create_model, **{"model_name": "swin_tiny_patch4_window7_224", "drop_path_rate": 0.0, **sizes, **changes}
+    )
+
+
 BUILDS: dict[str, "partial[nn.Module]"] = {
     "timm": timm_vit(),
     "timm like DINOv2": timm_vit(reg_tokens=4, no_embed_class=True, init_values=0.1),
@@ -36,6 +44,8 @@ BUILDS: dict[str, "partial[nn.Module]"] = {
     "timm without class token": timm_vit(class_token=False, global_pool="avg"),
     "timm norm before": timm_vit(pre_norm=True),
     "timm normed queries": timm_vit(qk_norm=True),
+    "timm Swin": timm_swin(),
+    "timm Swin with odd grid": timm_swin(patch_size=2, window_size=3),  # 16 and 8 a side: windows are padded
     "open_clip": clip_vit(),
     "open_clip exact GELU": clip_vit("ViT-B-16"),
     "open_clip layer scale": clip_vit(ls_init_value=0.1),

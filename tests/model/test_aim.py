@@ -18,7 +18,7 @@ B, T = 2, 3
 
 def adapted(build: str, method: Aim) -> list[Any]:
     encoder = open_up(network(BUILDS[build]))
-    blocks = method.adapt(encoder.blocks, encoder.depths, T).blocks
+    blocks = method.adapt(encoder, T).blocks
     randomise(nn.ModuleList(blocks))
     return blocks
 
@@ -93,8 +93,8 @@ def test_each_site_stands_where_it_is_placed() -> None:
 
 def test_time_enters_at_the_first_temporal_block_and_nowhere_without_one() -> None:
     encoder = open_up(network(BUILDS["timm"]))
-    assert Aim(temporal=[2, 1]).adapt(encoder.blocks, encoder.depths, T).time_from == 1
-    assert Aim(temporal=None).adapt(encoder.blocks, encoder.depths, T).time_from is None
+    assert Aim(temporal=[2, 1]).adapt(encoder, T).time_from == 1
+    assert Aim(temporal=None).adapt(encoder, T).time_from is None
 
 
 def test_drop_path_rises_linearly_to_the_last_block() -> None:

@@ -1,15 +1,17 @@
 """Clips, time and order."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
-from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.head import MeanHead
 
-from networks import BUILDS, DEPTH, clips, network, randomise
+from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin
 
 T = 4
 
@@ -23,7 +25,7 @@ def build(method: Aim, name: str = "open_clip", num_frames: int = T) -> Backbone
     return backbone
 
 
-@pytest.mark.parametrize("name", ["timm", "open_clip"])
+@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
 @pytest.mark.parametrize("method", [NO_SITE, NO_TIME], ids=["none", "spatial and joint"])
 @torch.no_grad()
 def test_without_a_temporal_step_order_cannot_be_told(method: Aim, name: str) -> None:
@@ -32,19 +34,24 @@ def test_without_a_temporal_step_order_cannot_be_told(method: Aim, name: str) ->
     torch.testing.assert_close(model(clips().flip(1)), model(clips()))
 
 
-@pytest.mark.parametrize("name", ["timm", "open_clip"])
+@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
+@pytest.mark.parametrize("by", ["temporal_embedding", "time_bias"])
 @torch.no_grad()
-def test_with_one_it_can(name: str) -> None:
-    features = build(Aim(temporal="last_half"), name).features
-    assert (features(clips().flip(1)).mean(1) - features(clips()).mean(1)).abs().max() > 0.01
+def test_with_one_it_can(by: str, name: str) -> None:
+    how = {"temporal_embedding": by == "temporal_embedding", "time_bias": by == "time_bias"}
+    backbone = build(Aim(temporal="last_half", temporal_in="last_half", **how), name)
+    assert (backbone.temporal_embedding is not None) == how["temporal_embedding"]
+    for block in backbone.blocks[DEPTH // 2 :]:
+        if isinstance(block, AimBlock) and block.time_bias is not None:
+            block.time_bias.table.copy_(torch.linspace(-4, 4, 2 * T - 1)[:, None])
+    assert (backbone.features(clips().flip(1)).mean(1) - backbone.features(clips()).mean(1)).abs().max() > 0.005
 
 
+@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
 @torch.no_grad()
-def test_attention_over_time_alone_does_not_see_order() -> None:
-    backbone = build(Aim(temporal="all"))
-    assert backbone.temporal_embedding is not None
-    backbone.temporal_embedding.zero_()
-    torch.testing.assert_close(backbone.features(clips().flip(1)).mean(1), backbone.features(clips()).mean(1))
+def test_attention_over_time_alone_does_not_see_order(name: str) -> None:
+    features = build(Aim(temporal="all", temporal_embedding=False), name).features
+    torch.testing.assert_close(features(clips().flip(1)).mean(1), features(clips()).mean(1))
 
 
 @torch.no_grad()
@@ -99,6 +106,31 @@ def test_another_size_is_refused_with_both_sizes() -> None:
         build(Aim()).features(clips()[..., :16, :])
 
 
+@pytest.mark.parametrize("name", BUILDS)
+def test_what_nothing_reads_can_be_left_out_of_the_last_block(name: str) -> None:
+    whole = Backbone(open_up(network(BUILDS[name])), Aim(temporal_in="all", drop_path=0.0), T, skip_dead_work=False)
+    randomise(whole)
+    lean = deepcopy(whole)
+    lean.blocks[-1].keep = lean.encoder.pooled
+    results = []
+    for backbone in (whole.train(), lean.train()):
+        features = backbone.features(clips())
+        features.square().mean().backward()
+        results.append([features, *(p.grad for p in backbone.parameters() if p.requires_grad)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6 * max(1, one.abs().max().item()), rtol=0)
+    tokens = lean.tokens(clips())
+    assert tokens[0].numel() == (tokens.shape[-1] if lean.encoder.pooled else whole.tokens(clips())[0].numel())
+
+
+def test_it_is_left_out_wherever_the_class_token_alone_is_read() -> None:
+    def kept(name: str) -> list[int | None]:
+        return [block.keep for block in Backbone(open_up(network(BUILDS[name])), Aim(), T).blocks]
+
+    assert kept("timm like DINOv2") == kept("open_clip") == [None, None, 1]
+    assert kept("timm mean pooling") == kept("open_clip mean, then norm") == kept("timm Swin") == [None] * 3
+
+
 @pytest.mark.parametrize("shape", [(4, 3, 32, 32), (2, 4, 1, 32, 32)])
 def test_what_is_no_batch_of_clips_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"clips are .*, expected \(clips, frames, 3, height, width\)"):
@@ -106,8 +138,10 @@ def test_what_is_no_batch_of_clips_is_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_impossible_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"data.num_frames is 0, expected at least 1"):
+    with pytest.raises(ValueError, match=r"data.num_frames is 0 and data.tubelet 1: expected at least 1"):
         Backbone(open_up(network(BUILDS["timm"])), Aim(), 0)
+    with pytest.raises(ValueError, match=r"data.num_frames is 7 and data.tubelet 2: .* whole tubelets"):
+        Backbone(open_up(network(BUILDS["timm"])), Aim(), 7, tubelet=2)
     with pytest.raises(ValueError, match=r"memory.checkpoint_blocks is 4, but the encoder has 3 blocks"):
         Backbone(open_up(network(BUILDS["timm"])), Aim(), T, checkpoint_blocks=4)
 
@@ -127,3 +161,39 @@ def test_an_impossible_head_is_refused() -> None:
         MeanHead(8, 5, dropout=1)
     with pytest.raises(ValueError, match=r"data.num_classes is 1, expected at least 2"):
         MeanHead(8, 1)
+
+
+@pytest.mark.parametrize("name", BUILDS)
+@torch.no_grad()
+def test_a_still_clip_in_tubelets_gives_the_features_of_the_image_encoder(name: str) -> None:
+    published = network(BUILDS[name]).eval()
+    backbone = Backbone(open_up(deepcopy(published)), Aim(temporal_in="all"), 4, tubelet=2).eval()
+    still = clips(num_frames=1)
+    features = backbone.features(still.expand(-1, 4, -1, -1, -1))
+    expected = published(backbone.normalise(still)[:, 0])
+    assert features.shape == (2, 2, expected.shape[-1])
+    torch.testing.assert_close(features, expected[:, None].expand_as(features), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_tubelet_is_a_convolution_over_time() -> None:
+    """Against torch's own 3D convolution, with other weights for each frame."""
+    backbone = Backbone(open_up(network(BUILDS["timm Swin"])), Aim(), 4, tubelet=2)
+    convolution = backbone.encoder.patches
+    randomise(convolution)
+    seen: list[torch.Tensor] = []
+    convolution.register_forward_hook(lambda module, args, output: seen.append(output))
+    backbone.features(clips())
+    frames = backbone.normalise(clips()).transpose(1, 2)  # (B, 3, frames, H, W)
+    weight = convolution.weight.unflatten(1, (2, 3)).transpose(1, 2)  # (D, 3, 2, patch, patch)
+    expected = torch.nn.functional.conv3d(frames, weight, convolution.bias, stride=(2, 4, 4))
+    torch.testing.assert_close(seen[0].unflatten(0, (2, 2)).transpose(1, 2), expected)
+
+
+def test_weights_for_tubelets_are_taken_as_they_are_and_no_others() -> None:
+    build_of_it = timm_swin(in_chans=6)
+    net = network(build_of_it)
+    weight = net.patch_embed.proj.weight.clone()
+    assert torch.equal(Backbone(open_up(net), Aim(), 4, tubelet=2).encoder.patches.weight, weight)
+    with pytest.raises(ValueError, match=r"weights take tubelets of 2 frames, but data.tubelet is 4"):
+        Backbone(open_up(network(build_of_it)), Aim(), 4, tubelet=4)

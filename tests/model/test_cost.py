@@ -37,7 +37,15 @@ def closed_form(method: Aim) -> Cost:
     block = 2 * norm + 4 * D * D + 4 * D + 8 * D * D + 5 * D
     frozen = PIXELS * D + D + D + TOKENS * D + DEPTH * block  # patches, class token, positions, blocks
     trainable = DEPTH * adapters * adapter + with_time * T * D + norm + head
-    return Cost(frozen + trainable, trainable, macs)
+    # the last block's attention within frames answers the class token alone, and no other goes on from there
+    dead_tokens = TOKENS - 1
+    dead = (
+        2 * D * D
+        + 2 * TOKENS * D
+        + 8 * D * D
+        + 2 * D * HIDDEN * sum(s == "all" for s in (method.spatial, method.joint))
+    )
+    return Cost(frozen + trainable, trainable, macs, macs - T * dead_tokens * dead)
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])

@@ -26,7 +26,7 @@ def published(request: pytest.FixtureRequest) -> Any:
 
 
 def build(net: nn.Module, method: Aim = ALL_SITES, checkpoint_blocks: int = 0) -> Backbone:
-    return Backbone(open_up(deepcopy(net)), method, T, checkpoint_blocks)
+    return Backbone(open_up(deepcopy(net)), method, T, checkpoint_blocks, skip_dead_work=False)
 
 
 def frames(backbone: Backbone) -> Tensor:

@@ -9,16 +9,19 @@ from video_adapters.model.encoders.encoder import Encoder
 
 
 class Backbone(nn.Module):
-    """Clips to one feature per frame.
+    """Clips to one feature per frame, or per tubelet of frames.
 
-    Freezing goes by order: everything that the encoder brings is frozen, then adapters are added; they, the temporal
-    embedding and the final norm train. Below the first of them nothing asks for a gradient, so autograd keeps nothing.
+    Freezing goes by order: everything that the encoder brings is frozen, then the method adds what trains and names
+    what of the encoder trains with it. Below the first of these nothing asks for a gradient, so autograd keeps nothing.
 
     Args:
         encoder: the pretrained network; its blocks move into the backbone.
         method: which adapters, where.
-        num_frames: T, the clip length that the temporal embedding and the folds over time are built for.
+        num_frames: frames of a clip, which the temporal embedding and the folds over time are built for.
         checkpoint_blocks: how many blocks, from the first, are recomputed in the backward pass instead of kept.
+        tubelet: frames that share a token; T = num_frames / tubelet below.
+        skip_dead_work: leaves out what the last block would compute for tokens that are not read after it (all but the
+            class token); equal up to rounding.
 
     Raises:
         ValueError: for impossible numbers, and for clips of another shape than it was built for.
@@ -27,26 +30,40 @@ class Backbone(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, encoder: Encoder, method: AdapterMethod, num_frames: int, checkpoint_blocks: int = 0) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        method: AdapterMethod,
+        num_frames: int,
+        checkpoint_blocks: int = 0,
+        tubelet: int = 1,
+        skip_dead_work: bool = True,
+    ) -> None:
         super().__init__()
         depth = sum(encoder.depths)
-        if num_frames < 1:
-            raise ValueError(f"data.num_frames is {num_frames}, expected at least 1")
+        if num_frames < 1 or tubelet < 1 or num_frames % tubelet:
+            raise ValueError(
+                f"data.num_frames is {num_frames} and data.tubelet {tubelet}: expected at least 1, and whole tubelets"
+            )
         if not 0 <= checkpoint_blocks <= depth:
             raise ValueError(f"memory.checkpoint_blocks is {checkpoint_blocks}, but the encoder has {depth} blocks")
+        encoder.take_tubelets(tubelet)
         encoder.requires_grad_(False)
         for parts in encoder.blocks:
             parts.requires_grad_(False)
-        encoder.final_norm.requires_grad_(True)
         self.encoder = encoder
-        adapted = method.adapt(encoder.blocks, encoder.depths, num_frames)
+        self.num_frames, self.num_times, self.tubelet = num_frames, num_frames // tubelet, tubelet
+        adapted = method.adapt(encoder, self.num_times)
+        for module in adapted.tuned:
+            module.requires_grad_(True)
         self.blocks = nn.ModuleList(adapted.blocks)
+        if skip_dead_work:
+            adapted.blocks[-1].keep = encoder.pooled
         self.time_from = adapted.time_from
         self.temporal_embedding: nn.Parameter | None = None
         if adapted.time_from is not None:
             width = encoder.blocks[adapted.time_from].width
-            self.temporal_embedding = nn.Parameter(torch.zeros(1, num_frames, width))
-        self.num_frames = num_frames
+            self.temporal_embedding = nn.Parameter(torch.zeros(1, self.num_times, width))
         self.checkpoint_blocks = checkpoint_blocks
         self.register_buffer("mean", torch.tensor(encoder.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(encoder.std).view(3, 1, 1), persistent=False)
@@ -60,18 +77,23 @@ class Backbone(nn.Module):
         return self.features(clips)
 
     def features(self, clips: Tensor) -> Tensor:
-        """One feature per frame: (B, T, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
+        """One feature per frame or tubelet: (B, frames, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
+        return self.encoder.pool(self.tokens(clips)).unflatten(0, (clips.shape[0], -1))
+
+    def tokens(self, clips: Tensor) -> Tensor:
+        """What leaves the last block, before the final norm: (B, frames, 3, H, W) -> (B*T, ..., D)."""
         self._check(clips)
-        frames = self.normalise(clips).flatten(0, 1)
-        x = self.encoder.embed(frames)
+        tubelets = self.normalise(clips).unflatten(1, (self.num_times, self.tubelet)).flatten(2, 3)
+        x = self.encoder.embed(tubelets.flatten(0, 1))
         if self.time_from == 0:  # as published: before the norm that CLIP has ahead of its blocks
             x = self._mark_time(x)
         x = self.encoder.pre_norm(x)
         for i, block in enumerate(self.blocks):
+            x = self.encoder.merge(x, i)
             if i > 0 and i == self.time_from:
                 x = self._mark_time(x)
             x = self._run(block, x, recompute=i < self.checkpoint_blocks)
-        return self.encoder.pool(x).unflatten(0, (clips.shape[0], -1))
+        return x
 
     def normalise(self, clips: Tensor) -> Tensor:
         """uint8 pixels -> float by the mean and std of the encoder's weights; float clips pass as they are."""
@@ -80,11 +102,11 @@ class Backbone(nn.Module):
         return (clips.to(self.mean.dtype) / 255 - self.mean) / self.std
 
     def _mark_time(self, x: Tensor) -> Tensor:
-        """Adds the temporal embedding to every token of its frame: (B*T, N, D) -> same shape."""
+        """Adds the temporal embedding to every token of its frame: (B*T, ..., D) -> same shape."""
         assert self.temporal_embedding is not None
         embedding = self.temporal_embedding[0].to(x.dtype)
-        clips = x.unflatten(0, (-1, self.num_frames))
-        return (clips + embedding.view(self.num_frames, *[1] * (x.dim() - 2), -1)).flatten(0, 1)
+        clips = x.unflatten(0, (-1, self.num_times))
+        return (clips + embedding.view(self.num_times, *[1] * (x.dim() - 2), -1)).flatten(0, 1)
 
     def _run(self, block: nn.Module, x: Tensor, recompute: bool) -> Tensor:
         if recompute and torch.is_grad_enabled():

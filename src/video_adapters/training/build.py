@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 
 def build_classifier(cfg: DictConfig) -> VideoClassifier:
     """The network: encoder, adapters around its blocks, head."""
-    encoder = instantiate(cfg.model)
-    backbone = Backbone(encoder, instantiate(cfg.adapter), cfg.data.num_frames, cfg.memory.checkpoint_blocks)
+    encoder = instantiate(cfg.model, _convert_="all")
+    method = instantiate(cfg.adapter, _convert_="all")
+    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, **cfg.memory)
     head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
     return VideoClassifier(backbone, head)
 

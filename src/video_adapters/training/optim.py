@@ -39,8 +39,8 @@ class AdamW:
     def groups(self, model: VideoClassifier) -> list[dict[str, Any]]:
         """Parameter groups by part (backbone, head) and decay; empty ones are left out.
 
-        As in the official release, norms and the encoder's class and position embeddings are not decayed; biases and
-        the temporal embedding are.
+        As in the official release, norms, class and position embeddings and position biases are not decayed; biases of
+        linears and the temporal embedding are.
         """
         undecayed = _undecayed(model)
         groups: dict[tuple[str, bool], dict[str, Any]] = {}
@@ -61,6 +61,7 @@ class AdamW:
 
 
 def _undecayed(model: VideoClassifier) -> set[int]:
+    blocks: Any = model.backbone.blocks
     norms = (m for m in model.modules() if isinstance(m, nn.LayerNorm))
-    embeddings = model.backbone.encoder.embeddings()
-    return {id(p) for m in norms for p in m.parameters(recurse=False)} | {id(p) for p in embeddings}
+    exempt = [*(p for m in norms for p in m.parameters(recurse=False)), *model.backbone.encoder.embeddings()]
+    return {id(p) for p in [*exempt, *(p for block in blocks for p in block.positions())]}

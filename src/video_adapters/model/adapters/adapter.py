@@ -1,29 +1,45 @@
 """What adapter methods are built from, and what a backbone asks of one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.encoder import Parts
+from video_adapters.model.encoders.encoder import Encoder
+
+
+class AdaptedBlock(nn.Module, ABC):
+    """A pretrained block with what a method puts around its parts: (B*T, ..., D) -> same shape."""
+
+    keep: int | None = None
+    """How many tokens of a frame, from the first, are read after this block: the others need not leave it."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """With `keep`: (B*T, N, D) -> (B*T, keep, D)."""
+
+    @abstractmethod
+    def positions(self) -> list[nn.Parameter]:
+        """Parameters that stand for positions in space or time, which recipes exempt from weight decay."""
 
 
 class Adapted(NamedTuple):
-    """An encoder's blocks with adapters around them."""
+    """An encoder's blocks with a method around them."""
 
-    blocks: list[nn.Module]  # each (B*T, ..., D) -> same shape
-    time_from: int | None  # first block that attends over time, where a temporal embedding enters; None: there is none
+    blocks: list[AdaptedBlock]
+    tuned: tuple[nn.Module, ...]  # what of the pretrained network trains beside what was added
+    time_from: int | None  # the block before which a temporal embedding enters; None: there is none
 
 
 class AdapterMethod(ABC):
     """The settings of one paper's method; `adapt` puts it around an encoder's blocks."""
 
     @abstractmethod
-    def adapt(self, blocks: Sequence[Parts], depths: Sequence[int], num_frames: int) -> Adapted:
-        """Wraps frozen blocks. What it adds trains; what it was given stays as it is."""
+    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
+        """Wraps the blocks of a frozen encoder, for clips of `num_times` frames or tubelets. What it adds trains."""
 
 
 class Adapter(nn.Module):
@@ -52,6 +68,25 @@ class Adapter(nn.Module):
         return self.up(F.gelu(self.down(x)))
 
 
+class TimeBias(nn.Module):
+    """A learned bias of each head over the distance between frames, zero before training: () -> (heads, T, T).
+
+    Swin's relative position bias, over time. In the official AIM code it stayed at its random start, frozen by name;
+    here it trains.
+    """
+
+    distances: Tensor
+
+    def __init__(self, num_heads: int, num_times: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(2 * num_times - 1, num_heads))
+        times = torch.arange(num_times)
+        self.register_buffer("distances", times[:, None] - times + num_times - 1, persistent=False)
+
+    def forward(self) -> Tensor:
+        return self.table[self.distances].permute(2, 0, 1)
+
+
 class DropPath(nn.Module):
     """Drops a branch for whole clips with probability `rate`, the rest scaled by 1 / (1 - rate): (B*T, ..., D), same.
 
@@ -59,22 +94,22 @@ class DropPath(nn.Module):
     alike for the whole batch; dropping a residual branch per sample is what the cited method (Huang et al. 2016) means.
     """
 
-    def __init__(self, rate: float, num_frames: int) -> None:
+    def __init__(self, rate: float, num_times: int) -> None:
         super().__init__()
         self.rate = rate
-        self.num_frames = num_frames
+        self.num_times = num_times
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0.0:
             return x
-        keep = x.new_empty(x.shape[0] // self.num_frames).bernoulli_(1 - self.rate)
-        keep = keep.repeat_interleave(self.num_frames).view(-1, *[1] * (x.dim() - 1))
+        keep = x.new_empty(x.shape[0] // self.num_times).bernoulli_(1 - self.rate)
+        keep = keep.repeat_interleave(self.num_times).view(-1, *[1] * (x.dim() - 1))
         return x / (1 - self.rate) * keep  # 1 / (1 - rate) itself is off by up to 0.4 % in bf16
 
 
-def fold_time(x: Tensor, num_frames: int) -> Tensor:
+def fold_time(x: Tensor, num_times: int) -> Tensor:
     """Frames as rows -> places as rows: (B*T, ..., D) -> (B*N, T, D)."""
-    return rearrange(x.flatten(1, -2), "(b t) n d -> (b n) t d", t=num_frames)
+    return rearrange(x.flatten(1, -2), "(b t) n d -> (b n) t d", t=num_times)
 
 
 def unfold_time(x: Tensor, like: Tensor) -> Tensor:

@@ -1,18 +1,26 @@
 """AIM: temporal, spatial and joint adaptation of a frozen image model (Yang et al., ICLR 2023, section 3, figure 2)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import Adapted, Adapter, AdapterMethod, DropPath, fold_time, unfold_time
-from video_adapters.model.encoders.encoder import Parts
+from video_adapters.model.adapters.adapter import (
+    Adapted,
+    AdaptedBlock,
+    Adapter,
+    AdapterMethod,
+    DropPath,
+    TimeBias,
+    fold_time,
+    unfold_time,
+)
+from video_adapters.model.encoders.encoder import Encoder, Parts
 from video_adapters.model.placement import Placement, place
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aim(AdapterMethod):
-    """AIM's settings. With every site None it is the frozen, space-only baseline.
+    """AIM's settings. With every site None it is the space-only baseline, frozen or fully tuned.
 
     Raises:
         ValueError: for a ratio or rate out of range; when adapting, for an unknown placement, or temporal_in in blocks
@@ -26,6 +34,10 @@ class Aim(AdapterMethod):
     ratio: float = 0.25  # bottleneck width / token width
     scale: float = 0.5  # of the joint adapter's output: 0.5 on Kinetics and Diving-48, 1 on SSv2
     drop_path: float = 0.2  # rate in the last block, rising linearly from 0 in the first; on the adapter branches only
+    temporal_embedding: bool = True  # added to all tokens of a frame, ahead of the first block with a temporal adapter
+    time_bias: bool = False  # learned, in the attention over time, over the distance between frames (AIM on Swin)
+    final_norm: bool = True  # the encoder's final norm trains (published: with ViTs yes, with Swin no)
+    frozen: bool = True  # the pretrained weights stay as they are; False is the fully tuned rival
 
     def __post_init__(self) -> None:
         if not self.ratio > 0:
@@ -33,33 +45,40 @@ class Aim(AdapterMethod):
         if not 0 <= self.drop_path < 1:
             raise ValueError(f"adapter.drop_path is {self.drop_path}, expected a rate from 0 to below 1")
 
-    def adapt(self, blocks: Sequence[Parts], depths: Sequence[int], num_frames: int) -> Adapted:
+    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
         temporal, temporal_in, spatial, joint = (
-            place(site, depths) for site in (self.temporal, self.temporal_in, self.spatial, self.joint)
+            place(site, encoder.depths) for site in (self.temporal, self.temporal_in, self.spatial, self.joint)
         )
         if alone := sorted(set(temporal_in) - set(temporal)):
             raise ValueError(f"adapter.temporal_in names blocks {alone}, which adapter.temporal does not, but must")
 
         def adapter(site: tuple[int, ...], i: int) -> Adapter | None:
-            return Adapter(blocks[i].width, self.ratio) if i in site else None
+            return Adapter(encoder.blocks[i].width, self.ratio) if i in site else None
 
-        adapted = [
+        blocks = [
             AimBlock(
                 parts,
                 temporal=adapter(temporal, i),
                 temporal_in=adapter(temporal_in, i),
                 spatial=adapter(spatial, i),
                 joint=adapter(joint, i),
+                time_bias=TimeBias(parts.num_heads, num_times) if self.time_bias and i in temporal else None,
                 scale=self.scale,
-                drop_path=DropPath(self.drop_path * i / max(len(blocks) - 1, 1), num_frames),
+                drop_path=DropPath(self.drop_path * i / max(len(encoder.blocks) - 1, 1), num_times),
             )
-            for i, parts in enumerate(blocks)
+            for i, parts in enumerate(encoder.blocks)
         ]
-        return Adapted(list(adapted), min(temporal, default=None))
+        time_from = min(temporal, default=None) if self.temporal_embedding else None
+        return Adapted([*blocks], self._tuned(encoder), time_from)
+
+    def _tuned(self, encoder: Encoder) -> tuple[nn.Module, ...]:
+        if not self.frozen:
+            return (encoder, *encoder.blocks)
+        return (encoder.final_norm,) if self.final_norm else ()
 
 
-class AimBlock(nn.Module):
-    """A frozen block with AIM's adapters around its parts: (B*T, ..., D) -> same shape."""
+class AimBlock(AdaptedBlock):
+    """A pretrained block with AIM's adapters around its parts: (B*T, ..., D) -> same shape."""
 
     def __init__(
         self,
@@ -69,26 +88,32 @@ class AimBlock(nn.Module):
         temporal_in: Adapter | None,
         spatial: Adapter | None,
         joint: Adapter | None,
+        time_bias: TimeBias | None,
         scale: float,
         drop_path: DropPath,
     ) -> None:
         super().__init__()
         self.parts = parts
         self.temporal, self.temporal_in, self.spatial, self.joint = temporal, temporal_in, spatial, joint
+        self.time_bias = time_bias
         self.scale = scale
         self.drop_path = drop_path
 
     def forward(self, x: Tensor) -> Tensor:
         if self.temporal is not None:
             x = x + self.drop_path(self.temporal(self._over_time(x)))
-        y = self.parts.attend(self.parts.norm1(x))
-        x = x + (y if self.spatial is None else y + self.spatial(y))
+        y = self.parts.attend(self.parts.norm1(x), self.keep)
+        x = x[:, : self.keep] + (y if self.spatial is None else y + self.spatial(y))
         z = self.parts.norm2(x)
         y = self.parts.mlp(z)
         return x + (y if self.joint is None else y + self.drop_path(self.scale * self.joint(z)))
 
     def _over_time(self, x: Tensor) -> Tensor:
-        y = fold_time(self.parts.norm1(x), self.drop_path.num_frames)
+        y = fold_time(self.parts.norm1(x), self.drop_path.num_times)
         if self.temporal_in is not None:
             y = y + self.temporal_in(y)
-        return unfold_time(self.parts.attend_time(y), x)
+        bias = None if self.time_bias is None else self.time_bias()
+        return unfold_time(self.parts.attend_time(y, bias), x)
+
+    def positions(self) -> list[nn.Parameter]:
+        return [*self.parts.positions(), *(() if self.time_bias is None else (self.time_bias.table,))]

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,17 +33,28 @@ class Parts(nn.Module, ABC):
     def width(self) -> int:
         """D, the width of a token."""
 
+    @property
+    @abstractmethod
+    def num_heads(self) -> int:
+        """Heads of the attention."""
+
     @abstractmethod
     def norm1(self, x: Tensor) -> Tensor:
         """The norm before attention: (..., D) -> (..., D)."""
 
     @abstractmethod
-    def attend(self, x: Tensor) -> Tensor:
-        """Attention within each frame, with any layer scale: (B*T, ..., D) -> (B*T, ..., D)."""
+    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
+        """Attention within each frame, with any layer scale: (B*T, ..., D) -> (B*T, ..., D).
+
+        With `keep`, every token is attended to, but only the first `keep` of a frame get an answer: (B*T, keep, D).
+        """
 
     @abstractmethod
-    def attend_time(self, x: Tensor) -> Tensor:
-        """Attention of the same weights over time, for each place by itself: (B*N, T, D) -> (B*N, T, D)."""
+    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Attention of the same weights over time, for each place by itself: (B*N, T, D) -> (B*N, T, D).
+
+        Biases of the attention within frames play no part; `bias` (num_heads, T, T) is added to the scores.
+        """
 
     @abstractmethod
     def norm2(self, x: Tensor) -> Tensor:
@@ -52,9 +64,17 @@ class Parts(nn.Module, ABC):
     def mlp(self, x: Tensor) -> Tensor:
         """The MLP, with any layer scale: (..., D) -> (..., D)."""
 
+    @abstractmethod
+    def time_copy(self) -> "Parts":
+        """A copy that knows `norm1` and `attend_time` alone; the weights of the rest are not in it."""
+
+    @abstractmethod
+    def positions(self) -> list[nn.Parameter]:
+        """Parameters that stand for positions, which recipes exempt from weight decay."""
+
 
 class Encoder(nn.Module, ABC):
-    """A pretrained image network opened at its blocks: embed -> pre_norm -> (blocks, taken out) -> pool.
+    """A pretrained image network opened at its blocks: embed -> pre_norm -> (merge, block) for each block -> pool.
 
     The blocks leave the network for `self.blocks`, from where a backbone takes them and puts adapters around them.
     What stays is the published module itself, run by its own methods.
@@ -63,6 +83,7 @@ class Encoder(nn.Module, ABC):
         net: the network without its blocks.
         blocks: its blocks by their parts, in order.
         depths: number of blocks in each stage.
+        pooled: how many tokens of a frame, from the first, `pool` reads; None: all.
         image_size: (height, width) of the frames it takes, in pixels.
         mean, std: the statistics its weights were trained with, per channel, for pixels in [0, 1].
         fingerprint: names the weights it came with, so that a checkpoint can tell whether it meets them again.
@@ -76,6 +97,7 @@ class Encoder(nn.Module, ABC):
     net: Any
     blocks: Sequence[Parts]
     depths: tuple[int, ...]
+    pooled: int | None
     image_size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -91,21 +113,52 @@ class Encoder(nn.Module, ABC):
     def final_norm(self) -> nn.Module:
         """The norm after the last block, which AIM trains."""
 
+    @property
+    @abstractmethod
+    def patches(self) -> nn.Conv2d:
+        """The convolution that turns patches into tokens."""
+
     @abstractmethod
     def embeddings(self) -> list[nn.Parameter]:
         """Class token and position embedding, which recipes exempt from weight decay."""
 
     @abstractmethod
     def embed(self, frames: Tensor) -> Tensor:
-        """Patches, class token and position embedding: normalised frames (B*T, 3, H, W) -> tokens (B*T, N, D)."""
+        """Patches, class token and position embedding: normalised frames (B*T, 3, H, W) -> tokens (B*T, ..., D)."""
 
     @abstractmethod
     def pre_norm(self, x: Tensor) -> Tensor:
-        """What stands between the position embedding and the first block, often nothing: (B*T, N, D), same shape."""
+        """What stands between the position embedding and the first block, often nothing: (B*T, ..., D), same shape."""
+
+    @abstractmethod
+    def merge(self, x: Tensor, block: int) -> Tensor:
+        """What merges patches ahead of a block, where a stage begins; elsewhere nothing: (B*T, ..., D)."""
 
     @abstractmethod
     def pool(self, x: Tensor) -> Tensor:
-        """Final norm and pooling to one feature per frame: (B*T, N, D) -> (B*T, D)."""
+        """Final norm and pooling to one feature per frame: (B*T, ..., D) -> (B*T, D)."""
+
+    @torch.no_grad()
+    def take_tubelets(self, tubelet: int) -> None:
+        """Makes each token see `tubelet` frames, which come as channels: (B*T, 3 * tubelet, H, W).
+
+        The patch weights are repeated over time and divided by `tubelet` (Carreira and Zisserman 2017's inflation, as
+        in Video Swin and AIM), so that a still tubelet gives the token of its frame. Convolving the frames stacked as
+        channels is the 3D convolution with a stride of its own length. An encoder built for that many channels stays
+        as it is.
+
+        Raises:
+            ValueError: for an encoder built for tubelets of another length.
+        """
+        convolution = self.patches
+        channels = convolution.in_channels
+        if channels not in (3, 3 * tubelet):
+            raise ValueError(
+                f"the encoder's weights take tubelets of {channels // 3} frames, but data.tubelet is {tubelet}"
+            )
+        if channels != 3 * tubelet:
+            convolution.weight = nn.Parameter(convolution.weight.repeat(1, tubelet, 1, 1) / tubelet)
+            convolution.in_channels = 3 * tubelet
 
 
 def require(found: bool, net: nn.Module, expected: str) -> None:
@@ -139,6 +192,13 @@ def pixels(size: int | Sequence[int]) -> tuple[int, int]:
     """(height, width) of a size that libraries give as one number or two."""
     height, width = (size, size) if isinstance(size, int) else size
     return int(height), int(width)
+
+
+def keep_only(block: nn.Module, names: Sequence[str]) -> None:
+    """Takes every direct submodule but those named out of a block."""
+    for name, _ in list(block.named_children()):
+        if name not in names:
+            setattr(block, name, nn.Identity())
 
 
 def as_rgb(values: Sequence[float]) -> tuple[float, float, float]:

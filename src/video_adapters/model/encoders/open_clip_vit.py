@@ -1,9 +1,11 @@
 """open_clip's VisionTransformer (OpenAI CLIP, LAION, DataComp, ...) with its standard block."""
 
+from copy import deepcopy
+
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, pixels, require
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
 
 
 class OpenClipVitParts(Parts):
@@ -15,20 +17,36 @@ class OpenClipVitParts(Parts):
     def width(self) -> int:
         return self.block.attn.embed_dim
 
+    @property
+    def num_heads(self) -> int:
+        return self.block.attn.num_heads
+
     def norm1(self, x: Tensor) -> Tensor:
         return self.block.ln_1(x)
 
-    def attend(self, x: Tensor) -> Tensor:
-        return self.block.ls_1(self.block.attention(x))
+    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
+        if keep is None:
+            return self.block.ls_1(self.block.attention(x))
+        return self.block.ls_1(self.block.attention(x[:, :keep], x, x))
 
-    def attend_time(self, x: Tensor) -> Tensor:
-        return self.block.ls_1(self.block.attention(x))
+    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        if bias is not None:  # torch's attention takes a mask of its own for every row and head
+            bias = bias.repeat(x.shape[0], 1, 1)
+        return self.block.ls_1(self.block.attention(x, attn_mask=bias))
 
     def norm2(self, x: Tensor) -> Tensor:
         return self.block.ln_2(x)
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls_2(self.block.mlp(x))
+
+    def time_copy(self) -> "OpenClipVitParts":
+        twin = deepcopy(self)
+        keep_only(twin.block, ("ln_1", "attn", "ls_1"))
+        return twin
+
+    def positions(self) -> list[nn.Parameter]:
+        return []
 
 
 class OpenClipVit(Encoder):
@@ -49,6 +67,7 @@ class OpenClipVit(Encoder):
         net.proj = None
         self.net = net
         self.depths = (len(self.blocks),)
+        self.pooled = 1 if net.pool_type == "tok" else None
         self.image_size = pixels(net.image_size)
         check_patches(self.image_size, pixels(net.patch_size))
         self.mean = as_rgb(net.preprocess_cfg["mean"])
@@ -62,6 +81,10 @@ class OpenClipVit(Encoder):
     def final_norm(self) -> nn.Module:
         return self.net.ln_post
 
+    @property
+    def patches(self) -> nn.Conv2d:
+        return self.net.conv1
+
     def embeddings(self) -> list[nn.Parameter]:
         return [self.net.class_embedding, self.net.positional_embedding]
 
@@ -70,6 +93,9 @@ class OpenClipVit(Encoder):
 
     def pre_norm(self, x: Tensor) -> Tensor:
         return self.ln_pre(x)
+
+    def merge(self, x: Tensor, block: int) -> Tensor:
+        return x
 
     def pool(self, x: Tensor) -> Tensor:
         return self.net._pool(x)[0]

@@ -10,6 +10,7 @@ from torch import nn
 
 from video_adapters.model.encoders.encoder import Encoder, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
+from video_adapters.model.encoders.timm_swin import TimmSwin
 from video_adapters.model.encoders.timm_vit import TimmVit
 from video_adapters.model.encoders.weights import (
     build_from_file,
@@ -19,7 +20,7 @@ from video_adapters.model.encoders.weights import (
     is_open_clip,
 )
 
-FAMILIES: tuple[type[Encoder], ...] = (TimmVit, OpenClipVit)
+FAMILIES: tuple[type[Encoder], ...] = (TimmVit, OpenClipVit, TimmSwin)
 
 PROJECT = Path(__file__).parents[4]
 

@@ -1,10 +1,14 @@
 """timm's VisionTransformer (ImageNet-21k ViT, DINOv2, DeiT, ...) with its standard block."""
 
+from copy import deepcopy
+
+import torch.nn.functional as F
+from einops import rearrange
 from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, pixels, require
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
 
 
 class TimmVitParts(Parts):
@@ -20,20 +24,33 @@ class TimmVitParts(Parts):
     def width(self) -> int:
         return self.block.norm1.normalized_shape[0]
 
+    @property
+    def num_heads(self) -> int:
+        return self.block.attn.num_heads
+
     def norm1(self, x: Tensor) -> Tensor:
         return self.block.norm1(x)
 
-    def attend(self, x: Tensor) -> Tensor:
-        return self.block.ls1(self.block.attn(x))
+    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
+        attention = self.block.attn
+        return self.block.ls1(attention(x) if keep is None else _answers(attention, x, keep))
 
-    def attend_time(self, x: Tensor) -> Tensor:
-        return self.block.ls1(self.block.attn(x))
+    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        return self.block.ls1(self.block.attn(x, attn_mask=bias))
 
     def norm2(self, x: Tensor) -> Tensor:
         return self.block.norm2(x)
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls2(self.block.mlp(x))
+
+    def time_copy(self) -> "TimmVitParts":
+        twin = deepcopy(self)
+        keep_only(twin.block, ("norm1", "attn", "ls1"))
+        return twin
+
+    def positions(self) -> list[nn.Parameter]:
+        return []
 
 
 class TimmVit(Encoder):
@@ -52,6 +69,7 @@ class TimmVit(Encoder):
         net.blocks = nn.Sequential()
         self.net = net
         self.depths = (len(self.blocks),)
+        self.pooled = 1 if net.global_pool == "token" else None
         self.image_size = pixels(net.patch_embed.img_size)
         check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])
@@ -65,6 +83,10 @@ class TimmVit(Encoder):
     def final_norm(self) -> nn.Module:
         return self.net.norm if not isinstance(self.net.norm, nn.Identity) else self.net.fc_norm
 
+    @property
+    def patches(self) -> nn.Conv2d:
+        return self.net.patch_embed.proj
+
     def embeddings(self) -> list[nn.Parameter]:
         return [p for p in (self.net.cls_token, self.net.reg_token, self.net.pos_embed) if p is not None]
 
@@ -74,5 +96,23 @@ class TimmVit(Encoder):
     def pre_norm(self, x: Tensor) -> Tensor:
         return self.net.norm_pre(x)
 
+    def merge(self, x: Tensor, block: int) -> Tensor:
+        return x
+
     def pool(self, x: Tensor) -> Tensor:
         return self.net.forward_head(self.net.norm(x), pre_logits=True)
+
+
+def _answers(attention: Attention, x: Tensor, keep: int) -> Tensor:
+    """What timm's attention gives the first `keep` tokens: (M, N, D) -> (M, keep, D). No other query is computed."""
+    drops = attention.training and (attention.attn_drop.p > 0 or attention.proj_drop.p > 0)
+    if drops or type(attention.qkv) is not nn.Linear or getattr(attention, "gate", None) is not None:
+        return attention(x)[:, :keep]
+    width = attention.num_heads * attention.head_dim
+    weight, bias = attention.qkv.weight, attention.qkv.bias
+    queries = F.linear(x[:, :keep], weight[:width], None if bias is None else bias[:width])
+    others = F.linear(x, weight[width:], None if bias is None else bias[width:])
+    q = rearrange(queries, "m n (h d) -> m h n d", h=attention.num_heads)
+    k, v = rearrange(others, "m n (two h d) -> two m h n d", two=2, h=attention.num_heads)
+    y = F.scaled_dot_product_attention(attention.q_norm(q), attention.k_norm(k), v)
+    return attention.proj(attention.norm(rearrange(y, "m h n d -> m n (h d)")))

@@ -1,0 +1,118 @@
+"""timm's SwinTransformer (Liu et al. 2021) with its standard block."""
+
+from copy import deepcopy
+from itertools import accumulate
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock, WindowAttention
+from torch import Tensor, nn
+
+from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+
+MOST_ROWS = 2**15
+"""Rows of one attention over time. CUDA's kernels take fewer than 65 536; 21 clips in Swin's first stage are more."""
+
+
+class TimmSwinParts(Parts):
+    """x + attn(norm1 x) within windows, then x + mlp(norm2 x), over tokens that stay a grid: (B*T, H, W, D).
+
+    The block's own drop path stays off: adapters have theirs.
+    """
+
+    wraps = SwinTransformerBlock
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__(block)
+        require(type(self.block.attn) is WindowAttention, block, "with timm's WindowAttention")
+
+    @property
+    def width(self) -> int:
+        return self.block.dim
+
+    @property
+    def num_heads(self) -> int:
+        return self.block.attn.num_heads
+
+    def norm1(self, x: Tensor) -> Tensor:
+        return self.block.norm1(x)
+
+    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
+        assert keep is None, "a Swin's features are the mean over all tokens"
+        return self.block._attn(x)
+
+    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        return torch.cat([self._attend_time(rows, bias) for rows in x.split(MOST_ROWS)])
+
+    def norm2(self, x: Tensor) -> Tensor:
+        return self.block.norm2(x)
+
+    def mlp(self, x: Tensor) -> Tensor:
+        return self.block.mlp(x)
+
+    def time_copy(self) -> "TimmSwinParts":
+        twin = deepcopy(self)
+        keep_only(twin.block, ("norm1", "attn"))
+        del twin.block.attn.relative_position_bias_table
+        return twin
+
+    def positions(self) -> list[nn.Parameter]:
+        return [self.block.attn.relative_position_bias_table]
+
+    def _attend_time(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        attention = self.block.attn
+        q, k, v = rearrange(attention.qkv(x), "m t (three h d) -> three m h t d", three=3, h=self.num_heads)
+        bias = None if bias is None else bias.to(q.dtype)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return attention.proj_drop(attention.proj(rearrange(y, "m h t d -> m t (h d)")))
+
+
+class TimmSwin(Encoder):
+    """Any `timm.create_model(..., num_classes=0)` that is a plain SwinTransformer."""
+
+    wraps = SwinTransformer
+
+    def __init__(self, net: SwinTransformer) -> None:
+        super().__init__()
+        require(isinstance(net.head.fc, nn.Identity), net, "without its classifier (num_classes: 0)")
+        require(net.global_pool == "avg", net, "with mean pooling (global_pool: avg)")
+        require(net.patch_embed.strict_img_size, net, "with a fixed image size (strict_img_size: true)")
+        self.depths = tuple(len(stage.blocks) for stage in net.layers)
+        self.blocks = [TimmSwinParts(block) for stage in net.layers for block in stage.blocks]
+        for stage in net.layers:
+            stage.blocks = nn.Sequential()
+        self.net = net
+        self.pooled = None
+        self.image_size = pixels(net.patch_embed.img_size)
+        check_patches(self.image_size, pixels(net.patch_embed.patch_size))
+        self.mean = as_rgb(net.pretrained_cfg["mean"])
+        self.std = as_rgb(net.pretrained_cfg["std"])
+        self._stages = dict(zip(accumulate((0, *self.depths[:-1])), range(len(self.depths)), strict=True))
+
+    @property
+    def width(self) -> int:
+        return self.net.num_features
+
+    @property
+    def final_norm(self) -> nn.Module:
+        return self.net.norm
+
+    @property
+    def patches(self) -> nn.Conv2d:
+        return self.net.patch_embed.proj
+
+    def embeddings(self) -> list[nn.Parameter]:
+        return []
+
+    def embed(self, frames: Tensor) -> Tensor:
+        return self.net.patch_embed(frames)
+
+    def pre_norm(self, x: Tensor) -> Tensor:
+        return x
+
+    def merge(self, x: Tensor, block: int) -> Tensor:
+        return self.net.layers[self._stages[block]].downsample(x) if block in self._stages else x
+
+    def pool(self, x: Tensor) -> Tensor:
+        return self.net.forward_head(self.net.norm(x), pre_logits=True)
