@@ -105,7 +105,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes | None,
         ("adapter.temporal=[0,1,2]", r"it has backbone.blocks.3.temporal, which the model has not"),
         ("adapter.temporal_in=[1]", r"it lacks backbone.blocks.1.temporal_in$"),
         ("adapter.ratio=0.5", r"backbone.blocks.0.joint.down.bias is \(8,\) in it and \(16,\) here"),
-        ("data.num_frames=4", r"it was trained on 8 frames a clip, data.num_frames here is 4"),
+        ("data.num_frames=4", r"was trained on data.num_frames=8, .* built for data.num_frames=4; .* resize_time=true"),
     ],
 )
 def test_a_checkpoint_of_another_model_is_refused_with_the_difference(
@@ -122,6 +122,22 @@ def test_a_new_run_starts_from_the_adapters_and_the_head_of_another(
         run(tmp_path, *shapes, f"init_from={finished / 'checkpoints' / 'best.ckpt'}", "optim.lr=1e-12")
     assert "starting from the adapters and the head" in caplog.text
     torch.testing.assert_close(load(tmp_path)["state_dict"], load(finished)["state_dict"], atol=1e-8, rtol=0)
+
+
+def test_a_new_run_may_have_more_frames_when_it_says_so(finished: Path, shapes: list[str], tmp_path: Path) -> None:
+    start = f"init_from={finished / 'checkpoints' / 'best.ckpt'}"
+    run(tmp_path, *shapes, start, "data.num_frames=16", "resize_time=true", "optim.lr=1e-12")
+    ours, theirs = load(tmp_path)["state_dict"], load(finished)["state_dict"]
+    name = "classifier.backbone.temporal_embedding"
+    assert theirs[name].any()
+    expected = torch.nn.functional.interpolate(theirs.pop(name).mT, 16, mode="linear").mT
+    torch.testing.assert_close(ours.pop(name), expected, atol=1e-8, rtol=1e-6)
+    torch.testing.assert_close(ours, theirs, atol=1e-8, rtol=0)
+
+
+def test_resizing_over_time_without_a_checkpoint_is_refused(shapes: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"resize_time=true .*: say which by init_from=PATH"):
+        run(tmp_path, *shapes, "resize_time=true")
 
 
 def test_a_new_run_with_other_classes_gets_a_new_head_and_is_told(

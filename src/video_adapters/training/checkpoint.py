@@ -10,6 +10,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.resize_time import resize_time, time_weights
 
 PREFIX = "classifier."  # of parameter names in files
 
@@ -64,8 +65,12 @@ def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str,
     classifier.load_state_dict(_weights(checkpoint), strict=False)
 
 
-def load_adapters(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> bool:
+def load_adapters(
+    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], over_time: bool = False
+) -> bool:
     """Starts from a checkpoint's adapters, and from its head where the classes are the same ones.
+
+    With `over_time`, what it learned per frame is resized where it was trained on clips of another number of frames.
 
     Returns: whether the head was taken over too.
 
@@ -73,6 +78,9 @@ def load_adapters(classifier: VideoClassifier, own: Origin, checkpoint: dict[str
         ValueError: when the frozen weights or the set of adapters differ, naming the difference.
     """
     same_classes = origin(checkpoint).class_names == own.class_names
+    if over_time:
+        resized = resize_time(_weights(checkpoint), classifier)
+        checkpoint = {**checkpoint, "state_dict": {f"{PREFIX}{name}": value for name, value in resized.items()}}
     check_same_model(classifier, own, checkpoint, head=same_classes)
     weights = _weights(checkpoint)
     if not same_classes:
@@ -95,6 +103,12 @@ def check_same_model(classifier: VideoClassifier, own: Origin, checkpoint: dict[
         )
     here = {name: p for name, p in classifier.trainable().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
+    uneven = [name for name in time_weights(classifier) if name in there and there[name].shape != here[name].shape]
+    if uneven:
+        raise ValueError(
+            f"the checkpoint was trained on {_clip(theirs)}, the model here is built for {_clip(own)}; a new run may "
+            "start from it all the same by init_from=PATH resize_time=true, which interpolates over time"
+        )
     if differences := _differences(here, there):
         raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences))
 
@@ -123,6 +137,12 @@ def _encoder(of: Origin) -> str:
     return f"{name} ({model.get('weights') or 'random weights'}, fingerprint {of.encoder[:12]})"
 
 
+def _clip(of: Origin) -> str:
+    data = of.config["data"]
+    tubelets = f" in tubelets of {data['tubelet']}" if data.get("tubelet", 1) > 1 else ""
+    return f"data.num_frames={data['num_frames']}{tubelets}"
+
+
 def _differences(here: dict[str, Any], there: dict[str, Tensor]) -> list[str]:
     """What trains here but is not in the checkpoint, the other way round, and what has another shape."""
     lacks, extra = sorted(here.keys() - there.keys()), sorted(there.keys() - here.keys())
@@ -133,11 +153,8 @@ def _differences(here: dict[str, Any], there: dict[str, Tensor]) -> list[str]:
         found.append(f"it has {_some(extra)}, which the model has not")
     for name in sorted(here.keys() & there.keys()):
         ours, theirs = tuple(here[name].shape), tuple(there[name].shape)
-        if ours == theirs:
-            continue
-        if name.endswith("temporal_embedding"):
-            return [*found, f"it was trained on {theirs[1]} frames a clip, data.num_frames here is {ours[1]}"]
-        return [*found, f"{name} is {theirs} in it and {ours} here"]
+        if ours != theirs:
+            return [*found, f"{name} is {theirs} in it and {ours} here"]
     return found
 
 

@@ -52,8 +52,8 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
     classifier = build_classifier(cfg)
     module = build_module(cfg, classifier, data)
-    if cfg.init_from and not cfg.resume:
-        _start_from(cfg.init_from, module)
+    if not cfg.resume:
+        _start_from(cfg.init_from, cfg.resize_time, module)
     record = write_record(folder, cfg, overrides, module.classifier)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
     loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
@@ -75,9 +75,13 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     return scores
 
 
-def _start_from(path: str, module: ActionModule) -> None:
+def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> None:
+    if not path:
+        if resize_time:
+            raise ValueError("resize_time=true resizes a checkpoint's weights over time: say which by init_from=PATH")
+        return
     loaded = checkpoint.read(path)
-    if checkpoint.load_adapters(module.classifier, module.origin, loaded):
+    if checkpoint.load_adapters(module.classifier, module.origin, loaded, over_time=resize_time):
         log.info("starting from the adapters and the head of %s", path)
     else:
         there, here = len(checkpoint.origin(loaded).class_names), len(module.origin.class_names)

@@ -1,0 +1,49 @@
+"""Carrying what was learned per frame over to clips of another number of frames."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from video_adapters.model.adapters.adapter import TimeBias
+from video_adapters.model.classifier import VideoClassifier
+
+
+def time_weights(classifier: VideoClassifier) -> dict[str, str]:
+    """Names of the weights whose shape depends on the frames of a clip, and their kind: `embedding` or `bias`."""
+    found = {f"{name}.table": "bias" for name, m in classifier.named_modules() if isinstance(m, TimeBias)}
+    if classifier.backbone.temporal_embedding is not None:
+        found["backbone.temporal_embedding"] = "embedding"
+    return found
+
+
+def resize_time(weights: Mapping[str, Tensor], classifier: VideoClassifier) -> dict[str, Tensor]:
+    """Weights of a model for other clips, with embedding and bias over time interpolated linearly to this model's."""
+    resize = {"bias": resize_bias, "embedding": resize_embedding}
+    kinds = time_weights(classifier)
+    times = classifier.backbone.num_times
+    return {name: resize[kinds[name]](w, times) if name in kinds else w for name, w in weights.items()}
+
+
+def resize_embedding(embedding: Tensor, num_times: int) -> Tensor:
+    """(1, S, D) -> (1, num_times, D). A frame stands in the middle of its part of the clip, as segments are sampled;
+    what lies outside of the first and last middle takes their values."""
+    length = embedding.shape[1]
+    middles = (torch.arange(num_times) + 0.5) * length / num_times - 0.5
+    return _interpolated(embedding[0], middles)[None]
+
+
+def resize_bias(table: Tensor, num_times: int) -> Tensor:
+    """(2 S - 1, heads) -> (2 num_times - 1, heads). A clip is as long as before, so that d frames apart of S are
+    d * num_times / S apart now; distance 0 stays itself, and what lies beyond the farthest takes its value."""
+    length = (table.shape[0] + 1) // 2
+    distances = torch.arange(1 - num_times, num_times) * length / num_times
+    return _interpolated(table, distances + length - 1)
+
+
+def _interpolated(rows: Tensor, places: Tensor) -> Tensor:
+    """Rows (L, D) read at fractional places (K,), held at both ends: (K, D)."""
+    places = places.clamp(0, rows.shape[0] - 1)
+    below = places.floor().long()
+    above = places.ceil().long()
+    return torch.lerp(rows[below], rows[above], (places - below).to(rows.dtype)[:, None])

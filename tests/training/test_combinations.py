@@ -1,0 +1,55 @@
+"""Every encoder family with every adapter method, through training, checkpoint and evaluation."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from video_adapters.training.build import build_classifier
+
+from toy import CONFIGS, composed, run, score
+
+ENCODERS = ("toy_vit", "toy_clip", "toy_swin")  # one for each family
+ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))
+MAKE_NO_SENSE = {("toy_vit", "video_swin"), ("toy_clip", "video_swin")}
+PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
+SPACE_ONLY = {"none", "spatial", "full_tuning"}
+
+
+@pytest.mark.parametrize(("model", "adapter"), PAIRS)
+def test_all_that_makes_sense_trains_a_step_saves_loads_and_evaluates(
+    model: str, adapter: str, shapes: list[str], tmp_path: Path
+) -> None:
+    chosen = [f"model={model}", f"adapter={adapter}", "data.max_videos=4", "batch.per_step=4", "test=true"]
+    trained = run(tmp_path / "run", *shapes, *chosen, "trainer.max_steps=1")
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    before = build_classifier(OmegaConf.load(tmp_path / "run" / "config.yaml")).trainable()
+    state = torch.load(best, weights_only=True)["state_dict"]
+    assert {name.removeprefix("classifier.") for name in state} == before.keys()
+    scored = score(tmp_path / "eval", f"checkpoint={best}")
+    assert scored["test/videos"] == 4
+    assert scored["test/loss"] == pytest.approx(trained["test/loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("model", "adapter"), sorted(MAKE_NO_SENSE))
+def test_what_makes_no_sense_is_refused_in_a_sentence(
+    model: str, adapter: str, shapes: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"adapter=video_swin widens the windows of a Swin, .*; take a Swin, such as"):
+        run(tmp_path, *shapes, f"model={model}", f"adapter={adapter}")
+
+
+@pytest.mark.parametrize("tubelet", [1, 2])
+@pytest.mark.parametrize(("model", "adapter"), PAIRS)
+def test_all_that_trains_gets_a_gradient_and_time_has_a_place_where_there_is_a_temporal_step(
+    model: str, adapter: str, tubelet: int
+) -> None:
+    """A parameter without a gradient would stop DDP."""
+    cfg = composed(f"model={model}", f"adapter={adapter}", f"data.tubelet={tubelet}")
+    classifier = build_classifier(cfg).train()
+    classifier(torch.randint(256, (1, 8, 3, 40, 40), dtype=torch.uint8)).sum().backward()
+    assert [name for name, p in classifier.trainable().items() if p.grad is None] == []
+    assert "head.linear.weight" in classifier.trainable()
+    tells_time = [n for n in classifier.trainable() if "temporal_embedding" in n or "time_bias" in n]
+    assert bool(tells_time) == (adapter not in SPACE_ONLY | {"video_swin"})
