@@ -8,6 +8,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from video_adapters.model.adapters.adapter import TimeBias
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
@@ -31,6 +32,44 @@ def build(net: nn.Module, method: Aim = ALL_SITES, checkpoint_blocks: int = 0) -
 
 def frames(backbone: Backbone) -> Tensor:
     return backbone.normalise(clips(num_frames=T)).flatten(0, 1)
+
+
+def over_time_by_hand(attention: Any, tube: Tensor, table: Tensor) -> Tensor:
+    """One place through time, head by head and frame by frame: (T, D) -> (T, D)."""
+    if isinstance(attention, nn.MultiheadAttention):
+        q, k, v = (tube @ attention.in_proj_weight.T + attention.in_proj_bias).chunk(3, dim=-1)
+    else:
+        q, k, v = attention.qkv(tube).chunk(3, dim=-1)
+    size = tube.shape[-1] // attention.num_heads
+    heads = []
+    for head in range(attention.num_heads):
+        part = slice(head * size, (head + 1) * size)
+        rows = []
+        for i in range(T):
+            scores = torch.stack([q[i, part] @ k[j, part] / size**0.5 + table[i - j + T - 1, head] for j in range(T)])
+            rows.append(scores.softmax(0) @ v[:, part])
+        heads.append(torch.stack(rows))
+    joined = torch.cat(heads, -1)
+    return attention.out_proj(joined) if isinstance(attention, nn.MultiheadAttention) else attention.proj(joined)
+
+
+@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
+@torch.no_grad()
+def test_attention_over_time_has_the_bias_of_frame_distance_and_no_other(name: str) -> None:
+    parts = open_up(network(BUILDS[name])).blocks[0]
+    bias = TimeBias(parts.num_heads, T)
+    randomise(bias, scale=1.0)
+    x = torch.randn(5, T, parts.width)
+    expected = torch.stack([over_time_by_hand(parts.block.attn, tube, bias.table) for tube in x])
+    torch.testing.assert_close(parts.attend_time(x, bias()), expected)
+    without = torch.stack([over_time_by_hand(parts.block.attn, tube, torch.zeros_like(bias.table)) for tube in x])
+    torch.testing.assert_close(parts.attend_time(x), without)
+    assert (expected - without).abs().max() > 0.001
+
+
+def test_the_final_norm_stays_frozen_where_the_method_says_so(published: nn.Module) -> None:
+    norm = build(published, Aim(final_norm=False)).encoder.final_norm
+    assert not any(p.requires_grad for p in norm.parameters())
 
 
 def test_untrained_adapters_change_nothing(published: nn.Module) -> None:

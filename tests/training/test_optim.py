@@ -43,6 +43,21 @@ def test_the_encoders_embeddings_would_not_be_decayed_where_they_train(classifie
     assert "backbone.encoder.net.pos_embed" in groups["backbone, no decay"]
 
 
+@pytest.mark.parametrize(
+    ("adapter", "undecayed"),
+    [
+        ("aim_swin", {"blocks.0.time_bias.table", "blocks.2.time_bias.table"}),
+        ("full_tuning", {f"blocks.{i}.parts.block.attn.relative_position_bias_table" for i in range(4)}),
+        ("timesformer", {f"blocks.{i}.parts.block.attn.relative_position_bias_table" for i in range(4)}),
+        ("video_swin", {f"blocks.{i}.attention.relative_position_bias_table" for i in range(4)}),
+    ],
+)
+def test_position_biases_of_a_swin_are_not_decayed(adapter: str, undecayed: set[str]) -> None:
+    swin = build_classifier(composed("model=toy_swin", f"adapter={adapter}"))
+    exempt = named(swin, AdamW().groups(swin))["backbone, no decay"]
+    assert {name.removeprefix("backbone.") for name in exempt if "norm" not in name} == undecayed
+
+
 def test_the_backbone_may_learn_at_a_share_of_the_rate(classifier: VideoClassifier) -> None:
     optimizer = AdamW(lr=3e-4, backbone_lr_ratio=0.1).build(classifier)
     rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
