@@ -1,98 +1,68 @@
-"""Features and gradients of the official AIM release (reference/README.md)."""
+"""Features and gradients of the official AIM release (reference/README.md), through the importer."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
-from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor
 
-from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.encoders.encoder import Encoder
-from video_adapters.model.encoders.pretrained import load_encoder, open_up
+from video_adapters.model.official import take_apart
+from video_adapters.model.official_names import entries
 
-from networks import timm_vit
+from official import State, imported, rebuilt, reference
 
-REFERENCE = Path(__file__).parent / "reference"
-
-SITES = {"T_Adapter": "temporal", "T_Adapter_in": "temporal_in", "S_Adapter": "spatial", "MLP_Adapter": "joint"}
+HEADS = {"vit_clip_nt2": 4, "vit_imagenet_nt1": 4, "swin_adapter_rel": None}  # a Swin's stand in its tables
 
 
-def clip_encoder() -> Encoder:
-    net = VisionTransformer(32, 16, 64, 3, 4, 4.0, act_layer=QuickGELU, output_dim=16)
-    net.preprocess_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-    return open_up(net)
+class Case(NamedTuple):
+    """One of the release's models after its import, and the numbers of the release."""
+
+    backbone: Backbone
+    numbers: State  # gradients under our names of the weights
+    tunable: set[str]  # by our names
+    biases: set[str]  # over time, which the release leaves frozen at random
 
 
-def imagenet_encoder() -> Encoder:
-    return load_encoder(timm_vit(embed_dim=64, depth=3, num_heads=4), allow_random=True)
+@pytest.fixture(scope="module", params=HEADS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    folder: Path = tmp_path_factory.mktemp("reference")
+    weights, numbers, about = reference(request.param)
+    heads = HEADS[request.param]
+    feature = torch.zeros(12, numbers["features"].shape[1])
+    imported(folder, {**weights, "cls_head.fc_cls.weight": feature, "cls_head.fc_cls.bias": feature[:, 0]}, heads=heads)
+    sizes = take_apart(weights, heads).sizes
+    ours = {e.name: e.trained.removeprefix("backbone.") for e in entries(sizes) if e.trained}
+    numbers = {f"gp/{ours[k[3:]]}" if k.startswith("gp/") else k: v for k, v in numbers.items() if k[:2] != "g/"}
+    biases = {mine for name, mine in ours.items() if "temporal_position_bias" in name}
+    return Case(rebuilt(folder / "aim.ckpt").backbone, numbers, {ours[name] for name in about["tunable"]}, biases)
 
 
-CASES = {
-    "vit_clip_nt2": (clip_encoder, Aim(temporal_in="all", scale=1.0)),
-    "vit_imagenet_nt1": (imagenet_encoder, Aim(scale=0.5)),
-}
+def official_features(case: Case) -> Tensor:
+    """(B, D, T, H, W) as the release's backbone returns them: of ViTs the class token, of Swins every token."""
+    clips = case.numbers["input"].transpose(1, 2)
+    if case.backbone.encoder.pooled:
+        return case.backbone.features(clips).transpose(1, 2)[..., None, None]
+    tokens = case.backbone.encoder.final_norm(case.backbone.tokens(clips))
+    return tokens.unflatten(0, (clips.shape[0], -1)).permute(0, 4, 1, 2, 3)
 
 
-def ours(official: str, final_norm: str) -> str:
-    """Our name of an official weight."""
-    parts = official.removeprefix("transformer.res").split(".")
-    if parts[0] == "blocks" and parts[2] in SITES:
-        layer = {"D_fc1": "down", "D_fc2": "up"}[parts[3]]
-        return f"blocks.{parts[1]}.{SITES[parts[2]]}.{layer}.{parts[4]}"
-    if parts[0] == "blocks":
-        return ".".join([*parts[:2], "parts", "block", *parts[2:]])
-    if parts[0] == "ln_pre":
-        return f"encoder.{official}"
-    if parts[0] == "ln_post":
-        return f"encoder.net.{final_norm}.{parts[1]}"
-    return official if official == "temporal_embedding" else f"encoder.net.{official}"
+def test_features_are_those_of_the_official_release(case: Case) -> None:
+    torch.testing.assert_close(official_features(case), case.numbers["features"], atol=1e-5, rtol=0)
 
 
-@pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest) -> tuple[Backbone, dict[str, Tensor], dict[str, Any]]:
-    """A backbone with the official weights, the official numbers by our names, and what the release says of them."""
-    encoder, method = CASES[request.param]
-    about = json.loads((REFERENCE / f"{request.param}.json").read_text())
-    final_norm = "ln_post" if request.param == "vit_clip_nt2" else "norm"
-    numbers = {}
-    with np.load(REFERENCE / f"{request.param}.npz") as archive:
-        for name in archive.files:
-            kind, _, weight = name.partition("/")
-            numbers[f"{kind}/{ours(weight, final_norm)}" if weight else name] = torch.from_numpy(archive[name])
-    about["tunable"] = {ours(name, final_norm) for name in about["tunable"]}
-    backbone = Backbone(encoder(), method, about["config"]["num_frames"])
-    backbone.load_state_dict({name[2:]: value for name, value in numbers.items() if name.startswith("w/")})
-    return backbone.eval(), numbers, about
-
-
-def frames_last(numbers: Tensor) -> Tensor:
-    """Official (B, D, T, 1, 1) -> (B, T, D)."""
-    return numbers[..., 0, 0].transpose(1, 2)
-
-
-def test_features_are_those_of_the_official_release(case: Any) -> None:
-    backbone, numbers, _ = case
-    features = backbone.features(numbers["input"].transpose(1, 2))
-    torch.testing.assert_close(features, frames_last(numbers["features"]), atol=1e-5, rtol=0)
-
-
-def test_gradients_are_those_of_the_official_release(case: Any) -> None:
-    backbone, numbers, _ = case
-    features = backbone.features(numbers["input"].transpose(1, 2))
-    (features * frames_last(numbers["probe"])).sum().backward()
-    for name, parameter in backbone.named_parameters():
-        if parameter.requires_grad:
-            expected = numbers[f"gp/{name}"]
+def test_gradients_are_those_of_the_official_release(case: Case) -> None:
+    case.backbone.zero_grad()
+    (official_features(case) * case.numbers["probe"]).sum().backward()
+    for name, parameter in case.backbone.named_parameters():
+        if parameter.requires_grad and name not in case.biases:
+            expected = case.numbers[f"gp/{name}"]
             error = (parameter.grad - expected).abs().max() / expected.abs().max()
             assert error < 1e-4, name
 
 
-def test_what_trains_is_what_the_official_release_trains(case: Any) -> None:
-    backbone, numbers, about = case
-    trained = {name for name, p in backbone.named_parameters() if p.requires_grad}
-    assert trained == about["tunable"] == {name[3:] for name in numbers if name.startswith("gp/")}
+def test_what_trains_is_what_the_official_release_trains_and_the_bias_over_time(case: Case) -> None:
+    trained = {name for name, p in case.backbone.named_parameters() if p.requires_grad}
+    assert trained - case.biases == case.tunable == {name[3:] for name in case.numbers if name.startswith("gp/")}
+    assert case.biases <= trained

@@ -125,13 +125,32 @@ def _fill_timm(net: Any, state: dict[str, Tensor]) -> None:
 def _fill_open_clip(model: Any, file: Path) -> None:
     if not _is_archive(file):
         with _open_clip_unheard():
-            open_clip.load_checkpoint(model, str(file))
+            if not _fill_image_tower(model, file):
+                open_clip.load_checkpoint(model, str(file))
         return
     if not any(isinstance(module, open_clip.transformer.QuickGELU) for module in model.visual.modules()):
         raise ValueError("it is an archive of OpenAI, trained with QuickGELU; take the encoder's -quickgelu variant")
     state = _read_archive(file)
     open_clip.model.resize_pos_embed(state, model)
     model.load_state_dict(state)
+
+
+def _fill_image_tower(model: Any, file: Path) -> bool:
+    """Fills the image tower from a file that holds it alone, names without `visual.`; says whether it is one.
+
+    The projection into the space shared with text, which `OpenClipVit` does not use, may be missing there.
+    """
+    if file.suffix in (".npz", ".npy"):
+        return False  # of a kind that `load_checkpoint` knows by itself
+    state = open_clip.factory.load_state_dict(str(file))
+    if "class_embedding" not in state:
+        return False
+    whole = {f"visual.{name}": value for name, value in state.items()}
+    open_clip.model.resize_pos_embed(whole, model)
+    if "proj" not in state:
+        model.visual.proj = None
+    model.visual.load_state_dict({name.removeprefix("visual."): value for name, value in whole.items()})
+    return True
 
 
 def _read_archive(file: Path) -> dict[str, Tensor]:

@@ -1,0 +1,55 @@
+"""From a checkpoint of the official AIM release to one of ours."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.model.official import Official, take_apart
+from video_adapters.training import checkpoint
+from video_adapters.training.build import build_classifier
+from video_adapters.training.official_config import compose_train, overrides_for, written
+from video_adapters.training.official_report import report
+from video_adapters.training.official_request import Request, read_official
+from video_adapters.training.official_weights import check_kept, place_weights
+
+
+def import_official(request: Request) -> dict[str, Any]:
+    """Writes one of our checkpoints, and a file of frozen weights unless they are a published encoder's; says so.
+
+    Returns: the content of the checkpoint.
+
+    Raises:
+        ValueError: for a file that is no official checkpoint or fits nothing, naming what; for settings that contradict
+            it or are missing; for files in the way.
+    """
+    request.refuse_overwriting(request.out)
+    official = take_apart(read_official(request.checkpoint), request.heads, request.image_size)
+    names = request.class_names(official.sizes.num_classes)
+    said = [*([f"data.root={written(request.root)}"] if request.root else []), *request.overrides]
+    overrides = overrides_for(official, request.data, request.scale, said)
+    verdict, found = place_weights(request, official, overrides)
+    cfg = compose_train([*overrides, *found])
+    try:
+        content = _content(cfg, official, names, request)
+        checkpoint.AtomicCheckpointIO().save_checkpoint(content, request.out)
+    except Exception:
+        if str(request.encoder_file) in verdict:  # half of a pair, and in the way of the next attempt
+            request.encoder_file.unlink()
+        raise
+    report(request, official, cfg, verdict, [*overrides, *found])
+    return content
+
+
+def _content(cfg: DictConfig, official: Official, names: tuple[str, ...], request: Request) -> dict[str, Any]:
+    """The checkpoint, proven on the model that its own config builds."""
+    cfg.name, cfg.run_dir = request.out.stem, str(request.out.absolute().parent)
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    if OmegaConf.is_missing(cfg.data, "num_classes"):
+        cfg.data.num_classes = 2  # a head of any size, which nothing is loaded into
+    classifier = build_classifier(cfg)
+    check_kept(classifier.backbone.encoder, official)
+    origin = checkpoint.Origin(config, names, classifier.backbone.encoder.fingerprint)
+    weights = {checkpoint.PREFIX + name: value.contiguous() for name, value in official.trained.items()}
+    content = {"state_dict": weights, "origin": origin.as_dict()}
+    checkpoint.check_same_model(classifier, origin, content, head=official.sizes.num_classes is not None)
+    return content
