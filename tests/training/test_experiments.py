@@ -1,5 +1,7 @@
 """Every experiment composes, builds and runs a step; a new one is tested by being there."""
 
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from omegaconf import OmegaConf
 
 from video_adapters.training.build import build_classifier
 
-from toy import CONFIGS, SMALL, composed, run
+from toy import CONFIGS, SHAPES, SMALL, composed, run
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))
@@ -39,9 +41,12 @@ def on(shapes_list: Path) -> list[str]:
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_runs_a_step_and_its_test(experiment: str, shapes_list: Path, tmp_path: Path) -> None:
-    overrides = [o for o in on(shapes_list) if not (experiment == "moving_shapes" and "annotations" in o)]
-    if experiment == "moving_shapes":
-        overrides += ["+data.annotations.num_train=36", "+data.annotations.num_val=24", "+data.annotations.num_test=24"]
+    cfg = composed(f"experiment={experiment}")
+    overrides = on(shapes_list)
+    if cfg.model.encoder.model_name.startswith("swin"):
+        overrides = ["model=toy_swin" if o == "model=toy_vit" else o for o in overrides]
+    if "MovingShapes" in cfg.data.annotations._target_:  # it renders its own
+        overrides = [o for o in overrides if "annotations" not in o] + SHAPES
     scores = run(tmp_path, f"experiment={experiment}", *overrides)
     assert scores["test/videos"] == 4
     assert 0 <= scores["test/top1"] <= scores["test/top5"] <= 1
@@ -55,16 +60,22 @@ def test_every_experiment_says_how_to_run_it_and_derives_its_batch(experiment: s
     assert f"# {command}" in text
     comments = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
     cfg = composed(f"experiment={experiment}")
-    if "64 clips a step" in comments:
-        assert cfg.batch.per_step == 64
+    assert {int(clips) for clips in re.findall(r"(\d+) clips a step", comments)} == {cfg.batch.per_step}
     assert f"x {cfg.batch.per_device} clip" in comments
+    for videos, clips, steps in re.findall(r"([\d ]+) videos / (\d+) = (\d+) steps an epoch", comments):
+        assert int(clips) == cfg.batch.per_step
+        assert int(steps) == math.ceil(int(videos.replace(" ", "")) / cfg.batch.per_step)
+    for steps, epochs, total in re.findall(r"(\d+) steps an epoch, (\d+) epochs = (\d+) steps", comments):
+        assert cfg.trainer.max_epochs == int(epochs)
+        assert int(total) == int(steps) * int(epochs)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_adapter_config_builds(adapter: str) -> None:
-    classifier = build_classifier(composed("model=toy_vit", f"adapter={adapter}"))
-    names = classifier.trainable()
-    assert {"head.linear.weight", "backbone.encoder.net.norm.weight"} <= names.keys()
+    model = "toy_swin" if "swin" in adapter else "toy_vit"
+    names = build_classifier(composed(f"model={model}", f"adapter={adapter}")).trainable()
+    assert "head.linear.weight" in names
+    assert ("backbone.encoder.net.norm.weight" in names) == (adapter != "aim_swin")
     if adapter in ("none", "spatial"):
         assert "backbone.temporal_embedding" not in names
 

@@ -19,7 +19,8 @@ from video_adapters.analysis.labels import labels
 from video_adapters.training import entry
 
 _BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError)  # what half-written files raise
-_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")  # parts of a config that say nothing about the model
+# parts of a config that say nothing about the model
+_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name", "published")
 
 
 def runs_folder() -> Path:

@@ -1,0 +1,97 @@
+"""The experiments of configs/experiment: what they cost, and what others report of them."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.model.cost import Cost
+from video_adapters.training import entry
+from video_adapters.training.cost import cost
+
+CONFIGS = entry.PROJECT / "configs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What others report of an experiment at one number of frames (its key `published`); None: nothing is known.
+
+    Counts are text, so that they keep the digits that they were given in.
+    """
+
+    frames: int
+    top1: float | None = None  # %, by the experiment's test protocol
+    params: str | None = None  # M, the classifier included
+    tunable: str | None = None  # M, the classifier included
+    gmacs: str | None = None  # of one view
+    gflops: int | None = None  # as a paper prints them: GMACs times views
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """An experiment at one number of frames."""
+
+    name: str
+    cfg: DictConfig  # composed
+    model: str  # the choices of the config groups
+    adapter: str
+    data: str
+    published: Published
+    source: str | None  # of the published accuracy
+
+    @property
+    def views(self) -> tuple[int, int]:
+        """The test protocol's clips and crops."""
+        return self.cfg.data.test_views.clips, self.cfg.data.test_views.crops
+
+
+def names() -> list[str]:
+    """Every experiment's name."""
+    return sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+
+
+def variants(name: str) -> list[Experiment]:
+    """An experiment at the frames of its recipe, and at all others that something is published for."""
+    cfg = compose_experiment(name)
+    reported = [] if cfg.published is None else [Published(**result) for result in cfg.published.results]
+    default = cfg.data.num_frames
+    if default not in {result.frames for result in reported}:
+        reported.append(Published(frames=default))
+    reported.sort(key=lambda result: result.frames)
+    return [_variant(name, result) for result in reported]
+
+
+def compose_experiment(name: str, frames: int | None = None) -> DictConfig:
+    """The config of an experiment, at its own frames or at others, with Hydra's part."""
+    cfg = _composed(name).copy()
+    if frames is not None:
+        OmegaConf.update(cfg, "data.num_frames", frames)
+    return cfg
+
+
+@cache
+def count_experiment(name: str, frames: int) -> Cost:
+    """What an experiment's model costs at so many frames; a second's work, done once."""
+    return cost(compose_experiment(name, frames))
+
+
+def _variant(name: str, published: Published) -> Experiment:
+    cfg = compose_experiment(name, published.frames)
+    choices = cfg.hydra.runtime.choices
+    return Experiment(
+        name=name,
+        cfg=cfg,
+        model=choices.model,
+        adapter=choices.adapter,
+        data=choices.data,
+        published=published,
+        source=cfg.published.source if cfg.published else None,
+    )
+
+
+@cache
+def _composed(name: str) -> DictConfig:
+    entry.set_up()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("train", [f"experiment={name}"], return_hydra_config=True)
