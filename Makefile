@@ -6,7 +6,7 @@ PIP_ARGS ?=   # such as an index of torch builds for an older card
 ARGS ?=       # passed on: make train ARGS="adapter=none"
 READY := $(VENV)/.ready
 
-.PHONY: help install train test test-slow check format clean
+.PHONY: help install train test test-slow check format models clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ check: install ## Lint, format check, types
 format: install ## Format and fix what can be fixed
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
+
+models: install ## Write docs/models.md, the table of every experiment
+	$(VENV)/bin/python src/models.py
 
 clean: ## Remove what was built, cached or rendered; runs in logs/ stay
 	rm -rf $(VENV) data/moving_shapes .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,25 @@
+"""Writes docs/models.md, the table of every experiment: python src/models.py"""
+
+import argparse
+from pathlib import Path
+
+from video_adapters.training import entry
+
+
+def main() -> None:
+    """Counts every experiment's model, in about half a minute, and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="the file to write instead of docs/models.md")
+    args = parser.parse_args()
+    entry.set_up()
+    from video_adapters.training.model_table import DOCUMENT, document  # here, so that --help answers at once
+
+    path = args.out or DOCUMENT
+    text = entry.run(document)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""docs/models.md: every experiment with its costs, what is published of it, and what was measured here."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from video_adapters.training import entry
+from video_adapters.training.experiments import Experiment, count_experiment, names, variants
+
+DOCUMENT = entry.PROJECT / "docs" / "models.md"
+MEASURED = entry.PROJECT / "benchmarks" / "moving_shapes.csv"
+
+DATA_SETS = {
+    "ssv2": "Something-Something v2",
+    "k400": "Kinetics-400",
+    "k700": "Kinetics-700",
+    "diving48": "Diving-48",
+    "moving_shapes": "Moving shapes, the embedded data set",
+}
+"""Titles of data configs, in the order of the document."""
+
+INTRODUCTION = """\
+# Models
+
+Every experiment under `configs/experiment`, counted without weights or data. This file is written by `make models`
+(`python src/models.py`); a test fails when it is out of date.
+
+- **params, tunable:** millions, the classifier included. Tunable is what trains: what the method adds or tunes, and the
+  head. Where the two are equal, everything trains.
+- **GMACs a view:** multiply-accumulates of convolutions, linears, QK^T and AV, for one clip and crop, as published.
+  **As run:** without what the last block would compute for tokens that nothing reads, which is left out here.
+- **views:** clips x crops of the test protocol. **GMACs a video:** GMACs a view, as published, times views; the papers
+  call these GFLOPs.
+- **published:** top-1 accuracy in %, as its source reports it. **ours:** the same, measured with this code. A dash
+  stands for a number that we do not know."""
+
+COMPARISON = """\
+## Next to the official counts
+
+Official parameters and GMACs were counted by running the official releases, to the digits shown; those of the ablation
+(`frozen_ssv2`, `spatial_ssv2`, `spatial_temporal_ssv2`, `aim_ssv2_imagenet21k`) are printed in the paper. So are the
+GFLOPs in the last column, of all views. There the paper doubles its figure where the frames double, although attention
+over time grows with their square: right counts are up to 0.3 % more."""
+
+NOTES = {
+    "aim_swin": "The bias over frame distance trains here; in the official release it stayed at its random start, "
+    "frozen by its name. In Swin-B with 16 time tokens it has 31 distances x 188 heads, those of the 12 even blocks: "
+    "5828 parameters.",
+    "timesformer": "As in the TimeSformer that AIM's authors compare with, each frame keeps its class token, which "
+    "attends over time, and the linear layer after that attention starts at zero in every block (in Bertasius et al. "
+    "one class token stands for the clip, and the first block's layer does not start at zero). The official count is "
+    "that file's on CLIP's ViT-B/16, which has 768 parameters more than ImageNet's: a norm ahead of its blocks (1536), "
+    "but no bias on its patches (768).",
+    "aim_k400_vit_l14": "The 2902 that the paper prints at 8 frames is a misprint of 2802, half its 5604 at 16 frames.",
+}
+"""How definitions differ, by adapter or experiment."""
+
+
+def document() -> str:
+    """The whole text of docs/models.md."""
+    experiments = [variant for name in names() for variant in variants(name)]
+    experiments.sort(key=_data_set)  # stable: by name within
+    measured = read_measured(MEASURED)
+    parts = [INTRODUCTION]
+    for data, group in groupby(experiments, key=lambda e: e.data):
+        rows = list(group)
+        title = f"## {DATA_SETS.get(data, data)} ({rows[0].cfg.data.num_classes} classes)"
+        parts += [title, table(COLUMNS, [row(e, measured) for e in rows])]
+    compared = [e for e in experiments if e.published.params or e.published.tunable or e.published.gmacs]
+    parts += [COMPARISON, table(COMPARED, [comparison(e) for e in compared])]
+    used = {key: None for e in experiments for key in _notes(e)}
+    parts += [f"[^{key}]: {NOTES[key]}" for key in used]
+    return "\n\n".join(parts) + "\n"
+
+
+COLUMNS = (
+    "experiment", "frames", "model", "adapter", "params", "tunable", "GMACs a view", "as run", "views", "GMACs a video",
+    "published", "source", "ours",
+)  # fmt: skip
+
+
+def row(experiment: Experiment, measured: dict[str, float]) -> list[str]:
+    """An experiment's cells in the table of its data set."""
+    counts = count_experiment(experiment.name, experiment.published.frames)
+    clips, crops = experiment.views
+    known = experiment.published.top1 is not None
+    ours = measured.get(experiment.name)
+    return [
+        _name(experiment),
+        str(experiment.published.frames),
+        f"`{experiment.model}`",
+        f"`{experiment.adapter}`",
+        f"{counts.params / 1e6:.3f}",
+        f"{counts.trainable / 1e6:.3f}",
+        f"{counts.macs / 1e9:.3f}",
+        f"{counts.macs_run / 1e9:.3f}",
+        f"{clips} x {crops}",
+        _product(counts.macs * clips * crops / 1e9),
+        _or_dash(experiment.published.top1),
+        experiment.source if known and experiment.source else "–",
+        "not run" if ours is None else f"{ours:.1%}".rstrip("%"),
+    ]
+
+
+COMPARED = (
+    "experiment", "frames", "params", "official", "tunable", "official", "GMACs a view", "official", "GMACs a video",
+    "paper",
+)  # fmt: skip
+
+
+def comparison(experiment: Experiment) -> list[str]:
+    """An experiment's counts, each with the official one after it."""
+    counts, official = count_experiment(experiment.name, experiment.published.frames), experiment.published
+    clips, crops = experiment.views
+    return [
+        _name(experiment),
+        str(official.frames),
+        f"{counts.params / 1e6:.3f}",
+        _or_dash(official.params),
+        f"{counts.trainable / 1e6:.3f}",
+        _or_dash(official.tunable),
+        f"{counts.macs / 1e9:.3f}",
+        _or_dash(official.gmacs),
+        _product(counts.macs * clips * crops / 1e9),
+        _or_dash(official.gflops),
+    ]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, numbers to the right."""
+    rows = list(rows)
+    numbers = [
+        all(cell[:1].isdigit() or cell in ("–", "not run") for cell in cells) for cells in zip(*rows, strict=True)
+    ]
+    lines = [columns, ["--:" if number else "---" for number in numbers], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def read_measured(path: Path) -> dict[str, float]:
+    """Top-1 on the test videos by experiment, as a fraction, from a benchmark's file; nothing where there is none.
+
+    Raises:
+        ValueError: for a score that is no fraction.
+    """
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        scores = {line["experiment"]: float(line["test_top1"]) for line in csv.DictReader(file)}
+    if wrong := {name: score for name, score in scores.items() if not 0 <= score <= 1}:
+        raise ValueError(f"{path}: test_top1 is {wrong}, expected fractions from 0 to 1")
+    return scores
+
+
+def _data_set(experiment: Experiment) -> tuple[int, str]:
+    order = list(DATA_SETS)
+    return (order.index(experiment.data) if experiment.data in order else len(order), experiment.data)
+
+
+def _notes(experiment: Experiment) -> list[str]:
+    return [key for key in (experiment.adapter, experiment.name) if key in NOTES]
+
+
+def _name(experiment: Experiment) -> str:
+    return f"`{experiment.name}`" + "".join(f"[^{key}]" for key in _notes(experiment))
+
+
+def _product(gmacs: float) -> str:
+    return f"{gmacs:.1f}" if gmacs >= 10 else f"{gmacs:.3f}"
+
+
+def _or_dash(value: float | str | None) -> str:
+    return "–" if value is None else str(value)
