@@ -1,32 +1,27 @@
+import os
+import shlex
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-import pretrain as command
 from video_adapters.data.stills import TARGETS, draw_stills
-from video_adapters.training.pretrain import (
-    PROPERTIES,
-    Reader,
-    Recipe,
-    asked,
-    pretrain,
-    probe,
-    scale_residual,
-    still_loss,
-    to_input,
-)
+from video_adapters.training.make_encoder import make_encoder
+from video_adapters.training.pretrain import Reader, Recipe, asked, pretrain, scale_residual, still_loss, to_input
+from video_adapters.training.probe import PROPERTIES, probe
 
-CONFIGS = Path(command.__file__).parents[1] / "configs"
-WEIGHTS = CONFIGS.parent / "weights" / "shapes_vit.safetensors"
+from toy import composed
+
+PROJECT = Path(__file__).parents[2]
+MODELS = ["shapes_vit", "shapes_swin"]
 
 
 class Copies(nn.Module):
@@ -94,7 +89,7 @@ def test_a_probe_finds_what_is_there_and_nothing_where_nothing_is(monkeypatch: p
         images[:, 0, 0] = np.rint((stills.targets[:, :1] + 1) * 127.5)
         return stills._replace(images=images)
 
-    monkeypatch.setattr("video_adapters.training.pretrain.draw_stills", told)
+    monkeypatch.setattr("video_adapters.training.probe.draw_stills", told)
     monkeypatch.setitem(PROPERTIES, "x", ("x",))
     quality = probe(Copies(), 8, 600, 300)
     assert quality["x"] > 0.999
@@ -103,55 +98,96 @@ def test_a_probe_finds_what_is_there_and_nothing_where_nothing_is(monkeypatch: p
     assert quality["shape"] < 0.35
 
 
-def test_a_scaled_residual_sum_leaves_the_feature_as_it_was() -> None:
+def network(model: str) -> nn.Module:
+    """The network that pretraining makes, untrained."""
+    return instantiate(composed(f"model={model}", config="pretrain").model.encoder, _convert_="all")()
+
+
+def swin_tokens(net: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    """What enters the first block, and what leaves each stage."""
+    tokens = [net.patch_embed(images)]
+    for stage in net.layers:
+        tokens.append(stage(tokens[-1]))
+    return tokens
+
+
+TOKENS: dict[str, Callable[[nn.Module, torch.Tensor], list[torch.Tensor]]] = {
+    "shapes_vit": lambda net, images: net.forward_intermediates(images, intermediates_only=True, output_fmt="NLC"),
+    "shapes_swin": swin_tokens,
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_scaled_residual_sum_leaves_the_feature_as_it_was(model: str) -> None:
     torch.manual_seed(0)
-    encoder = shipped_architecture().double().eval()
-    for parameter in encoder.parameters():
-        nn.init.normal_(parameter, std=0.3)
+    net = network(model).double().eval()
+    for name, parameter in net.named_parameters():
+        nn.init.normal_(parameter, mean=1.0 if "norm" in name else 0.0, std=0.3)
+    for norm in (module for module in net.modules() if isinstance(module, nn.LayerNorm)):
+        norm.eps = 0.0  # without which the norms undo any factor
     images = torch.randn(3, 3, 40, 40, dtype=torch.double)
-    before, tokens = encoder(images), encoder._pos_embed(encoder.patch_embed(images))
-    scale_residual(encoder, 0.25)
-    torch.testing.assert_close(encoder._pos_embed(encoder.patch_embed(images)), tokens / 4)
-    torch.testing.assert_close(encoder(images), before, atol=1e-4, rtol=0)  # apart from the norms' epsilon
+    feature, tokens = net(images), TOKENS[model](net, images)
+    scale_residual(net, 0.25)
+    for before, after in zip(tokens, TOKENS[model](net, images), strict=True):
+        torch.testing.assert_close(after, before / 4)
+    torch.testing.assert_close(net(images), feature)
 
 
-def run_command(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
-    monkeypatch.setattr(
-        sys, "argv", ["src/pretrain.py", *overrides, "hydra/job_logging=none", "hydra/hydra_logging=none"]
-    )
-    command.main()
+SHORT = ["recipe.steps=2", "recipe.batch_size=4", "probe.num_fit=200", "probe.num_held_out=50"]
 
 
-def test_the_command_writes_weights_that_timm_loads_and_says_how_they_were_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_are_written_that_training_loads_and_say_how_they_were_made(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    steps = ["recipe.steps=2", "recipe.batch_size=4", "probe.num_fit=200", "probe.num_held_out=50"]
-    run_command(monkeypatch, *steps, f"output={tmp_path}/tiny.safetensors", f"hydra.run.dir={tmp_path}")
+    file = tmp_path / "tiny.safetensors"
+    make_encoder(composed(f"model={model}", *SHORT, f"output={file}", config="pretrain"), "python as typed")
     assert "angle" in capsys.readouterr().out
-    shipped_architecture().load_state_dict(load_file(tmp_path / "tiny.safetensors"))
-    with safe_open(tmp_path / "tiny.safetensors", "pt") as file:
-        facts = file.metadata()
-    assert facts["made by"].startswith("python src/pretrain.py recipe.steps=2")
+    instantiate(composed(f"model={model}", f"model.weights={file}").model, _convert_="all")  # strict
+    with safe_open(file, "pt") as opened:
+        facts = opened.metadata()
+    assert facts["made by"] == "python as typed"
     assert "linear probe, position" in facts
 
 
-def shipped_architecture() -> nn.Module:
-    return instantiate(OmegaConf.load(CONFIGS / "pretrain.yaml").encoder)
+def test_the_command_keeps_what_was_typed(tmp_path: Path) -> None:
+    words = ["src/pretrain.py", "model=shapes_swin", *SHORT, f"output={tmp_path}/tiny.safetensors"]
+    done = subprocess.run(
+        [sys.executable, *words, f"hydra.run.dir={tmp_path}"],
+        cwd=PROJECT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    with safe_open(tmp_path / "tiny.safetensors", "pt") as opened:
+        assert opened.metadata()["made by"].startswith(f"python {shlex.join(words)}")
 
 
-def test_the_model_config_describes_the_encoder_that_pretraining_makes() -> None:
-    pretrained, data = (OmegaConf.load(CONFIGS / name) for name in ("pretrain.yaml", "data/moving_shapes.yaml"))
-    made, used = dict(pretrained.encoder), OmegaConf.load(CONFIGS / "model" / "shapes_vit.yaml").encoder
-    assert made.pop("img_size") == pretrained.image_size == data.image_size
-    assert {key: used[key] for key in made} == made
-    assert used.pretrained_cfg_overlay == {"mean": [0.5] * 3, "std": [0.5] * 3}  # as to_input has it
+@pytest.mark.parametrize("model", MODELS)
+def test_without_an_output_the_file_that_ships_is_made(model: str) -> None:
+    assert composed(f"model={model}", config="pretrain").output == f"weights/{model}.safetensors"
 
 
-def test_the_shipped_weights_tell_where_how_large_how_turned_and_how_visible_things_are() -> None:
-    encoder = shipped_architecture()
-    assert type(encoder) is timm.models.VisionTransformer
-    encoder.load_state_dict(load_file(WEIGHTS))
-    assert WEIGHTS.stat().st_size < 8e6
-    quality = probe(encoder, encoder.patch_embed.img_size[0], num_fit=1500, num_held_out=200)
+@pytest.mark.parametrize("model", ["toy_vit", "clip_vit_b16"])
+def test_a_model_that_names_no_file_needs_an_output(model: str) -> None:
+    with pytest.raises(ValueError, match="expected a file to write"):
+        make_encoder(composed(f"model={model}", config="pretrain"), "")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_shipped_weights_tell_where_how_large_how_turned_and_how_visible_things_are(model: str) -> None:
+    cfg = composed(f"model={model}", config="pretrain")
+    file = PROJECT / cfg.model.weights
+    net = network(model)
+    net.load_state_dict(load_file(file))
+    assert file.stat().st_size < 8e6
+    quality = probe(net, cfg.data.image_size, num_fit=1500, num_held_out=200)
     lowest = {"position": 0.92, "size": 0.75, "opacity": 0.85, "angle": 0.65, "distance": 0.88, "shape": 0.6}
     assert {name: round(quality[name], 3) for name, least in lowest.items() if quality[name] < least} == {}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_training_gives_the_shipped_encoders_the_pixels_that_they_learned_from(model: str) -> None:
+    encoder = instantiate(composed(f"model={model}").model, _convert_="all")
+    assert encoder.mean == encoder.std == (0.5, 0.5, 0.5)  # as to_input has it

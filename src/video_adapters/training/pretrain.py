@@ -1,4 +1,4 @@
-"""Teach a small image encoder what stills of moving shapes show, by predicting it from the class token."""
+"""Teach a small image encoder what stills of moving shapes show, by predicting it from its pooled feature."""
 
 from __future__ import annotations
 
@@ -86,69 +86,17 @@ def pretrain(reader: Reader, image_size: int, recipe: Recipe, report: Callable[[
         report(step, loss.item())
 
 
-PROPERTIES = {
-    "position": ("x", "y"),
-    "size": ("size",),
-    "opacity": ("opacity",),
-    "angle": ("cos angle", "sin angle"),
-    "hue": ("cos hue", "sin hue"),
-    "distance": ("distance",),
-    "axis": ("distance cos axis", "distance sin axis"),
-}
-"""What `probe` reports of, and the targets that make it up."""
-
-
-def probe(encoder: nn.Module, image_size: int, num_fit: int = 4000, num_held_out: int = 2000) -> dict[str, float]:
-    """How well a linear map of the encoder's frozen feature tells what unseen stills show.
-
-    The map is a ridge regression, fitted on other stills that the encoder has not seen either.
-
-    Returns:
-        The share of variance explained (R^2) for each of PROPERTIES, and the accuracy for the shape.
-    """
-    seen, unseen = (draw_stills(np.random.default_rng([7, n]), n, image_size) for n in (num_fit, num_held_out + 1))
-    known, new = _features(encoder, seen.images), _features(encoder, unseen.images)
-    quality = {}
-    for name, parts in PROPERTIES.items():
-        columns = [TARGETS.index(part) for part in parts]
-        shown, new_shown = asked(seen)[:, columns[0]], asked(unseen)[:, columns[0]]
-        weights = _ridge(known[shown], torch.from_numpy(seen.targets)[shown][:, columns].double())
-        truth = torch.from_numpy(unseen.targets)[new_shown][:, columns].double()
-        error = (new[new_shown] @ weights - truth).square().sum()
-        quality[name] = 1 - float(error / (truth - truth.mean(0)).square().sum())
-    return quality | {"shape": _shape_accuracy(known, seen, new, unseen)}
-
-
-def _shape_accuracy(known: Tensor, seen: Stills, new: Tensor, unseen: Stills) -> float:
-    shown, new_shown = torch.from_numpy(seen.visible), torch.from_numpy(unseen.visible)
-    weights = _ridge(known[shown], F.one_hot(torch.from_numpy(seen.shape)[shown], len(SHAPES)).double())
-    right = (new[new_shown] @ weights).argmax(1) == torch.from_numpy(unseen.shape)[new_shown]
-    return float(right.double().mean())
-
-
-@torch.no_grad()
-def _features(encoder: nn.Module, images: np.ndarray) -> Tensor:
-    """(M, H, H, 3) uint8 -> (M, D + 1) double, the last column 1."""
-    encoder.eval()
-    features = torch.cat([encoder(to_input(part)) for part in np.array_split(images, max(1, len(images) // 256))])
-    return torch.cat([features, torch.ones(len(features), 1)], 1).double()
-
-
-def _ridge(features: Tensor, targets: Tensor) -> Tensor:
-    """Weights of the linear map: (M, D), (M, K) -> (D, K)."""
-    gram = features.T @ features + 0.1 * torch.eye(features.shape[1], dtype=features.dtype)
-    return torch.linalg.solve(gram, features.T @ targets)
-
-
 @torch.no_grad()
 def scale_residual(encoder: nn.Module, factor: float) -> None:
-    """Multiply all that a timm VisionTransformer adds up along its blocks; its norms undo that, but for their epsilon.
+    """Multiply all that a timm ViT or Swin adds up along its blocks; its norms undo that, but for their epsilon.
 
     With a small factor, what adapters and a temporal embedding add to the sum from zero counts for more at each step:
     their optimizer steps have one size whatever the tokens' is.
     """
-    written = ("cls_token", "pos_embed", "patch_embed.proj.", ".attn.proj.", ".mlp.fc2.")
-    for name, parameter in encoder.named_parameters():
+    parameters = dict(encoder.named_parameters())
+    patches = "patch_embed.norm." if "patch_embed.norm.weight" in parameters else "patch_embed.proj."
+    written = (patches, "cls_token", "pos_embed", ".attn.proj.", ".mlp.fc2.", ".downsample.reduction.")
+    for name, parameter in parameters.items():
         if any(part in name for part in written):
             parameter.mul_(factor)
 
