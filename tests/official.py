@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from video_adapters.model.classifier import VideoClassifier
@@ -19,74 +20,105 @@ Shapes = dict[str, tuple[int, ...]]
 REFERENCE = Path(__file__).parent / "model" / "reference"
 
 
-def vit_clip(adapters: int = 2, classes: int | None = 12, frames: int = 4, depth: int = 3) -> State:
-    """CLIP's ViT: frames of 32 pixels, width 64, with one or two temporal adapters."""
+def vit_clip(
+    adapters: int = 2,
+    classes: int | None = 12,
+    frames: int = 4,
+    width: int = 64,
+    depth: int = 3,
+    patch: int = 16,
+    grid: int = 2,
+    hollow: bool = False,
+) -> State:
+    """CLIP's ViT, with one or two temporal adapters; frames of grid x grid patches."""
     shapes: Shapes = {
-        "class_embedding": (64,),
-        "positional_embedding": (5, 64),
-        "temporal_embedding": (1, frames, 64),
-        "conv1.weight": (64, 3, 16, 16),
-        **norm("ln_pre", 64),
-        **norm("ln_post", 64),
+        "class_embedding": (width,),
+        "positional_embedding": (grid * grid + 1, width),
+        "temporal_embedding": (1, frames, width),
+        "conv1.weight": (width, 3, patch, patch),
+        **norm("ln_pre", width),
+        **norm("ln_post", width),
     }
     for i in range(depth):
         block = f"transformer.resblocks.{i}"
-        shapes |= {f"{block}.attn.in_proj_weight": (192, 64), f"{block}.attn.in_proj_bias": (192,)}
-        shapes |= linear(f"{block}.attn.out_proj", 64, 64)
-        shapes |= norm(f"{block}.ln_1", 64) | norm(f"{block}.ln_2", 64)
-        shapes |= linear(f"{block}.mlp.c_fc", 64, 256) | linear(f"{block}.mlp.c_proj", 256, 64)
-        shapes |= vit_adapters(block, 64, adapters)
-    return random(with_head(shapes, 64, classes))
+        shapes |= {f"{block}.attn.in_proj_weight": (3 * width, width), f"{block}.attn.in_proj_bias": (3 * width,)}
+        shapes |= linear(f"{block}.attn.out_proj", width, width)
+        shapes |= norm(f"{block}.ln_1", width) | norm(f"{block}.ln_2", width)
+        shapes |= linear(f"{block}.mlp.c_fc", width, 4 * width) | linear(f"{block}.mlp.c_proj", 4 * width, width)
+        shapes |= vit_adapters(block, width, adapters)
+    return random(with_head(shapes, width, classes), hollow)
 
 
-def vit_imagenet(adapters: int = 1, classes: int | None = 12, frames: int = 4, depth: int = 3) -> State:
-    """timm's ViT: frames of 32 pixels, width 64, with one or two temporal adapters."""
+def vit_imagenet(
+    adapters: int = 1,
+    classes: int | None = 12,
+    frames: int = 4,
+    width: int = 64,
+    depth: int = 3,
+    grid: int = 2,
+    hollow: bool = False,
+) -> State:
+    """timm's ViT, with one or two temporal adapters; frames of grid x grid patches of 16 pixels."""
     shapes: Shapes = {
-        "cls_token": (1, 1, 64),
-        "pos_embed": (1, 5, 64),
-        "temporal_embedding": (1, frames, 64),
-        "patch_embed.proj.weight": (64, 3, 16, 16),
-        "patch_embed.proj.bias": (64,),
-        **norm("ln_post", 64),
+        "cls_token": (1, 1, width),
+        "pos_embed": (1, grid * grid + 1, width),
+        "temporal_embedding": (1, frames, width),
+        "patch_embed.proj.weight": (width, 3, 16, 16),
+        "patch_embed.proj.bias": (width,),
+        **norm("ln_post", width),
     }
     for i in range(depth):
-        shapes |= timm_block(f"blocks.{i}", 64) | vit_adapters(f"blocks.{i}", 64, adapters)
-    return random(with_head(shapes, 64, classes))
+        shapes |= timm_block(f"blocks.{i}", width) | vit_adapters(f"blocks.{i}", width, adapters)
+    return random(with_head(shapes, width, classes), hollow)
 
 
 def swin(
-    classes: int | None = 12, absolute: bool = False, times: int = 2, tubelet: int = 2, same: bool = True
+    classes: int | None = 12,
+    absolute: bool = False,
+    times: int = 2,
+    tubelet: int = 2,
+    same: bool = True,
+    width: int = 16,
+    depths: tuple[int, ...] = (2, 2),
+    heads: int = 2,
+    window: int = 4,
+    grid: int = 8,
+    hollow: bool = False,
 ) -> State:
-    """Swin: frames of 32 pixels, windows of 4x4 patches of 4 pixels, widths 16 and 32; masks in the first stage.
+    """Swin; frames of grid x grid patches of 4 pixels.
 
     `absolute` has a temporal embedding beside the time bias. `same`: the frames of a tubelet have the same patch
     weights, as before any training.
     """
+    last = width * 2 ** (len(depths) - 1)
     shapes: Shapes = {
-        "patch_embed.proj.weight": (16, 3, tubelet, 4, 4),
-        "patch_embed.proj.bias": (16,),
-        **norm("patch_embed.norm", 16),
-        "layers.0.downsample.reduction.weight": (32, 64),
-        **norm("layers.0.downsample.norm", 64),
-        **norm("norm", 32),
-        **({"temporal_embedding": (1, times, 16)} if absolute else {}),
+        "patch_embed.proj.weight": (width, 3, tubelet, 4, 4),
+        "patch_embed.proj.bias": (width,),
+        **norm("patch_embed.norm", width),
+        **norm("norm", last),
+        **({"temporal_embedding": (1, times, width)} if absolute else {}),
     }
-    for stage, width, heads in ((0, 16, 2), (1, 32, 4)):
-        for i in range(2):
-            block = f"layers.{stage}.blocks.{i}"
-            shapes |= timm_block(block, width) | {f"{block}.attn.relative_position_bias_table": (49, heads)}
-            for name in ("S_Adapter", "S_Adapter2", *(("T_Adapter",) if i == 0 else ())):
-                shapes |= adapter(f"{block}.{name}", width)
-        shapes[f"layers.{stage}.blocks.0.attn.temporal_position_bias_table"] = (2 * times - 1, heads)
-    state = random(with_head(shapes, 32, classes))
+    buffers: Shapes = {}
+    for stage, depth in enumerate(depths):
+        d, h, name = width * 2**stage, heads * 2**stage, f"layers.{stage}"
+        for i in range(depth):
+            block, attention = f"{name}.blocks.{i}", f"{name}.blocks.{i}.attn"
+            shapes |= timm_block(block, d) | {f"{attention}.relative_position_bias_table": ((2 * window - 1) ** 2, h)}
+            shapes |= adapter(f"{block}.S_Adapter", d) | adapter(f"{block}.S_Adapter2", d)
+            buffers[f"{attention}.relative_position_index"] = (window**2, window**2)
+            if i % 2 == 0:
+                shapes |= adapter(f"{block}.T_Adapter", d)
+                shapes[f"{attention}.temporal_position_bias_table"] = (2 * times - 1, h)
+                buffers[f"{attention}.t_relative_coords"] = (times**2,)
+            elif grid // 2**stage > window:
+                buffers[f"{block}.attn_mask"] = ((grid // 2**stage // window) ** 2, window**2, window**2)
+        if stage + 1 < len(depths):
+            shapes[f"{name}.downsample.reduction.weight"] = (2 * d, 4 * d)
+            shapes |= norm(f"{name}.downsample.norm", 4 * d)
+    state = random(with_head(shapes, last, classes), hollow)
     if same:
         state["patch_embed.proj.weight"] = state["patch_embed.proj.weight"][:, :, :1].repeat(1, 1, tubelet, 1, 1)
-    for block in ("layers.0.blocks.0", "layers.0.blocks.1", "layers.1.blocks.0", "layers.1.blocks.1"):
-        state[f"{block}.attn.relative_position_index"] = torch.zeros(16, 16, dtype=torch.long)
-    for stage in range(2):
-        state[f"layers.{stage}.blocks.0.attn.t_relative_coords"] = torch.zeros(times**2, dtype=torch.long)
-    state["layers.0.blocks.1.attn_mask"] = torch.zeros(4, 16, 16)  # 8x8 patches are 2x2 windows
-    return state
+    return state | {name: torch.zeros(shape) for name, shape in buffers.items()}
 
 
 BUFFERS = ("relative_position_index", "t_relative_coords", "attn_mask")
@@ -122,8 +154,11 @@ def with_head(shapes: Shapes, width: int, classes: int | None) -> Shapes:
     return shapes | ({} if classes is None else linear("cls_head.fc_cls", width, classes))
 
 
-def random(shapes: Shapes) -> State:
+def random(shapes: Shapes, hollow: bool) -> State:
+    """Values that occur once each or, `hollow`, zeros that take no memory."""
     generator = torch.Generator().manual_seed(4)
+    if hollow:
+        return {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
     return {name: 0.1 * torch.randn(shape, generator=generator) for name, shape in shapes.items()}
 
 
@@ -144,8 +179,6 @@ def imported(folder: Path, content: Any, *overrides: str, **said: Any) -> dict[s
 
 def rebuilt(path: Path) -> VideoClassifier:
     """The network of one of our checkpoints, from nothing but the file and what it names."""
-    from omegaconf import OmegaConf
-
     loaded = checkpoint.read(path)
     origin = checkpoint.origin(loaded)
     classifier = build_classifier(OmegaConf.create(origin.config))

@@ -58,6 +58,8 @@ def test_a_swin_without_masks_has_the_usual_image_size_or_the_one_said() -> None
     state = {name: value for name, value in swin().items() if not name.endswith(BUFFERS)}
     assert (take_apart(state).sizes.image_size, take_apart(state).sizes.image_size_told) == (224, False)
     assert take_apart(state, image_size=32).sizes.image_size == 32
+    with pytest.raises(ValueError, match=r"16 pixels leave 2x2 tokens .* windows are 4x4: say --image-size N"):
+        take_apart(state, image_size=16)
 
 
 def test_heads_that_no_tensor_tells_can_be_said() -> None:

@@ -129,6 +129,25 @@ def test_open_clip_weights_are_resampled_to_another_image_size(tmp_path: Path) -
     assert load_encoder(clip_vit(image_size=64), str(file)).net.positional_embedding.shape == (17, 64)
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+@pytest.mark.parametrize("lost", ["proj", "nothing"])
+def test_open_clip_weights_may_be_the_image_tower_alone(tmp_path: Path, suffix: str, lost: str) -> None:
+    state = state_of(clip_vit())
+    tower = {name[7:]: value for name, value in state.items() if name.startswith("visual.") and name[7:] != lost}
+    file = write(tower, tmp_path / f"tower.{suffix}")
+    encoder = load_encoder(clip_vit(), str(file))
+    assert_holds(encoder, image_tower(state))
+    assert encoder.fingerprint == load_encoder(clip_vit(), str(write(state, tmp_path / "clip.pt"))).fingerprint
+    assert load_encoder(clip_vit(image_size=64), str(file)).net.positional_embedding.shape == (17, 64)
+
+
+@pytest.mark.parametrize("lost", ["transformer.resblocks.2.", "ln_post.bias"])
+def test_an_image_tower_with_something_missing_is_refused(tmp_path: Path, lost: str) -> None:
+    file = write(without(lost)(image_tower(state_of(clip_vit()))), tmp_path / "tower.pt")
+    with pytest.raises(ValueError, match=rf"Missing key.*{lost}"):
+        load_encoder(clip_vit(), str(file))
+
+
 class OpenAi(nn.Module):
     """Stands for OpenAI's CLIP as published: named weights in half precision, and three numbers among them."""
 

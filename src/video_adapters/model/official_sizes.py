@@ -159,12 +159,23 @@ def find_sizes(state: State, num_heads: int | None = None, image_size: int | Non
         temporal_embedding="temporal_embedding" in state,
         time_bias=any(name.endswith(TIME_BIAS) for name in state),
     )
+    _check(sizes)
+    return sizes
+
+
+def _check(sizes: Sizes) -> None:
+    """Refuses what has its tensors, but is no model here."""
+    grid = sizes.image_size // (sizes.patch * 2 ** (len(sizes.depths) - 1))
+    if sizes.window and grid < sizes.window:
+        raise ValueError(
+            f"frames of {sizes.image_size} pixels leave {grid}x{grid} tokens in the Swin's last stage, but its windows "
+            f"are {sizes.window}x{sizes.window}" + ("" if sizes.image_size_told else ": say --image-size N")
+        )
     if sizes.temporal_embedding and 0 not in sizes.sites["temporal"]:
         raise ValueError(
             "the checkpoint has a temporal_embedding, but no temporal adapter (T_Adapter) in its first block, ahead of "
             "which the embedding is added; the official release always has both"
         )
-    return sizes
 
 
 def _family(state: State) -> Family:

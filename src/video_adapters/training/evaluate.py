@@ -30,9 +30,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         raise ValueError("give checkpoint=PATH: the file of a run, such as RUN/checkpoints/best.ckpt")
     loaded = checkpoint.read(cfg.checkpoint)
     if not checkpoint.origin(loaded).class_names:
-        raise ValueError(
-            f"{cfg.checkpoint} has no head to score: it was imported without. train.py takes it: init_from="
-        )
+        raise ValueError(f"{cfg.checkpoint} was imported without a head and cannot be scored; init_from= starts a run")
     merged = with_overrides(checkpoint.origin(loaded).config, cfg)
     L.seed_everything(merged.seed, workers=False, verbose=False)
     data = build_data(merged)

@@ -59,13 +59,11 @@ def overrides_for(official: Official, data: str | None, scale: float | None, sai
     data = data or _data(sizes)
     model, adapter = published_model(sizes) or LIKE[sizes.family.title], _adapter_group(sizes)
     groups = [f"experiment={_experiment(sizes, data)}", f"data={data}", f"model={model}", f"adapter={adapter}"]
-    base = compose_train(groups)
-    values = _data_values(sizes, base) | _adapter_values(sizes, scale)
+    base = compose_train([*groups, *said])
+    values = _data_values(sizes, data, base) | _adapter_values(sizes, scale)
     changes = [f"{key}={written(value)}" for key, value in values.items() if OmegaConf.select(base, key) != value]
     encoder = [f"++model.encoder.{key}={written(value)}" for key, value in _encoder_values(official).items()]
-    overrides = [*groups, *changes, *encoder, *said]
-    _check_classes(compose_train(overrides), sizes, data)
-    return overrides
+    return [*groups, *changes, *encoder, *said]
 
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:
@@ -117,23 +115,20 @@ def _adapter_group(sizes: Sizes) -> str:
     return "aim_ssv2" if sizes.sites["temporal_in"] else "aim"
 
 
-def _data_values(sizes: Sizes, base: DictConfig) -> dict[str, Any]:
+def _data_values(sizes: Sizes, data: str, base: DictConfig) -> dict[str, Any]:
     values = {
         "data.num_frames": sizes.num_frames,
         "data.image_size": sizes.image_size,
         "data.tubelet": sizes.tubelet,
     }
-    if OmegaConf.is_missing(base.data, "num_classes") and sizes.num_classes is not None:
-        values["data.num_classes"] = sizes.num_classes
-    return values
-
-
-def _check_classes(cfg: DictConfig, sizes: Sizes, data: str) -> None:
-    if sizes.num_classes is not None and cfg.data.num_classes != sizes.num_classes:
+    if sizes.num_classes is None:
+        return values
+    if not OmegaConf.is_missing(base.data, "num_classes") and base.data.num_classes != sizes.num_classes:
         raise ValueError(
-            f"the checkpoint's head has {sizes.num_classes} classes, but data={data} has {cfg.data.num_classes}: say "
+            f"the checkpoint's head has {sizes.num_classes} classes, but data={data} has {base.data.num_classes}: say "
             "another --data"
         )
+    return values | {"data.num_classes": sizes.num_classes}
 
 
 def _adapter_values(sizes: Sizes, scale: float | None) -> dict[str, Any]:

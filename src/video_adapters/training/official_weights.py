@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from safetensors.torch import save_file
 
 from video_adapters.model.encoders.encoder import Encoder
+from video_adapters.model.encoders.pretrained import load_encoder
 from video_adapters.model.official import Official, library_weights
 from video_adapters.training.official_config import compose_train, published_model, written
 from video_adapters.training.official_request import Request
@@ -46,7 +47,8 @@ def compare(official: Official, cfg: DictConfig) -> Verdict:
     Raises:
         ValueError: when those weights cannot be had.
     """
-    published = library_weights(instantiate(cfg.model, _convert_="all"), official.sizes)
+    build = instantiate(cfg.model.encoder, _convert_="all")
+    published = library_weights(load_encoder(build, cfg.model.weights, download=cfg.model.download), official.sizes)
     names = sorted(official.frozen.keys() - official.shared)
     distances = {name: (official.frozen[name] - published[name]).abs().max().item() for name in names}
     different = [name for name in names if distances[name] > 0]
@@ -70,18 +72,18 @@ def write_encoder(official: Official, path: Path) -> None:
 
 
 def check_kept(encoder: Encoder, official: Official) -> None:
-    """Refuses an encoder that does not hold the frozen weights as they are; its library may resample what it loads.
+    """Refuses a model that does not hold the frozen weights as they are: libraries resample what they load.
 
     Raises:
         ValueError: naming the first of them.
     """
-    patches = f"{official.sizes.family.patches}.weight"  # by now inflated to tubelets
+    patches = f"{official.sizes.family.patches}.weight"  # inflated to tubelets by now
     here = library_weights(encoder, official.sizes)
-    for name in official.frozen.keys() - official.shared - {patches}:
+    for name in sorted(official.frozen.keys() - official.shared - {patches}):
         if not torch.equal(here[name], official.frozen[name]):
             raise ValueError(
-                f"{name} is {tuple(official.frozen[name].shape)} in the checkpoint, but the model of frames of "
-                f"{official.sizes.image_size} pixels has it otherwise, {tuple(here[name].shape)}; say --image-size N"
+                f"{name} is {tuple(official.frozen[name].shape)} in the checkpoint, but was resampled to "
+                f"{tuple(here[name].shape)} in the model of the config: do not override data.image_size here"
             )
 
 
