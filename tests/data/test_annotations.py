@@ -63,7 +63,7 @@ def test_videos_come_back_as_they_went_in() -> None:
 def test_half_a_million_videos_pickle_as_a_few_flat_pieces() -> None:
     videos = Videos(Video(f"{number:07d}.webm", number % 174) for number in range(500_000))
     assert len(pickle.dumps(videos)) < 500_000 * (12 + 8 + 8) + 10_000  # bytes of path, end and label
-    assert videos[123_456] == ("0123456.webm", 123_456 % 174)
+    assert videos[123_456] == Video("0123456.webm", 123_456 % 174)
 
 
 # Missing files
@@ -98,7 +98,7 @@ def test_ssv2_is_read_however_it_was_unpacked(prefix: str, labels: str, videos: 
     folder = os.path.normpath(tmp_path / videos)
     assert annotations.class_names == tuple(sorted(LABELS, key=lambda name: int(LABELS[name])))
     train = annotations.videos("train")
-    assert [(os.path.normpath(path), label) for path, label in train] == [
+    assert [(os.path.normpath(path), label) for path, label, *_ in train] == [
         (f"{folder}/7.webm", 1),
         (f"{folder}/3.webm", 0),
     ]
@@ -180,7 +180,12 @@ def test_what_is_missing_of_ssv2_is_named(tmp_path: Path) -> None:
 def test_a_list_is_split_from_the_right(tmp_path: Path) -> None:
     root = write_list(tmp_path, "a b/1 2.mp4 3", "", "c.mp4\t0", "  /abs/d.mp4   2  ", "e.mp4 -1")
     videos = VideoList(root, train="train.txt").videos("train")
-    assert list(videos) == [(f"{root}/a b/1 2.mp4", 3), (f"{root}/c.mp4", 0), ("/abs/d.mp4", 2), (f"{root}/e.mp4", -1)]
+    assert [video[:2] for video in videos] == [
+        (f"{root}/a b/1 2.mp4", 3),
+        (f"{root}/c.mp4", 0),
+        ("/abs/d.mp4", 2),
+        (f"{root}/e.mp4", -1),
+    ]
 
 
 def test_a_list_may_name_a_video_twice(tmp_path: Path) -> None:
@@ -190,7 +195,7 @@ def test_a_list_may_name_a_video_twice(tmp_path: Path) -> None:
 
 def test_any_bytes_may_be_in_a_listed_name(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes(b"\xef\xbb\xbfa.mp4 0\r\n\xff.mp4 1\r\n")  # with a byte order mark
-    names = [os.path.basename(path) for path, _ in VideoList(str(tmp_path), train="train.txt").videos("train")]
+    names = [os.path.basename(path) for path, *_ in VideoList(str(tmp_path), train="train.txt").videos("train")]
     assert names == ["a.mp4", os.fsdecode(b"\xff.mp4")]
 
 
@@ -233,17 +238,17 @@ def test_class_folders_give_classes_in_alphabetical_order(tmp_path: Path) -> Non
     touch(tmp_path / "validation/run/e.mkv")
     annotations = ClassFolders(str(tmp_path))
     assert annotations.class_names == ("jump", "run")
-    train = [(os.path.relpath(path, tmp_path), label) for path, label in annotations.videos("train")]
+    train = [(os.path.relpath(path, tmp_path), label) for path, label, *_ in annotations.videos("train")]
     assert train == [("train/jump/c.webm", 0), ("train/run/a.AVI", 1), ("train/run/b.mp4", 1)]
-    assert list(annotations.videos("val")) == [(str(tmp_path / "validation/run/e.mkv"), 1)]
+    assert [video[:2] for video in annotations.videos("val")] == [(str(tmp_path / "validation/run/e.mkv"), 1)]
 
 
 def test_a_split_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     touch(tmp_path / "train/run/a.mp4", tmp_path / "val/run/a.mp4")
     with pytest.raises(ValueError, match=r"no folder for 'test'\. There are: train, val"):
         ClassFolders(str(tmp_path)).videos("test")
-    with pytest.raises(ValueError, match="has no folder train, val or test"):
-        _ = ClassFolders(str(tmp_path / "train")).class_names
+    with pytest.raises(ValueError, match="has neither a folder train, val or test nor class folders"):
+        _ = ClassFolders(str(tmp_path / "train" / "run")).class_names
 
 
 def test_class_folders_that_contradict_are_refused(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from video_adapters.data.annotations import Videos
-from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.annotations import Video, Videos
+from video_adapters.data.decode import DecodeError
+from video_adapters.data.reader import open_video
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import Key
 from video_adapters.data.transform import TestTransform, TrainTransform
@@ -84,7 +85,7 @@ class TrainClips(Dataset[Sample]):
 
     def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
         video = self.videos[index]
-        with VideoReader(video.path) as reader:
+        with open_video(video) as reader:
             frames = reader.read(self.sampling.train(reader.num_frames, generator))
         return self.transform(frames, video.label, generator)
 
@@ -110,13 +111,13 @@ class TestClips(Dataset[Sample]):
         video = self.videos[key.video]
         broken: tuple[str, ...] = ()
         try:
-            views = self._views(video.path)
+            views = self._views(video)
         except DecodeError as error:
             views, broken = self._blank(), (str(error),)
         return Sample(views, video.label, key.weight, key.video, broken, readable=not broken)
 
-    def _views(self, path: str) -> Tensor:
-        with VideoReader(path) as reader:
+    def _views(self, video: Video) -> Tensor:
+        with open_video(video) as reader:
             clips = self.sampling.test(reader.num_frames, self.num_clips)
             frames = reader.read([i for clip in clips for i in clip])
         return torch.cat([self.transform(clip) for clip in np.split(frames, self.num_clips)])

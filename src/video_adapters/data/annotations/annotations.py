@@ -1,0 +1,60 @@
+"""What every data set answers, whatever its label files look like."""
+
+import os
+from abc import ABC, abstractmethod
+
+from video_adapters.data.annotations.files import listed
+from video_adapters.data.annotations.videos import Videos
+
+SPLITS = ("train", "val", "test")
+
+
+class Annotations(ABC):
+    """A data set as its publishers distribute it. Nothing is read before it is asked for."""
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, by label."""
+
+    @abstractmethod
+    def videos(self, split: str) -> Videos:
+        """The videos of "train", "val" or "test".
+
+        Raises:
+            ValueError: no such split, or its files are missing or contradict each other.
+        """
+
+    def prepare(self) -> None:  # noqa: B027  (most data sets have nothing to do)
+        """Makes what must be made before anything is read; called once per machine."""
+
+    def missing(self, videos: Videos) -> list[str]:
+        """Those of the videos' paths where nothing is, in order; each folder is listed once.
+
+        Raises:
+            ValueError: all are missing.
+        """
+        folders: dict[str, set[str]] = {}
+        absent = []
+        for path, *_ in videos:
+            folder, name = os.path.split(path)
+            if folder not in folders:
+                folders[folder] = set(listed(folder))
+            if name not in folders[folder]:
+                absent.append(path)
+        if absent and len(absent) == len(videos):
+            where = ", ".join(sorted(folders)[:3]) + (", ..." if len(folders) > 3 else "")
+            raise ValueError(
+                f"none of the {len(videos)} videos is there: looked in {where} for {absent[0]} and its like"
+            )
+        return absent
+
+
+def check_split(split: str) -> None:
+    """Refuses any other split than those there are.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"there is no split '{split}', only {', '.join(SPLITS)}")

@@ -1,0 +1,83 @@
+"""Videos sorted into folders by class."""
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, subfolders
+from video_adapters.data.annotations.held_out import held_out
+from video_adapters.data.annotations.videos import Video, Videos
+
+
+class ClassFolders(Annotations):
+    """Videos in folders by split and class: `root/train/<class>/*.mp4`; "validation" also serves for "val".
+
+    A folder of frames in a class folder is a video too. The classes are the folders of the training split in
+    alphabetical order, or without one, of the first there is. Where `root` has no folder of a split, its own folders
+    are the classes, and a share of each is set aside as "val".
+
+    Args:
+        root: the folder.
+        val_share: of each class, set aside for validation where no folder says the split.
+    """
+
+    _NAMES = (("train",), ("val", "validation"), ("test",))
+
+    def __init__(self, root: str, val_share: float = 0.2) -> None:
+        self.root = root
+        self.val_share = val_share
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        folders = self._folders()
+        names = subfolders(next(iter(folders.values()), self.root))
+        if not names:
+            raise ValueError(
+                f"{self.root} has neither a folder train, val or test nor class folders. {content(self.root)}"
+            )
+        return tuple(names)
+
+    def videos(self, split: str) -> Videos:
+        check_split(split)
+        folders = self._folders()
+        if not folders and split != "test":
+            return self._undivided(split)
+        if split not in folders:
+            raise ValueError(f"{self.root} has no folder for '{split}'. {content(self.root)}")
+        folder = folders[split]
+        if unknown := [name for name in subfolders(folder) if name not in self.class_names]:
+            raise ValueError(f"{folder} has classes {unknown}, but the first split only {list(self.class_names)}")
+        videos = Videos(self._in(folder))
+        if not len(videos):
+            raise ValueError(f"{folder} has no video in its class folders; known are {', '.join(VIDEO_SUFFIXES)}")
+        return videos
+
+    def _undivided(self, split: str) -> Videos:
+        """The videos of class folders without splits, divided."""
+        videos = Videos(self._in(self.root))
+        if not len(videos):
+            raise ValueError(f"{self.root} has no video in its class folders; known are {', '.join(VIDEO_SUFFIXES)}")
+        aside = held_out(videos.labels, self.val_share)
+        return videos.select(int(i) for i in np.flatnonzero(aside if split == "val" else ~aside))
+
+    def _folders(self) -> dict[str, str]:
+        """The folder of each split that is there."""
+        there = {}
+        for split, names in zip(SPLITS, self._NAMES, strict=True):
+            paths = [path for name in names if os.path.isdir(path := os.path.join(self.root, name))]
+            if len(paths) > 1:
+                raise ValueError(f"{' and '.join(paths)} are both there: which is the '{split}' split?")
+            if paths:
+                there[split] = paths[0]
+        return there
+
+    def _in(self, folder: str) -> Iterator[Video]:
+        for label, name in enumerate(self.class_names):
+            if os.path.isdir(inside := os.path.join(folder, name)):
+                for entry in sorted(os.scandir(inside), key=lambda entry: entry.name):
+                    video = entry.name.lower().endswith(VIDEO_SUFFIXES) or entry.is_dir()  # a folder of frames
+                    if video and not entry.name.startswith("."):
+                        yield Video(entry.path, label)

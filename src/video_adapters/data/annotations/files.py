@@ -1,0 +1,76 @@
+"""Reading what publishers distribute: text, json and folders, with errors that show what is there."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from video_adapters.data.annotations.videos import Video, Videos
+
+VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts")
+
+
+def consistent(videos: Iterable[Video], file: str) -> Videos:
+    """The videos of a file, which must not give the same frames two labels."""
+    labels: dict[tuple[str, int, int], int] = {}
+
+    def checked() -> Iterator[Video]:
+        for video in videos:
+            known = labels.setdefault((video.path, video.start, video.stop), video.label)
+            if known != video.label:
+                raise ValueError(f"{file}: {video.path} has label {known}, and label {video.label} too")
+            yield video
+
+    return Videos(checked())
+
+
+def load_json(file: str) -> Any:
+    try:
+        with open(file, encoding="utf-8") as opened:
+            return json.load(opened)
+    except ValueError as error:
+        raise ValueError(f"{file} is not JSON: {error}") from error
+
+
+def parsed(entries: Iterable[Any], parse: Callable[[Any], Any], file: str) -> Iterator[Any]:
+    """Entries of a file, parsed; one of another form is an error that shows it."""
+    for entry in entries:
+        try:
+            yield parse(entry)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{file}: entry {entry} has not the official form: {error!r}") from error
+
+
+def lines(file: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name."""
+    if not os.path.isfile(file):
+        raise ValueError(f"the list {file} is missing. {content(os.path.dirname(file))}")
+    with open(file, encoding="utf-8-sig", errors="surrogateescape") as opened:
+        for number, line in enumerate(opened, 1):
+            if line.strip():
+                yield number, line.strip()
+
+
+def subfolders(folder: str) -> list[str]:
+    return sorted(
+        name for name in listed(folder) if not name.startswith(".") and os.path.isdir(os.path.join(folder, name))
+    )
+
+
+def listed(folder: str) -> list[str]:
+    """Names in a folder; none if there is no such folder."""
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def content(folder: str) -> str:
+    """A sentence for error messages: what is in a folder."""
+    if not os.path.isdir(folder):
+        return f"{folder} does not exist."
+    names = sorted(os.listdir(folder))
+    return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}." if names else f"{folder} is empty."
+
+
+def first_file(root: str, folders: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of the names that is a file in one of the folders, relative to `root`."""
+    paths = (os.path.join(root, folder, name) for folder in folders for name in names)
+    return next((path for path in paths if os.path.isfile(path)), None)

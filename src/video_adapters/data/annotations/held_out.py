@@ -1,0 +1,49 @@
+"""Validation videos for data sets that come without any."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def held_out(labels: np.ndarray, share: float, groups: Sequence[str] | None = None, seed: int = 0) -> np.ndarray:
+    """Which videos are set aside for validation: labels (N,) -> (N,) bool, a function of its arguments alone.
+
+    Without groups, `share` of each class, at least one of two or more. With groups (the people, the scenes), whole
+    groups until about `share` of all videos is reached, none of which would leave a class without training videos: near
+    duplicates then never stand on both sides.
+
+    Raises:
+        ValueError: for a share that is none, or groups that cannot be divided so.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"data.annotations.val_share is {share}, expected a share above 0 and below 1, such as 0.2")
+    generator = np.random.default_rng([7, seed])
+    if groups is None:
+        return _of_each_class(labels, share, generator)
+    return _of_groups(labels, share, np.asarray(groups, dtype=object), generator)
+
+
+def _of_each_class(labels: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        chosen[members[:count]] = True
+    return chosen
+
+
+def _of_groups(labels: np.ndarray, share: float, groups: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    chosen = np.zeros(len(labels), bool)
+    for group in generator.permutation(np.unique(groups.astype(str))):
+        members = groups.astype(str) == group
+        grown = chosen | members
+        if grown.sum() > round(share * len(labels)) and chosen.any():
+            continue
+        if set(labels[grown]) <= set(labels[~grown]):
+            chosen = grown
+    if not chosen.any():
+        raise ValueError(
+            f"no group of the {len(set(groups))} can be set aside for validation without taking all videos of some "
+            "class; give the split in a column, or leave the group out"
+        )
+    return chosen

@@ -1,0 +1,96 @@
+"""Something-Something v2."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, overload
+
+from video_adapters.data.annotations.annotations import Annotations, check_split
+from video_adapters.data.annotations.files import consistent, content, first_file, listed, load_json, parsed
+from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
+
+
+class SomethingSomethingV2(Annotations):
+    """Something-Something v2 (Goyal et al. 2017), 174 classes, as unpacked from the official archives.
+
+    The json files may have their new names (`train.json`) or the old ones (`something-something-v2-train.json`), and be
+    in `root` or in the folder they were packed in. A class is a template, "Holding [something]", without its brackets.
+
+    Args:
+        root: the folder that the archives were unpacked in.
+        videos: the folder of `<id>.webm`, relative to `root`.
+    """
+
+    def __init__(self, root: str, videos: str = "20bn-something-something-v2") -> None:
+        self.root = root
+        self.video_folder = videos
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(self._labels)
+
+    def videos(self, split: str) -> Videos:
+        check_split(split)
+        file = self._file({"train": "train", "val": "validation", "test": "test"}[split] + ".json")
+        folder, labels = self._found_video_folder(), self._test_labels() if split == "test" else {}
+
+        def read(entry: Mapping[str, Any]) -> Video:
+            label = labels.get(entry["id"], UNLABELLED) if split == "test" else self._label(entry["template"], file)
+            return Video(os.path.join(folder, f"{entry['id']}.webm"), label)
+
+        return consistent(parsed(load_json(file), read, file), file)
+
+    @cached_property
+    def _labels(self) -> dict[str, int]:
+        """Class names to labels, in the order of the labels."""
+        file = self._file("labels.json")
+        labels = load_json(file)
+        if not isinstance(labels, dict) or {*map(str, labels.values())} != {str(i) for i in range(len(labels))}:
+            raise ValueError(f"{file} must give each class a label of its own, from 0 up without a gap")
+        return {name: int(label) for name, label in sorted(labels.items(), key=lambda item: int(item[1]))}
+
+    def _test_labels(self) -> dict[str, int]:
+        """Video ids to labels by test-answers.csv, which not every release has: `1420;Throwing something`."""
+        file = self._file("test-answers.csv", needed=False)
+        if file is None:
+            return {}
+        with open(file, encoding="utf-8") as lines:
+            pairs = [line.strip().partition(";") for line in lines if line.strip()]
+        return {video: self._label(template, file) for video, _, template in pairs}
+
+    def _label(self, template: str, file: str) -> int:
+        name = template.replace("[", "").replace("]", "")
+        if name not in self._labels:
+            nearest = difflib.get_close_matches(name, self._labels, 1, cutoff=0.0)[0]
+            raise ValueError(f"{file}: '{template}' is not in {self._file('labels.json')}; the nearest is '{nearest}'")
+        return self._labels[name]
+
+    @overload
+    def _file(self, name: str) -> str: ...
+    @overload
+    def _file(self, name: str, needed: bool) -> str | None: ...
+    def _file(self, name: str, needed: bool = True) -> str | None:
+        """Where an annotation file is, by its new or its old name."""
+        package = "20bn-something-something-download-package-labels"
+        folders = ["", "labels", "annotations", package, os.path.join(package, "labels")]
+        names = [name, f"something-something-v2-{name}"]
+        file = first_file(self.root, folders, names)
+        if file is not None or not needed:
+            return file
+        raise ValueError(
+            f"neither {names[0]} nor {names[1]} is in {self.root} or its folders {', '.join(folders[1:])}; "
+            f"unpack the official label archive there. {content(self.root)}"
+        )
+
+    def _found_video_folder(self) -> str:
+        """The folder that holds webm files: the one named, the same once more inside itself, or the root."""
+        folder = os.path.join(self.root, self.video_folder)
+        places = [folder, os.path.join(folder, os.path.basename(folder)), os.path.join(self.root, "videos"), self.root]
+        for place in places:
+            if any(name.endswith(".webm") for name in listed(place)):
+                return place
+        raise ValueError(
+            f"no webm file is in {', '.join(places)}; unpack the official video archives in {self.root}, or name the "
+            f"folder by data.annotations.videos. {content(self.root)}"
+        )

@@ -1,0 +1,123 @@
+"""UCF101 and HMDB51: small, with three published splits and no validation."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+
+from video_adapters.data.annotations.annotations import Annotations, check_split
+from video_adapters.data.annotations.files import content, first_file, lines, listed, subfolders
+from video_adapters.data.annotations.videos import Video, Videos
+
+FOLDS = (1, 2, 3)
+
+
+class _Folds(Annotations):
+    """What the two have in common: videos in class folders, split three ways.
+
+    Args:
+        root: the folder that videos and split files were unpacked in.
+        fold: which of the three splits.
+        videos: the folder of the class folders, relative to `root`; None looks for it under its usual names.
+    """
+
+    usual: tuple[str, ...]
+
+    def __init__(self, root: str, fold: int = 1, videos: str | None = None) -> None:
+        if fold not in FOLDS:
+            raise ValueError(f"data.annotations.fold is {fold}, expected one of {', '.join(map(str, FOLDS))}")
+        self.root = root
+        self.fold = fold
+        self.places = (videos,) if videos is not None else self.usual
+
+    def videos(self, split: str) -> Videos:
+        check_split(split)
+        if split == "val":
+            raise ValueError(f"{type(self).__name__} has no validation split: set data.val_split=test")
+        return Videos(self._of(split))
+
+    @abstractmethod
+    def _of(self, split: str) -> Iterator[Video]:
+        """The videos of "train" or "test"."""
+
+    def _video_folder(self) -> str:
+        folders = [os.path.join(self.root, place) for place in self.places]
+        for folder in folders:
+            if any(name in subfolders(folder) for name in self.class_names):
+                return folder
+        raise ValueError(
+            f"no class folder, such as {self.class_names[0]}, is in {', '.join(folders)}. {content(self.root)}"
+        )
+
+
+class Ucf101(_Folds):
+    """UCF101 (Soomro et al. 2012): `UCF101.rar` and the split files of `UCF101TrainTestSplits-RecognitionTask.zip`.
+
+    Args: as the base says; the split files may be in `root` or in its folder `ucfTrainTestlist`.
+    """
+
+    usual = ("UCF-101", "UCF101", "videos", "")
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        pairs = [line.split(maxsplit=1) for _, line in lines(self._list("classInd.txt"))]
+        return tuple(name for _, name in sorted(pairs, key=lambda pair: int(pair[0])))
+
+    def _of(self, split: str) -> Iterator[Video]:
+        labels = {name: label for label, name in enumerate(self.class_names)}
+        folder, file = self._video_folder(), self._list(f"{split}list{self.fold:02d}.txt")
+        for number, line in lines(file):
+            # training lines end in a label counted from 1; the test lists have none: the folder is the class
+            path = line.split()[0]
+            name = path.split("/")[0]
+            if name not in labels:
+                raise ValueError(f"{file}, line {number}: '{name}' is no class of classInd.txt")
+            yield Video(os.path.join(folder, path), labels[name])
+
+    def _list(self, name: str) -> str:
+        file = first_file(self.root, ("", "ucfTrainTestlist", "annotations", "splits"), (name,))
+        if file is None:
+            raise ValueError(
+                f"{name} is neither in {self.root} nor in its folder ucfTrainTestlist; unpack the split files of "
+                f"UCF101 there. {content(self.root)}"
+            )
+        return file
+
+
+class Hmdb51(_Folds):
+    """HMDB51 (Kuehne et al. 2011): `hmdb51_org.rar`, its class archives unpacked too, and `test_train_splits.rar`.
+
+    A file `<class>_test_split1.txt` says of each video of a class whether it is for training (1), for the test (2), or
+    neither (0). The classes are in alphabetical order.
+
+    Args: as the base says; the split files may be in `root` or in a folder `testTrainMulti_7030_splits` or `splits`.
+    """
+
+    usual = ("hmdb51_org", "hmdb51", "videos", "")
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        ending = f"_test_split{self.fold}.txt"
+        return tuple(sorted(name.removesuffix(ending) for name in listed(self._splits) if name.endswith(ending)))
+
+    def _of(self, split: str) -> Iterator[Video]:
+        folder, wanted = self._video_folder(), {"train": "1", "test": "2"}[split]
+        for label, name in enumerate(self.class_names):
+            file = os.path.join(self._splits, f"{name}_test_split{self.fold}.txt")
+            for number, line in lines(file):
+                video, _, use = line.rpartition(" ")
+                if use not in ("0", "1", "2"):
+                    raise ValueError(f"{file}, line {number}: '{line}' must end in 0, 1 or 2")
+                if use == wanted:
+                    yield Video(os.path.join(folder, name, video.strip()), label)
+
+    @cached_property
+    def _splits(self) -> str:
+        places = ("", "testTrainMulti_7030_splits", "test_train_splits", "splits", "annotations")
+        for folder in (os.path.join(self.root, place) for place in places):
+            if any(name.endswith(f"_test_split{self.fold}.txt") for name in listed(folder)):
+                return folder
+        raise ValueError(
+            f"no file like brush_hair_test_split{self.fold}.txt is in {self.root} or its folders "
+            f"{', '.join(places[1:])}; unpack test_train_splits.rar there. {content(self.root)}"
+        )

@@ -1,0 +1,59 @@
+"""A video of an annotation file, whatever it is stored as: the frames that belong to it, counted from 0."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from video_adapters.data.annotations import END, Video
+from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.frame_folder import FrameFolder
+
+
+class Span:
+    """The frames from `start` up to `stop` of an open video.
+
+    Attributes:
+        num_frames: how many they are; a stop past the end is the end.
+
+    Raises:
+        DecodeError: none of them is there.
+    """
+
+    def __init__(self, source: VideoReader | FrameFolder, start: int, stop: int) -> None:
+        self._source = source
+        self._start = start
+        end = source.num_frames if stop == END else min(stop, source.num_frames)
+        self.num_frames = end - start
+        if self.num_frames < 1:
+            raise DecodeError(
+                source.path, f"has {source.num_frames} frames, none of {start} to {stop} that its annotation names"
+            )
+
+    @property
+    def quality(self) -> tuple[str, ...]:
+        """What is odd about the video; complete after `read`."""
+        return self._source.quality
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """The frames at `indices`, counted from the start of the span -> (len(indices), H, W, 3) RGB.
+
+        Raises:
+            DecodeError: one of the frames cannot be had.
+            ValueError: an index is not in [0, num_frames).
+        """
+        if outside := [index for index in indices if not 0 <= index < self.num_frames]:
+            raise ValueError(f"{self._source.path}: frames {outside} asked for, there are 0 to {self.num_frames - 1}")
+        return self._source.read([self._start + index for index in indices])
+
+
+@contextmanager
+def open_video(video: Video) -> Iterator[Span]:
+    """Opens a video file or a folder of frames.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
+    with FrameFolder(video.path) if os.path.isdir(video.path) else VideoReader(video.path) as source:
+        yield Span(source, video.start, video.stop)

@@ -1,0 +1,25 @@
+"""Each data set, as distributed, trains and evaluates by one command."""
+
+from pathlib import Path
+
+import pytest
+
+from miniatures import MINIATURES
+
+from toy import SMALL, run, score
+
+FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2"]
+EXPERIMENTS = {"diving48": "aim_diving48", "k400": "aim_k400", "k700": "aim_k700"}
+
+
+@pytest.mark.parametrize("name", MINIATURES)
+def test_a_miniature_trains_a_step_and_evaluates(name: str, tmp_path: Path) -> None:
+    write, chosen = MINIATURES[name]
+    root = write(tmp_path / name)
+    if name in EXPERIMENTS:
+        chosen = [f"experiment={EXPERIMENTS[name]}", *chosen[1:]]
+    scores = run(tmp_path / "run", *chosen, f"data.root={root}", *SMALL, *FRAMES)
+    again = score(tmp_path / "eval", f"checkpoint={tmp_path / 'run' / 'checkpoints' / 'best.ckpt'}")
+    assert scores["test/videos"] == again["test/videos"] > 0
+    assert scores["test/unreadable"] == 0
+    assert again["test/loss"] == pytest.approx(scores["test/loss"], rel=1e-6)
