@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -22,23 +23,37 @@ def count(model: VideoClassifier) -> Cost:
     """Counts a model, which may stand on the meta device: nothing is computed there."""
     params = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.trainable().values())
-    last: Any = model.backbone.blocks[-1]
-    run, keep = _macs(model), last.keep
-    last.keep = None
-    published = run if keep is None else _macs(model)
-    last.keep = keep
-    return Cost(params, trainable, published, run)
+    macs = _macs(model)
+    return Cost(params, trainable, macs.whole, macs.whole - macs.dead)
+
+
+class _Macs(NamedTuple):
+    whole: int  # every token of every block
+    dead: int  # of these, what the last block leaves out
 
 
 @torch.no_grad()
-def _macs(model: VideoClassifier) -> int:
+def _macs(model: VideoClassifier) -> _Macs:
     backbone = model.backbone
     device = next(model.parameters()).device
     clip = torch.zeros(1, backbone.num_frames, 3, *backbone.encoder.image_size, dtype=torch.uint8, device=device)
-    mode = model.training
+    last: Any = backbone.blocks[-1]
+    given: list[Tensor] = []
+    hook = last.register_forward_pre_hook(lambda block, args: given.append(args[0]))
+    mode, keep = model.training, last.keep
     model.train()  # in eval mode nn.MultiheadAttention takes a fused path that the counter cannot see into
+    last.keep = None
+    whole = _counted(model, clip)
+    hook.remove()
+    complete = _counted(last, given[0])
+    last.keep = keep
+    dead = complete - _counted(last, given[0])
+    model.train(mode)
+    return _Macs(whole, dead)
+
+
+def _counted(module: nn.Module, given: Tensor) -> int:
     # The counter knows attention written in matrix products, but not the fused kernel of the CPU.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model(clip)
-    model.train(mode)
+        module(given)
     return counter.get_total_flops() // 2
