@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
@@ -47,8 +47,8 @@ def compare(official: Official, cfg: DictConfig) -> Verdict:
     Raises:
         ValueError: when those weights cannot be had.
     """
-    build = instantiate(cfg.model.encoder, _convert_="all")
-    published = library_weights(load_encoder(build, cfg.model.weights, download=cfg.model.download), official.sizes)
+    encoder = load_encoder(instantiate(cfg.model.encoder, _convert_="all"), cfg.model.weights)
+    published = library_weights(encoder, official.sizes)
     names = sorted(official.frozen.keys() - official.shared)
     distances = {name: (official.frozen[name] - published[name]).abs().max().item() for name in names}
     different = [name for name in names if distances[name] > 0]
@@ -67,7 +67,7 @@ def write_encoder(official: Official, path: Path) -> None:
     """Writes the frozen weights by their library's names, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
-    save_file({name: value.contiguous() for name, value in official.frozen.items()}, partial)
+    partial.write_bytes(save({name: value.contiguous() for name, value in official.frozen.items()}))
     partial.replace(path)
 
 
@@ -97,8 +97,10 @@ def _judge(request: Request, official: Official, overrides: list[str]) -> Verdic
     try:
         return compare(official, compose_train(overrides))
     except ValueError as error:
-        return Verdict(False, f"not compared with the published encoder's (or say --published FILE): {error}")
+        return Verdict(
+            False, f"not compared with the published encoder's (or say --published FILE): {str(error).rstrip('.')}"
+        )
 
 
 def _from_file(path: Path) -> list[str]:
-    return [f"model.weights={written(str(path.absolute()))}", "model.download=null"]
+    return [f"model.weights={written(str(path.absolute()))}"]
