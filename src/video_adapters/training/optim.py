@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.encoders.encoder import Parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +20,17 @@ class AdamW:
 
     lr: float = 3e-4  # of the head, and of everything where backbone_lr_ratio is 1
     backbone_lr_ratio: float = 1.0  # rate of everything but the head, relative to lr (0.1 for ViT-L in AIM)
+    encoder_lr_ratio: float = 1.0  # rate of pretrained weights that train, relative to what is added to them
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.05
 
     def __post_init__(self) -> None:
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"optim.betas is {list(self.betas)}, expected two numbers from 0 to below 1")
-        if self.lr <= 0 or self.backbone_lr_ratio <= 0 or self.weight_decay < 0:
+        if min(self.lr, self.backbone_lr_ratio, self.encoder_lr_ratio) <= 0 or self.weight_decay < 0:
             raise ValueError(
-                f"optim.lr={self.lr}, backbone_lr_ratio={self.backbone_lr_ratio}, weight_decay={self.weight_decay}: "
+                f"optim.lr={self.lr}, backbone_lr_ratio={self.backbone_lr_ratio}, "
+                f"encoder_lr_ratio={self.encoder_lr_ratio}, weight_decay={self.weight_decay}: "
                 "rates must be above 0, the decay at least 0"
             )
 
@@ -39,20 +42,24 @@ class AdamW:
     def groups(self, model: VideoClassifier) -> list[dict[str, Any]]:
         """Parameter groups by part (backbone, head) and decay; empty ones are left out.
 
+        Pretrained weights are a part of their own (encoder) where encoder_lr_ratio gives them another rate.
+
         As in the official release, norms, class and position embeddings and position biases are not decayed; biases of
         linears and the temporal embedding are.
         """
-        undecayed = _undecayed(model)
+        undecayed, pretrained = _undecayed(model), _pretrained(model) if self.encoder_lr_ratio != 1 else set()
+        rates = {"head": self.lr, "backbone": self.lr * self.backbone_lr_ratio}
+        rates["encoder"] = rates["backbone"] * self.encoder_lr_ratio
         groups: dict[tuple[str, bool], dict[str, Any]] = {}
         for name, parameter in model.trainable().items():
-            part = name.split(".")[0]
+            part = "encoder" if id(parameter) in pretrained else name.split(".")[0]
             decayed = id(parameter) not in undecayed
             group = groups.setdefault(
                 (part, decayed),
                 {
                     "name": part if decayed else f"{part}, no decay",
                     "params": [],
-                    "lr": self.lr * (1.0 if part == "head" else self.backbone_lr_ratio),
+                    "lr": rates[part],
                     "weight_decay": self.weight_decay if decayed else 0.0,
                 },
             )
@@ -65,3 +72,9 @@ def _undecayed(model: VideoClassifier) -> set[int]:
     norms = (m for m in model.modules() if isinstance(m, nn.LayerNorm))
     exempt = [*(p for m in norms for p in m.parameters(recurse=False)), *model.backbone.encoder.embeddings()]
     return {id(p) for p in [*exempt, *(p for block in blocks for p in block.positions())]}
+
+
+def _pretrained(model: VideoClassifier) -> set[int]:
+    """What came with the encoder, and copies of it that a method takes for its attention over time."""
+    parts = [m for m in model.backbone.modules() if isinstance(m, Parts)]
+    return {id(p) for module in [model.backbone.encoder, *parts] for p in module.parameters()}
