@@ -54,4 +54,4 @@ def run(folder: Path, *overrides: str) -> dict[str, float]:
 
 def score(folder: Path, *overrides: str) -> dict[str, float]:
     """Evaluates in this process, as `python src/eval.py` would with these overrides."""
-    return evaluate(composed(*overrides, f"run_dir={folder}", config="eval"))
+    return evaluate(composed("logger=csv", *overrides, f"run_dir={folder}", config="eval"))

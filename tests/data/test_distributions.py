@@ -6,17 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from miniatures import (
-    KINETICS,
-    without,
-    write_class_folders,
-    write_diving48,
-    write_frame_folders,
-    write_hmdb51,
-    write_kinetics,
-    write_table,
-    write_ucf101,
-)
 from video_adapters.data.annotations import (
     END,
     ClassFolders,
@@ -29,6 +18,18 @@ from video_adapters.data.annotations import (
     VideoTable,
 )
 from video_adapters.data.annotations.held_out import held_out
+
+from miniatures import (
+    KINETICS,
+    without,
+    write_class_folders,
+    write_diving48,
+    write_frame_folders,
+    write_hmdb51,
+    write_kinetics,
+    write_table,
+    write_ucf101,
+)
 
 
 def names(videos: object) -> list[str]:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from miniatures import MINIATURES
-
 from toy import SMALL, run, score
 
 FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2"]

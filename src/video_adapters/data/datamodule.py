@@ -25,9 +25,11 @@ class Views:
 
     clips: int = 1  # temporal clips per video
     crops: int = 1  # crops per clip: 1 (centre) or 3
-    resize: int = 256  # short side before the crop, in pixels
+    resize: int | str = "auto"  # short side before the crop, in pixels; auto: see `short_side`
 
     def __post_init__(self) -> None:
+        if isinstance(self.resize, str) and self.resize != "auto":
+            raise ValueError(f"the views' resize is '{self.resize}', expected a number of pixels, or auto")
         if self.clips < 1 or self.crops not in (1, 3):
             raise ValueError(
                 f"views are {self.clips} clips x {self.crops} crops, expected at least 1 clip, and 1 or 3 crops"
@@ -35,6 +37,13 @@ class Views:
 
     def __len__(self) -> int:
         return self.clips * self.crops
+
+    def short_side(self, image_size: int) -> int:
+        """Pixels of the short side before crops of `image_size` are cut. Automatically as papers do it: the crops' own
+        where three of them cover the frame, 8/7 of it for one in the middle (256 for 224)."""
+        if not isinstance(self.resize, str):
+            return self.resize
+        return image_size if self.crops == 3 else round(image_size * 8 / 7)
 
 
 class VideoData(L.LightningDataModule):
@@ -162,7 +171,7 @@ class VideoData(L.LightningDataModule):
 
     def _test_loader(self, use: str) -> ResumableLoader:
         views = self.views[use]
-        transform = TestTransform(self.image_size, resize=views.resize, crops=views.crops)
+        transform = TestTransform(self.image_size, resize=views.short_side(self.image_size), crops=views.crops)
         clips = TestClips(self.videos(use), self.sampling, transform, views.clips)
         return self._loader(clips, Split(max(1, self.per_device // len(views)), 1), shuffle=False)
 

@@ -47,6 +47,7 @@ def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) 
         optim=instantiate(cfg.optim, _convert_="all"),
         schedule=instantiate(cfg.schedule, _convert_="all"),
         label_smoothing=cfg.loss.label_smoothing,
+        most_views=cfg.batch.per_device,
         origin=Origin(config, data.class_names, classifier.backbone.encoder.fingerprint),
     )
 

@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import wandb
+from hydra.utils import instantiate
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_classifier, build_data, build_module, build_trainer
+from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
 
 log = logging.getLogger(__name__)
+
+OWN = ("checkpoint", "run_dir", "name", "logger")
+"""Keys of an evaluation itself; the others replace the checkpoint's."""
 
 
 def evaluate(cfg: DictConfig) -> dict[str, float]:
@@ -38,21 +46,35 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     classifier = build_classifier(merged)
     module = build_module(merged, classifier, data)
     checkpoint.load_trained(classifier, module.origin, loaded)
-    trainer = build_trainer(merged, [UnreadTests(str(Path(cfg.run_dir) / "unread.txt"))], [])
-    trainer.test(module, datamodule=data, verbose=False)
+    folder = Path(cfg.run_dir)
+    callbacks = [UnreadTests(str(folder / "unread_tests.txt")), Predictions(str(folder))]
+    loggers = [instantiate(entry) for entry in cfg.logger.values() if entry]
+    trainer = build_trainer(merged, callbacks, loggers)
+    try:
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"checkpoint": str(cfg.checkpoint), **module.origin.config})
+        trainer.test(module, datamodule=data, verbose=False)
+    finally:
+        wandb.finish()
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if trainer.is_global_zero:
-        views, missing = data.views["test"], len(data.missing["test"])
-        rows = {"checkpoint": str(cfg.checkpoint)}
-        rows["protocol"] = (
-            f"{data.num_frames} frames x {views.clips} clips x {views.crops} crops, "
-            f"short side {views.resize}, crop {data.image_size}"
-        )
-        videos, unread = int(scores["test/videos"]), int(scores["test/unreadable"])
-        rows["videos"] = f"{videos} scored, of these {missing} missing and {unread - missing} broken (counted as wrong)"
-        rows |= {name: f"{scores[f'test/{name}']:.2%}" for name in ("top1", "top5", "mean_class")}
-        summary(f"split '{data.splits['test']}' of {merged.data.root}", rows)
+    _report(trainer, data, str(cfg.checkpoint), folder, scores)
     return scores
+
+
+@rank_zero_only
+def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores: dict[str, float]) -> None:
+    """Prints the protocol, what was scored and what was not, and the scores."""
+    views, missing = data.views["test"], len(data.missing["test"])
+    videos, unread = int(scores["test/videos"]), int(scores["test/unreadable"])
+    rows = {
+        "checkpoint": path,
+        "protocol": f"{data.num_frames} frames x {views.clips} clips x {views.crops} crops, "
+        f"short side {views.short_side(data.image_size)}, crop {data.image_size}",
+        "videos": f"{videos} scored, of these {missing} missing and {unread - missing} broken (counted as wrong)",
+    }
+    rows |= {name: f"{scores[f'test/{name}']:.2%}" for name in ("top1", "top5", "mean_class")}
+    rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, confusion.csv, probabilities.npy"
+    summary(f"split '{data.splits['test']}' of {data.root}", rows)
 
 
 def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
@@ -63,7 +85,7 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
     """
     merged = OmegaConf.create(config)
     changes: Any = OmegaConf.to_container(cfg, resolve=True)
-    for key, value in _leaves({k: v for k, v in changes.items() if k not in ("checkpoint", "run_dir")}):
+    for key, value in _leaves({k: v for k, v in changes.items() if k not in OWN}):
         parent, _, name = key.rpartition(".")
         known = OmegaConf.select(merged, parent) if parent else merged
         if not isinstance(known, DictConfig) or name not in known:

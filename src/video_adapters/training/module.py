@@ -24,6 +24,7 @@ class ActionModule(L.LightningModule):
         classifier: the network; what of it trains was decided when it was built.
         optim, schedule: settings.
         label_smoothing: of the training loss.
+        most_views: views that go through the network at once when videos are scored; None: all of a batch.
         origin: what a checkpoint has to say about where it comes from.
     """
 
@@ -38,6 +39,7 @@ class ActionModule(L.LightningModule):
         schedule: WarmupCosine,
         origin: Origin,
         label_smoothing: float = 0.0,
+        most_views: int | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -46,6 +48,7 @@ class ActionModule(L.LightningModule):
         self.optim = optim
         self.schedule = schedule
         self.label_smoothing = label_smoothing
+        self.most_views = most_views
         self.origin = origin
         num_classes = classifier.head.linear.out_features
         self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
@@ -79,8 +82,9 @@ class ActionModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._score("val", batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._score("test", batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the videos' probabilities, (B, num_classes)."""
+        return self._score("test", batch)
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
@@ -90,7 +94,8 @@ class ActionModule(L.LightningModule):
 
     def probabilities(self, clips: Tensor) -> Tensor:
         """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
-        logits = self.classifier(clips.flatten(0, 1)).float()
+        views = clips.flatten(0, 1)
+        logits = torch.cat([self.classifier(part).float() for part in views.split(self.most_views or len(views))])
         return logits.softmax(-1).unflatten(0, clips.shape[:2]).mean(1)
 
     def configure_optimizers(self) -> Any:
@@ -124,11 +129,13 @@ class ActionModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         check_same_model(self.classifier, self.origin, checkpoint)
 
-    def _score(self, split: Literal["val", "test"], batch: Batch) -> None:
+    def _score(self, split: Literal["val", "test"], batch: Batch) -> Tensor:
+        probabilities = self.probabilities(batch.clips)
         own = batch.weights > 0  # the others only fill the batch up
         if own.any():
             scores: Any = self.scores[split]
-            scores.update(self.probabilities(batch.clips)[own], batch.labels[own], batch.readable[own])
+            scores.update(probabilities[own], batch.labels[own], batch.readable[own])
+        return probabilities
 
     def _log_scores(self, split: Literal["val", "test"]) -> None:
         metric: Any = self.scores[split]

@@ -1,0 +1,142 @@
+"""What a test said of every video: files beside the run, and tables in W&B."""
+
+import csv
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import numpy as np
+import wandb
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+
+from video_adapters.data.annotations import Videos
+from video_adapters.data.dataset import Batch
+from video_adapters.training.processes import gather
+
+log = logging.getLogger(__name__)
+
+MOST_SHOWN = 100  # classes of a confusion matrix in W&B, whose tables show 10 000 rows
+UNREAD = "(unread)"
+
+
+class Scored(NamedTuple):
+    """Videos of a test in the data set's order, each once."""
+
+    indices: np.ndarray  # (N,) places in the data set
+    probabilities: np.ndarray  # (N, C) float32
+    readable: np.ndarray  # (N,) bool; where not, the probabilities are of a blank clip
+
+
+class Predictions(Callback):
+    """Writes `predictions.csv`, `probabilities.npy`, `per_class.csv` and `confusion.csv` after a test.
+
+    Any number of processes writes the same: every video counts once, in the data set's order.
+
+    Args:
+        folder: where to.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self._mine: list[Scored] = []
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._mine = []
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        own = batch.weights > 0  # the others only fill the batch up
+        self._mine.append(Scored(*(t[own].cpu().numpy() for t in (batch.indices, outputs.float(), batch.readable))))
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        scored = _in_order(part for parts in gather(self._mine) for part in parts)
+        if not trainer.is_global_zero:
+            return
+        videos, names = trainer.datamodule.videos("test"), trainer.datamodule.class_names
+        self.folder.mkdir(parents=True, exist_ok=True)
+        np.save(self.folder / "probabilities.npy", scored.probabilities)
+        _write(self.folder / "predictions.csv", prediction_rows(scored, videos, names))
+        _write(self.folder / "per_class.csv", per_class_rows(scored, videos, names))
+        _write(self.folder / "confusion.csv", confusion_rows(scored, videos, names))
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                _show(logger.experiment, scored, videos, names)
+
+
+def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row per video: path, class, whether it was read, and up to five classes with their probabilities."""
+    rows = []
+    for index, chances, readable in zip(*scored, strict=True):
+        video = videos[int(index)]
+        best = np.argsort(-chances, kind="stable")[:5]
+        row: dict[str, Any] = {"video": video.path, "class": names[video.label], "readable": bool(readable)}
+        row["correct"] = bool(readable and best[0] == video.label)
+        for place, label in enumerate(best, 1):
+            row[f"top{place}"] = names[label] if readable else ""
+            row[f"probability{place}"] = f"{chances[label]:.6f}" if readable else ""
+        rows.append(row)
+    return rows
+
+
+def per_class_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row per class: number of videos, top-1 and top-5 accuracy (a video that was not read counts as wrong), and the
+    class it is most often taken for."""
+    counts = confusion(scored, videos, len(names))
+    labels = videos.labels[scored.indices]
+    ranked = np.argsort(-scored.probabilities, axis=1, kind="stable")[:, :5] == labels[:, None]
+    among_five = ranked.any(1) & scored.readable
+    rows = []
+    for label, name in enumerate(names):
+        total = int(counts[label].sum())
+        others = np.where(np.arange(len(names)) == label, 0, counts[label, :-1])
+        row: dict[str, Any] = {"class": name, "videos": total}
+        row["top1"] = f"{counts[label, label] / total:.4f}" if total else ""
+        row["top5"] = f"{among_five[labels == label].mean():.4f}" if total else ""
+        row["most often taken for"] = names[int(others.argmax())] if others.any() else ""
+        rows.append(row)
+    return rows
+
+
+def confusion_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
+    """A row per class that was shown, a column per class that was said, and one for videos that were not read."""
+    columns = ["shown \\ said", *(f"{i} {name}" for i, name in enumerate(names)), UNREAD]
+    counts = confusion(scored, videos, len(names))
+    return [dict(zip(columns, [f"{i} {names[i]}", *map(int, row)], strict=True)) for i, row in enumerate(counts)]
+
+
+def confusion(scored: Scored, videos: Videos, num_classes: int) -> np.ndarray:
+    """Counts of videos by class and by prediction, the last column those that were not read: (C, C + 1)."""
+    counts = np.zeros((num_classes, num_classes + 1), int)
+    said = np.where(scored.readable, scored.probabilities.argmax(1), num_classes)
+    np.add.at(counts, (videos.labels[scored.indices], said), 1)
+    return counts
+
+
+def _in_order(parts: Iterable[Scored]) -> Scored:
+    joined = Scored(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+    indices, places = np.unique(joined.indices, return_index=True)
+    assert len(indices) == len(joined.indices), "a video was scored twice"
+    return Scored(*(field[places] for field in joined))
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> None:
+    """Logs the accuracy of each class to W&B, and the confusion matrix where it is small enough to be seen."""
+    rows = per_class_rows(scored, videos, names)
+    columns = list(rows[0])
+    run.log({"test/per_class": wandb.Table(columns=columns, data=[[str(v) for v in row.values()] for row in rows])})
+    if len(names) <= MOST_SHOWN:
+        read = scored.readable
+        shown, said = videos.labels[scored.indices][read], scored.probabilities.argmax(1)[read]
+        plot = wandb.plot.confusion_matrix(y_true=shown.tolist(), preds=said.tolist(), class_names=list(names))
+        run.log({"test/confusion": plot})
