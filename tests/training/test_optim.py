@@ -71,13 +71,15 @@ def test_the_backbone_may_learn_at_a_share_of_the_rate(classifier: VideoClassifi
     assert isinstance(optimizer, torch.optim.AdamW)
 
 
-@pytest.mark.parametrize("adapter", ["aim_full_tuning", "timesformer"])
-def test_pretrained_weights_may_learn_at_a_share_of_what_is_added_to_them(adapter: str) -> None:
-    model = build_classifier(composed("model=toy_vit", f"adapter={adapter}"))
+@pytest.mark.parametrize(
+    ("encoder", "adapter"), [("vit", "aim_full_tuning"), ("vit", "timesformer"), ("swin", "video_swin")]
+)
+def test_pretrained_weights_may_learn_at_a_share_of_what_is_added_to_them(encoder: str, adapter: str) -> None:
+    model = build_classifier(composed(f"model=toy_{encoder}", f"adapter={adapter}"))
     groups = AdamW(lr=1.0, backbone_lr_ratio=0.5, encoder_lr_ratio=0.1).groups(model)
     rates = {name: group["lr"] for group in groups for name in named(model, [group])[group["name"]]}
     assert rates.keys() == model.trainable().keys()
-    added = (".temporal", ".spatial.", ".joint.", ".time_out.")
+    added = (".temporal", ".spatial.", ".joint.", ".time_out.", ".attention.relative_position_bias_table")
     for name, rate in rates.items():
         is_added = any(part in name for part in added)
         assert rate == pytest.approx(1.0 if name.startswith("head.") else 0.5 if is_added else 0.05), name

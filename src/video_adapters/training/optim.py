@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_adapters.model.adapters.video_swin import VideoSwinBlock
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.encoder import Parts
 
@@ -75,6 +76,11 @@ def _undecayed(model: VideoClassifier) -> set[int]:
 
 
 def _pretrained(model: VideoClassifier) -> set[int]:
-    """What came with the encoder, and copies of it that a method takes for its attention over time."""
+    """What came with the encoder, and copies of it that a method takes for its attention over time.
+
+    Not so Video Swin's bias tables: tiled over time, they have yet to learn what tells times apart.
+    """
+    blocks = list(model.backbone.blocks)
+    widened = [m for b in blocks if isinstance(b, VideoSwinBlock) for m in (b.attention.qkv, b.attention.proj)]
     parts = [m for m in model.backbone.modules() if isinstance(m, Parts)]
-    return {id(p) for module in [model.backbone.encoder, *parts] for p in module.parameters()}
+    return {id(p) for module in [model.backbone.encoder, *parts, *widened] for p in module.parameters()}
