@@ -1,0 +1,186 @@
+"""Trains every rival on the embedded data set, one after the other, and tabulates what they reach.
+
+    python benchmarks/rivals.py                                   # about half an hour on two cores
+    python benchmarks/rivals.py --only moving_shapes_swin --again
+
+Each row is one `python src/train.py experiment=NAME`. Rows that are in moving_shapes.csv already are kept; Ctrl-C ends
+the run in progress and keeps those before it.
+"""
+
+import argparse
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.analysis.runs import read_metrics, read_runs
+from video_adapters.training import entry
+from video_adapters.training.cost import cost
+
+FOLDER = Path(__file__).parent
+TABLE = FOLDER / "moving_shapes.csv"
+DOCUMENT = FOLDER / "README.md"
+BEGIN, END = "<!-- rivals: written by rivals.py -->", "<!-- rivals: end -->"
+
+EXPERIMENTS = (
+    "moving_shapes_frozen",
+    "moving_shapes_full_tuning",
+    "moving_shapes_spatial_temporal",
+    "moving_shapes",
+    "moving_shapes_aim_full_tuning",
+    "moving_shapes_timesformer",
+    "moving_shapes_swin",
+    "moving_shapes_video_swin",
+)
+"""Rows of the table, in its order: what ignores the order of frames first."""
+
+
+class Row(NamedTuple):
+    """One finished run."""
+
+    experiment: str
+    test_top1: float  # fraction of the test videos
+    seconds: float  # training and validation
+    clips_per_s: float  # median over training
+    parameters: int
+    trainable_parameters: int
+    macs_run: int  # multiply-accumulates of one view, as computed here
+    device: str
+    date: str  # of its start, UTC
+    commit: str  # with a plus sign where the checkout differed from it
+
+
+def main() -> None:
+    """Trains what the command line asks for and is not in the table yet."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    rows = read(TABLE)
+    todo = [name for name in arguments.only if arguments.again or name not in rows]
+    for count, name in enumerate(todo, start=1):
+        print(f"\n{count} of {len(todo)}: {name}", flush=True)
+        row = row_of(name, train(name))
+        rows = read(TABLE) | {name: row}  # read again: another process may have added one
+        write(rows.values(), TABLE, DOCUMENT)
+    print(f"\n{markdown(rows.values())}\n\nwritten to {TABLE} and {DOCUMENT}")
+
+
+def train(experiment: str) -> Path:
+    """Trains and tests an experiment by the command that its file gives; returns its folder.
+
+    A signal reaches the run once, by way of this process, so that it saves its state and ends.
+
+    Raises:
+        SystemExit: when it did not finish.
+    """
+    folder = entry.PROJECT / "logs" / "rivals" / experiment
+    (folder / "metrics.csv").unlink(missing_ok=True)  # of a run before
+    command = [sys.executable, "src/train.py", f"experiment={experiment}", "logger=csv", f"hydra.run.dir={folder}"]
+    run = subprocess.Popen(command, cwd=entry.PROJECT, start_new_session=True)
+    try:
+        code = run.wait()
+    except KeyboardInterrupt:
+        run.send_signal(signal.SIGINT)
+        run.wait()
+        sys.exit(f"\nstopped in {experiment}; finished rows are kept, the same command goes on with the others")
+    if code:
+        sys.exit(f"{experiment} ended with exit code {code}; finished rows are kept")
+    return folder
+
+
+def row_of(experiment: str, folder: Path) -> Row:
+    """What a finished run's folder says of it."""
+    run: Any = read_runs(folder).iloc[0]
+    config = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(config, DictConfig)
+    return Row(
+        experiment=experiment,
+        test_top1=round(float(run["test/top1"]), 4),
+        seconds=round(float(read_metrics(folder)["speed/seconds"].max()), 1),
+        clips_per_s=round(float(run["clips_per_s"]), 1),
+        parameters=int(run["parameters"]),
+        trainable_parameters=int(run["trainable_parameters"]),
+        macs_run=cost(config).macs_run,
+        device=_device(config.trainer.accelerator),
+        date=f"{run['started']:%Y-%m-%d}",
+        commit=str(run["git_commit"]),
+    )
+
+
+def read(path: Path) -> dict[str, Row]:
+    """The rows that are there, by experiment; none where there is no file."""
+    if not path.is_file():
+        return {}
+    kinds = list(Row.__annotations__.values())
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    rows = [Row(*(kind(line[name]) for name, kind in zip(Row._fields, kinds, strict=True))) for line in lines]
+    return {row.experiment: row for row in rows}
+
+
+def write(rows: Iterable[Row], table: Path, document: Path) -> None:
+    """Writes the rows as CSV and puts them as Markdown between the document's two markers.
+
+    Raises:
+        ValueError: where the document lacks the markers.
+    """
+    rows = sorted(rows, key=_place)
+    text = document.read_text(encoding="utf-8")
+    parts = re.split(f"({re.escape(BEGIN)}|{re.escape(END)})", text)
+    if parts[1::2] != [BEGIN, END]:
+        raise ValueError(f"{document} holds the markers {parts[1::2]}, expected {BEGIN}, then {END}")
+    part = table.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Row._fields)
+        writer.writerows(rows)
+    os.replace(part, table)
+    document.write_text(f"{parts[0]}{BEGIN}\n\n{markdown(rows)}\n\n{END}{parts[4]}", encoding="utf-8")
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The table for people."""
+    head = "experiment | test top-1 | M parameters | M train | GMACs a view | training | clips/s | on | date | commit"
+    lines = [f"| {head} |", "|---|--:|--:|--:|--:|--:|--:|---|---|---|"]
+    for row in sorted(rows, key=_place):
+        millions = [f"{count / 1e6:.3f}" for count in (row.parameters, row.trainable_parameters)]
+        cells = [f"`{row.experiment}`", f"{row.test_top1:.1%}", *millions, f"{row.macs_run / 1e9:.4f}"]
+        minutes, seconds = divmod(round(row.seconds), 60)
+        cells += [f"{minutes}:{seconds:02d} min", f"{row.clips_per_s:.0f}", row.device, row.date, _short(row.commit)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _place(row: Row) -> int:
+    return EXPERIMENTS.index(row.experiment)
+
+
+def _short(commit: str) -> str:
+    return commit[:8] + "+" * commit.endswith("+")
+
+
+def _device(accelerator: str) -> str:
+    """The device, and of a CPU the threads that a run of this process has."""
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}" if accelerator == "cpu" else torch.cuda.get_device_name()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--only", nargs="+", choices=EXPERIMENTS, default=EXPERIMENTS, metavar="NAME", help="%(choices)s"
+    )
+    parser.add_argument("--again", action="store_true", help="train what is in the table already, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    entry.set_up()
+    main()
