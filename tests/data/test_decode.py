@@ -98,6 +98,13 @@ def reads_like_sequential_decoding(path: Path) -> np.ndarray:
         last = len(expected) - 1
         np.testing.assert_array_equal(video.read([last, 0, last]), expected[[last, 0, last]])
         np.testing.assert_array_equal(video.read(range(len(expected))), expected)
+        for wanted in (range(len(expected)), sorted({last, 5, 6, 0, last // 2}), [last]):
+            indices, frames = zip(*video.stream(wanted), strict=True)
+            assert list(indices) == list(wanted)
+            np.testing.assert_array_equal(frames, expected[list(wanted)])
+        assert len(video.times) == len(expected)
+        assert video.times[0] == 0
+        assert (np.diff(video.times) > 0).all()
     return expected
 
 
@@ -118,6 +125,37 @@ def test_an_edit_list_hides_frames(tmp_path: Path) -> None:
     with VideoReader(str(CUT["by an edit list"](tmp_path))) as video:
         assert video.num_frames == LENGTH - 7
         assert frame_number(video.read([0])[0]) == 7
+
+
+@pytest.mark.parametrize("kind", WHOLE.keys() - {"variable rate", "raw stream"})
+def test_frames_are_shown_when_the_file_says(kind: str, tmp_path: Path) -> None:
+    with VideoReader(str(WHOLE[kind](tmp_path))) as video:
+        np.testing.assert_allclose(video.times, np.arange(LENGTH) / 30, atol=0.001)  # WebM counts milliseconds
+
+
+def test_times_of_a_variable_rate_are_the_frames_own(tmp_path: Path) -> None:
+    times = [0, 40, 1000, 1033, 5000]
+    path = write_video(tmp_path / "video.mkv", numbered_frames(5), times=[500 + time for time in times])
+    with VideoReader(str(path)) as video:
+        np.testing.assert_allclose(video.times, np.array(times) / 1000, atol=1e-9)
+
+
+def test_times_after_an_edit_list_start_where_the_frames_do(tmp_path: Path) -> None:
+    with VideoReader(str(CUT["by an edit list"](tmp_path))) as video:
+        np.testing.assert_allclose(video.times, np.arange(LENGTH - 7) / 30, atol=0.001)
+
+
+def test_a_stream_gives_the_frames_before_a_lost_one_and_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = VideoReader._decode
+    with VideoReader(str(h264(tmp_path, bf="0"))) as video:
+        lost = video._packets[15].pts
+        monkeypatch.setattr(VideoReader, "_decode", lambda *a: (f for f in whole(*a) if f.pts != lost))
+        seen: list[int] = []
+        with pytest.raises(DecodeError, match=r"frames \[15\] of 40 do not come out of the decoder"):
+            seen.extend(index for index, _ in video.stream(range(12, 30)))
+    assert seen == [12, 13, 14]
 
 
 # The display matrix (a, b, c, d) sends (x, y) to (ax + cy, bx + dy), y pointing down: (0, 1, -1, 0) is clockwise.

@@ -47,6 +47,14 @@ def test_only_the_frames_of_the_span_are_seen(kind: str, tmp_path: Path) -> None
     assert shown(Video(str(path), 0, 6, 99)) == [6, 7, 8]  # annotations may overstate the end
     with open_video(Video(str(path), 0, 3, 7)) as reader, pytest.raises(ValueError, match=r"frames \[4\] asked for"):
         reader.read([4])
+    with open_video(Video(str(path), 0, 3, 7)) as reader:
+        assert [(i, frame_number(frame)) for i, frame in reader.stream([3, 0, 3])] == [(0, 3), (3, 6)]
+        with pytest.raises(ValueError, match=r"frames \[4\] asked for"):
+            list(reader.stream([4]))
+        if kind == "folder":
+            assert reader.times is None
+        else:
+            np.testing.assert_allclose(reader.times, [0, 1 / 30, 2 / 30, 3 / 30], atol=1e-6)
     with pytest.raises(DecodeError, match=r"has 9 frames, none of 9 to 12"), open_video(Video(str(path), 0, 9, 12)):
         pass
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from video_adapters.data.annotations import Video, Videos
+from video_adapters.data.annotations import Videos
 from video_adapters.data.decode import DecodeError
-from video_adapters.data.reader import open_video
+from video_adapters.data.reader import Span, open_video
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import Key
 from video_adapters.data.transform import TestTransform, TrainTransform
@@ -111,20 +111,26 @@ class TestClips(Dataset[Sample]):
         video = self.videos[key.video]
         broken: tuple[str, ...] = ()
         try:
-            views = self._views(video)
+            with open_video(video) as span:
+                views = read_views(span, self.sampling, self.transform, self.num_clips)
         except DecodeError as error:
             views, broken = self._blank(), (str(error),)
         return Sample(views, video.label, key.weight, key.video, broken, readable=not broken)
 
-    def _views(self, video: Video) -> Tensor:
-        with open_video(video) as reader:
-            clips = self.sampling.test(reader.num_frames, self.num_clips)
-            frames = reader.read([i for clip in clips for i in clip])
-        return torch.cat([self.transform(clip) for clip in np.split(frames, self.num_clips)])
-
     def _blank(self) -> Tensor:
         views = self.num_clips * self.transform.crops
         return _blank(views, self.sampling.num_frames, self.transform.image_size)
+
+
+def read_views(span: Span, sampling: Sampling, transform: TestTransform, num_clips: int) -> Tensor:
+    """The fixed views of an open video, clip by clip, decoded together: (V, T, 3, S, S) uint8.
+
+    Raises:
+        DecodeError: one of their frames cannot be had.
+    """
+    clips = sampling.test(span.num_frames, num_clips)
+    frames = span.read([i for clip in clips for i in clip])
+    return torch.cat([transform(clip) for clip in np.split(frames, num_clips)])
 
 
 def _blank(views: int, num_frames: int, image_size: int) -> Tensor:

@@ -2,12 +2,14 @@
 
 What the container says about its length (frame count, duration, average rate) is never used: it is wrong for cut
 files, for variable frame rates and for half of what is found in the wild. The packets themselves are the frame table.
+(Where their time stamps say nothing, as in AVI, the stated rate tells when frames are shown, but never which they are.)
 """
 
 import os
 from bisect import bisect_right
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from types import TracebackType
 
 import av
@@ -57,7 +59,10 @@ class VideoReader:
             self._context = self._stream.codec_context
             self._packets = [packet for packet in container.demux(self._stream) if packet.size]
             self._shown = _display_order(self._packets, self._context.name, container.format.name)
-            self.num_frames = len(self._shown) if self._shown is not None else self._count()
+            self._stamps = (
+                self._decoded_stamps() if self._shown is None else [self._packets[i].pts for i in self._shown]
+            )
+            self.num_frames = len(self._stamps)
             if not self.num_frames:
                 raise DecodeError(path, "holds no frame")
             self.quality: tuple[str, ...] = _cut_short(container, self._stream, self._packets)
@@ -72,6 +77,23 @@ class VideoReader:
     ) -> None:
         self._stack.close()
 
+    @cached_property
+    def times(self) -> np.ndarray:
+        """When each frame is shown: (num_frames,) float64, seconds since the first one, rising.
+
+        Raises:
+            DecodeError: there are neither time stamps that rise nor a frame rate.
+        """
+        if None not in self._stamps:
+            ticks = np.array(self._stamps, np.int64)
+            if (np.diff(ticks) > 0).all():
+                base = self._stream.time_base
+                return (ticks - ticks[0]) * base.numerator / base.denominator
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        if not rate:
+            raise DecodeError(self.path, "says neither when its frames are shown nor how many a second")
+        return np.arange(self.num_frames) / float(rate)
+
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """The frames at `indices`, in that order, upright -> (len(indices), H, W, 3) RGB.
 
@@ -79,29 +101,62 @@ class VideoReader:
             DecodeError: one of the frames cannot be had.
             ValueError: an index is not in [0, num_frames).
         """
-        wanted = sorted(set(indices))
-        if not wanted or wanted[0] < 0 or wanted[-1] >= self.num_frames:
-            raise ValueError(f"{self.path}: frames {wanted} asked for, there are 0 to {self.num_frames - 1}")
+        wanted = self._rising(indices)
         with _as_decode_error(self.path):
-            frames = self._in_output_order(wanted) if self._shown is None else self._by_time(wanted, self._shown)
+            frames = dict(self._in_output_order(wanted)) if self._shown is None else self._by_time(wanted, self._shown)
             if lost := [index for index in wanted if index not in frames]:
-                raise DecodeError(self.path, f"frames {lost} of {self.num_frames} do not come out of the decoder")
+                raise self._lost(lost)
             if len(sizes := {frame.shape[:2] for frame in frames.values()}) > 1:
                 raise DecodeError(self.path, f"the frame size changes on the way: {sorted(sizes)}")
             return np.stack([frames[index] for index in indices])
 
-    def _count(self) -> int:
-        return sum(1 for _ in self._decode(0, len(self._packets)))
+    def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
 
-    def _in_output_order(self, wanted: Sequence[int]) -> dict[int, np.ndarray]:
+        Yields: index and upright picture, (H, W, 3) RGB, the same as from `read`.
+
+        Raises:
+            DecodeError: one of the frames cannot be had, or has another size than the first.
+            ValueError: an index is not in [0, num_frames).
+        """
+        wanted = self._rising(indices)
+        due = iter(wanted)
+        size: tuple[int, ...] | None = None
+        with _as_decode_error(self.path):
+            pictures = self._in_output_order(wanted) if self._shown is None else self._one_by_one(wanted, self._shown)
+            for index, picture in pictures:
+                if index != (expected := next(due)):
+                    raise self._lost([expected])
+                if picture.shape != (size := size or picture.shape):
+                    raise DecodeError(
+                        self.path, f"the frame size changes on the way: {sorted([size[:2], picture.shape[:2]])}"
+                    )
+                yield index, picture
+            if lost := list(due):
+                raise self._lost(lost)
+
+    def _rising(self, indices: Iterable[int]) -> list[int]:
+        """The indices, each once, in order."""
+        wanted = sorted(set(indices))
+        if not wanted or wanted[0] < 0 or wanted[-1] >= self.num_frames:
+            raise ValueError(f"{self.path}: frames {wanted} asked for, there are 0 to {self.num_frames - 1}")
+        return wanted
+
+    def _lost(self, indices: Sequence[int]) -> DecodeError:
+        return DecodeError(self.path, f"frames {list(indices)} of {self.num_frames} do not come out of the decoder")
+
+    def _decoded_stamps(self) -> list[int | None]:
+        """The time stamp of each frame that comes out when all is decoded."""
+        return [frame.pts for frame in self._decode(0, len(self._packets))]
+
+    def _in_output_order(self, wanted: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Frames by their place in the output; for files whose time stamps say nothing."""
-        frames = {}
+        due = set(wanted)
         for index, frame in enumerate(self._decode(0, len(self._packets))):
-            if index in wanted:
-                frames[index] = self._picture(frame, index)
+            if index in due:
+                yield index, self._picture(frame, index)
             if index == wanted[-1]:
                 break
-        return frames
 
     def _by_time(self, wanted: Sequence[int], shown: Sequence[int]) -> dict[int, np.ndarray]:
         """Frames by their time stamps: group by group, and if one stays out, once more from end to end."""
@@ -109,12 +164,28 @@ class VideoReader:
         positions = {shown[index]: index for index in wanted}
         try:
             for start, group in self._groups(sorted(positions)):
-                frames |= self._pick(start, group[-1] + 1, {position: positions[position] for position in group})
+                frames |= dict(self._pick(start, group[-1] + 1, {position: positions[position] for position in group}))
         except _BROKEN:
             pass  # what is not found by now is looked for below, where an error counts
         if rest := {position: index for position, index in positions.items() if index not in frames}:
-            frames |= self._pick(0, len(self._packets), rest, skip=False)
+            frames |= dict(self._pick(0, len(self._packets), rest, skip=False))
         return frames
+
+    def _one_by_one(self, wanted: Sequence[int], shown: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Frames by their time stamps, rising; from where one stays out, the group once more from the file's start."""
+        positions = {shown[index]: index for index in wanted}
+        for start, group in self._groups(sorted(positions)):
+            due = sorted(positions[position] for position in group)
+            try:
+                for index, picture in self._pick(start, group[-1] + 1, {shown[index]: index for index in due}):
+                    if index != due[0]:
+                        break
+                    del due[0]
+                    yield index, picture
+            except _BROKEN:
+                pass  # as in `_by_time`
+            if due:
+                yield from self._pick(0, len(self._packets), {shown[index]: index for index in due}, skip=False)
 
     def _groups(self, positions: Sequence[int]) -> list[tuple[int, list[int]]]:
         """Wanted packets by the packet where decoding has to start for them."""
@@ -133,17 +204,17 @@ class VideoReader:
             return _is_idr(bytes(packet), self._context.extradata or b"")
         return self._context.name in _KEY_IS_RANDOM_ACCESS
 
-    def _pick(self, start: int, stop: int, wanted: Mapping[int, int], skip: bool = True) -> dict[int, np.ndarray]:
+    def _pick(
+        self, start: int, stop: int, wanted: Mapping[int, int], skip: bool = True
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Decodes packets [start, stop) until the frames of `wanted`, {packet: index}, are there."""
         due = {self._packets[position].pts: index for position, index in wanted.items()}
-        frames: dict[int, np.ndarray] = {}
         for frame in self._decode(start, stop, wanted if skip and self._context.name in _SKIPS_EXACTLY else None):
             if frame.pts in due:
                 index = due.pop(frame.pts)
-                frames[index] = self._picture(frame, index)
+                yield index, self._picture(frame, index)
             if not due:
                 break
-        return frames
 
     def _decode(self, start: int, stop: int, needed: Container[int] | None = None) -> Iterator[av.VideoFrame]:
         """What comes out of packets [start, stop); with `needed`, frames that no other needs may be left out."""

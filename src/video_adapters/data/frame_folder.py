@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -22,12 +22,14 @@ class FrameFolder:
     Attributes:
         num_frames: number of images.
         quality: always empty; an image is whole or unreadable.
+        times: None: images do not say when they are shown.
 
     Raises:
         DecodeError: the folder holds no numbered image, or a number is missing between two others.
     """
 
     quality: tuple[str, ...] = ()
+    times: None = None
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -54,13 +56,27 @@ class FrameFolder:
             DecodeError: an image cannot be read, or has another size than the others.
             ValueError: an index is not in [0, num_frames).
         """
+        frames = dict(self.stream(indices))
+        return np.stack([frames[index] for index in indices])
+
+    def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
+
+        Raises:
+            DecodeError: an image cannot be read, or has another size than the first.
+            ValueError: an index is not in [0, num_frames).
+        """
         wanted = sorted(set(indices))
         if not wanted or wanted[0] < 0 or wanted[-1] >= self.num_frames:
             raise ValueError(f"{self.path}: frames {wanted} asked for, there are 0 to {self.num_frames - 1}")
-        frames = {index: self._picture(self._files[index]) for index in wanted}
-        if len(sizes := {frame.shape[:2] for frame in frames.values()}) > 1:
-            raise DecodeError(self.path, f"the frame size changes on the way: {sorted(sizes)}")
-        return np.stack([frames[index] for index in indices])
+        size: tuple[int, ...] | None = None
+        for index in wanted:
+            picture = self._picture(self._files[index])
+            if picture.shape != (size := size or picture.shape):
+                raise DecodeError(
+                    self.path, f"the frame size changes on the way: {sorted([size[:2], picture.shape[:2]])}"
+                )
+            yield index, picture
 
     def _by_number(self, images: Sequence[str]) -> list[str]:
         numbered = {}

@@ -1,7 +1,7 @@
 """A video of an annotation file, whatever it is stored as: the frames that belong to it, counted from 0."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -36,6 +36,16 @@ class Span:
         """What is odd about the video; complete after `read`."""
         return self._source.quality
 
+    @property
+    def times(self) -> np.ndarray | None:
+        """When each frame is shown, in seconds since the first one of the span, (num_frames,); None for images.
+
+        Raises:
+            DecodeError: the file does not say.
+        """
+        times = self._source.times
+        return None if times is None else times[self._start :][: self.num_frames] - times[self._start]
+
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """The frames at `indices`, counted from the start of the span -> (len(indices), H, W, 3) RGB.
 
@@ -43,9 +53,23 @@ class Span:
             DecodeError: one of the frames cannot be had.
             ValueError: an index is not in [0, num_frames).
         """
+        return self._source.read(self._in_source(indices))
+
+    def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
+
+        Raises:
+            DecodeError: one of the frames cannot be had, or has another size than the first.
+            ValueError: an index is not in [0, num_frames).
+        """
+        for index, picture in self._source.stream(self._in_source(indices)):
+            yield index - self._start, picture
+
+    def _in_source(self, indices: Iterable[int]) -> list[int]:
+        indices = list(indices)
         if outside := [index for index in indices if not 0 <= index < self.num_frames]:
             raise ValueError(f"{self._source.path}: frames {outside} asked for, there are 0 to {self.num_frames - 1}")
-        return self._source.read([self._start + index for index in indices])
+        return [self._start + index for index in indices]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The whole network: clips to class scores."""
 
+import torch
 from torch import Tensor, nn
 
 from video_adapters.model.backbone import Backbone
@@ -20,3 +21,13 @@ class VideoClassifier(nn.Module):
     def trainable(self) -> dict[str, nn.Parameter]:
         """What training changes, by name."""
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+
+def mean_probabilities(classifier: nn.Module, clips: Tensor, at_once: int | None = None) -> Tensor:
+    """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes) float32.
+
+    So many views go through the network `at_once`; None: all.
+    """
+    views = clips.flatten(0, 1)
+    logits = torch.cat([classifier(part).float() for part in views.split(at_once or len(views))])
+    return logits.softmax(-1).unflatten(0, clips.shape[:2]).mean(1)

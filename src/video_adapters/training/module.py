@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from video_adapters.data.dataset import Batch
-from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.classifier import VideoClassifier, mean_probabilities
 from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine
@@ -94,9 +94,7 @@ class ActionModule(L.LightningModule):
 
     def probabilities(self, clips: Tensor) -> Tensor:
         """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
-        views = clips.flatten(0, 1)
-        logits = torch.cat([self.classifier(part).float() for part in views.split(self.most_views or len(views))])
-        return logits.softmax(-1).unflatten(0, clips.shape[:2]).mean(1)
+        return mean_probabilities(self.classifier, clips, self.most_views)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)
