@@ -40,8 +40,9 @@ def test_every_operation_gives_what_torchvision_gives(name: str, magnitude: int)
     assert ours.magnitude(magnitude / 30, 40, 56) == pytest.approx(expected, rel=1e-5)
     assert ours.signed == signed
     for sign in (1, -1) if signed else (1,):
+        changed = ours.apply(clip.permute(0, 2, 3, 1).contiguous().numpy(), sign * expected)
         torch.testing.assert_close(
-            ours.apply(clip, sign * expected),
+            torch.from_numpy(changed).permute(0, 3, 1, 2),
             theirs._apply_image_or_video_transform(clip, name, sign * expected, "nearest", {Tensor: None}),
             rtol=0,
             atol=0,
@@ -65,8 +66,8 @@ def test_rand_augment_follows_its_generator() -> None:
 def test_rand_augment_draws_every_operation_and_both_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[str, float]] = []
 
-    def record(name: str) -> Callable[[Tensor, float], Tensor]:
-        return lambda clip, magnitude: drawn.append((name, magnitude)) or clip
+    def record(name: str) -> Callable[[np.ndarray, float], np.ndarray]:
+        return lambda frames, magnitude: drawn.append((name, magnitude)) or frames
 
     for name, operation in list(OPERATIONS.items()):
         monkeypatch.setitem(OPERATIONS, name, operation._replace(apply=record(name)))

@@ -8,7 +8,20 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as F
+
+from video_adapters.data.operations import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_saturation,
+    adjust_sharpness,
+    autocontrast,
+    equalize,
+    posterize,
+    rotate,
+    shear,
+    solarize,
+    translate,
+)
 
 _ERASE_TRIALS = 10
 _ERASE_AREA = (0.02, 1 / 3)  # share of the frame (Zhong et al. 2020, and the official configs)
@@ -20,7 +33,7 @@ _IMAGENET_STD = np.array([58.395, 57.12, 57.375], np.float32)
 class Operation(NamedTuple):
     """One of RandAugment's operations."""
 
-    apply: Callable[[Tensor, float], Tensor]
+    apply: Callable[[np.ndarray, float], np.ndarray]  # of frames (T, H, W, 3) and a magnitude
     magnitude: Callable[[float, int, int], float]  # of strength in [0, 1], height, width
     signed: bool  # the magnitude is negated half of the time
 
@@ -49,14 +62,15 @@ class RandAugment:
 
     def __call__(self, clip: Tensor, generator: np.random.Generator) -> Tensor:
         """(T, 3, H, W) -> (T, 3, H, W)."""
+        frames = _frames(clip)
         strength = self.magnitude / (self.num_magnitude_bins - 1)
         for draw in generator.integers(len(OPERATIONS), size=self.num_ops):
             operation = list(OPERATIONS.values())[draw]
             magnitude = operation.magnitude(strength, *clip.shape[-2:])
             if operation.signed and generator.random() < 0.5:
                 magnitude = -magnitude
-            clip = operation.apply(clip, magnitude)
-        return clip
+            frames = operation.apply(frames, magnitude)
+        return _clip(frames)
 
 
 def jitter_colors(clip: Tensor, strength: float, generator: np.random.Generator) -> Tensor:
@@ -65,10 +79,11 @@ def jitter_colors(clip: Tensor, strength: float, generator: np.random.Generator)
     AIM's recipe for ViT-L on K400 names a colour jitter. Strength 0.4 of each and no hue is what image transformers
     are commonly trained with (Touvron et al. 2021, DeiT, table 9), and our choice.
     """
+    frames = _frames(clip)
     for draw in generator.permutation(3):
-        adjust = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation)[draw]
-        clip = adjust(clip, generator.uniform(1 - strength, 1 + strength))
-    return clip
+        adjust = (adjust_brightness, adjust_contrast, adjust_saturation)[draw]
+        frames = adjust(frames, generator.uniform(1 - strength, 1 + strength))
+    return _clip(frames)
 
 
 def erase_box(clip: Tensor, generator: np.random.Generator) -> Tensor:
@@ -98,11 +113,14 @@ def _box(height: int, width: int, generator: np.random.Generator) -> tuple[int, 
     return None
 
 
-def _warp(clip: Tensor, shift: tuple[int, int] = (0, 0), shear: tuple[float, float] = (0.0, 0.0)) -> Tensor:
-    """Shifts by (x, y) pixels, or shears by (x, y) pixels per pixel about the top left corner."""
-    degrees = [math.degrees(math.atan(share)) for share in shear]
-    center = [0.0, 0.0] if any(shear) else None
-    return F.affine(clip, angle=0.0, translate=list(shift), scale=1.0, shear=degrees, center=center)
+def _frames(clip: Tensor) -> np.ndarray:
+    """(T, 3, H, W) -> (T, H, W, 3) without gaps; the memory is shared if the clip is channels-last."""
+    return clip.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _clip(frames: np.ndarray) -> Tensor:
+    """(T, H, W, 3) -> (T, 3, H, W), the memory shared."""
+    return torch.from_numpy(frames).permute(0, 3, 1, 2)
 
 
 def _to(most: float) -> Callable[[float, int, int], float]:
@@ -115,22 +133,22 @@ def _nothing(strength: float, height: int, width: int) -> float:
 
 # What torchvision's v2.RandAugment draws from, by its names.
 OPERATIONS: dict[str, Operation] = {
-    "Identity": Operation(lambda clip, m: clip, _nothing, False),
-    "ShearX": Operation(lambda clip, m: _warp(clip, shear=(m, 0.0)), _to(0.3), True),
-    "ShearY": Operation(lambda clip, m: _warp(clip, shear=(0.0, m)), _to(0.3), True),
+    "Identity": Operation(lambda frames, m: frames, _nothing, False),
+    "ShearX": Operation(lambda frames, m: shear(frames, x=m), _to(0.3), True),
+    "ShearY": Operation(lambda frames, m: shear(frames, y=m), _to(0.3), True),
     "TranslateX": Operation(
-        lambda clip, m: _warp(clip, shift=(int(m), 0)), lambda s, height, width: 150 / 331 * width * s, True
+        lambda frames, m: translate(frames, x=int(m)), lambda s, height, width: 150 / 331 * width * s, True
     ),
     "TranslateY": Operation(
-        lambda clip, m: _warp(clip, shift=(0, int(m))), lambda s, height, width: 150 / 331 * height * s, True
+        lambda frames, m: translate(frames, y=int(m)), lambda s, height, width: 150 / 331 * height * s, True
     ),
-    "Rotate": Operation(lambda clip, m: F.rotate(clip, m), _to(30.0), True),
-    "Brightness": Operation(lambda clip, m: F.adjust_brightness(clip, 1 + m), _to(0.9), True),
-    "Color": Operation(lambda clip, m: F.adjust_saturation(clip, 1 + m), _to(0.9), True),
-    "Contrast": Operation(lambda clip, m: F.adjust_contrast(clip, 1 + m), _to(0.9), True),
-    "Sharpness": Operation(lambda clip, m: F.adjust_sharpness(clip, 1 + m), _to(0.9), True),
-    "Posterize": Operation(lambda clip, m: F.posterize(clip, int(m)), lambda s, height, width: round(8 - 4 * s), False),
-    "Solarize": Operation(lambda clip, m: F.solarize(clip, 255 * m), lambda s, height, width: 1 - s, False),
-    "AutoContrast": Operation(lambda clip, m: F.autocontrast(clip), _nothing, False),
-    "Equalize": Operation(lambda clip, m: F.equalize(clip), _nothing, False),
+    "Rotate": Operation(rotate, _to(30.0), True),
+    "Brightness": Operation(lambda frames, m: adjust_brightness(frames, 1 + m), _to(0.9), True),
+    "Color": Operation(lambda frames, m: adjust_saturation(frames, 1 + m), _to(0.9), True),
+    "Contrast": Operation(lambda frames, m: adjust_contrast(frames, 1 + m), _to(0.9), True),
+    "Sharpness": Operation(lambda frames, m: adjust_sharpness(frames, 1 + m), _to(0.9), True),
+    "Posterize": Operation(lambda frames, m: posterize(frames, int(m)), lambda s, h, w: round(8 - 4 * s), False),
+    "Solarize": Operation(lambda frames, m: solarize(frames, 255 * m), lambda s, height, width: 1 - s, False),
+    "AutoContrast": Operation(lambda frames, m: autocontrast(frames), _nothing, False),
+    "Equalize": Operation(lambda frames, m: equalize(frames), _nothing, False),
 }

@@ -1,0 +1,176 @@
+"""RandAugment's operations on a whole clip, (T, H, W, 3) uint8 -> the same, as torchvision's give on (T, 3, H, W).
+
+torchvision goes through float32 copies of the clip. Here what maps a value to a value is a table of 256 entries, and
+what moves pixels is one list of where each byte comes from: a quarter of the time (benchmarks/input.py). Everything
+torchvision measures in each frame is measured in each frame. No operation writes into the frames handed in.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+_GREY = np.array([[0.2989], [0.587], [0.114]], np.float32).repeat(3, 1)  # torchvision's weights of red, green, blue
+_KERNEL_SUM = 13  # of Pillow's SMOOTH filter: 3 x 3 ones, 5 in the middle
+_MAPS = 16  # RandAugment has 5 warps, each with 2 signs; a map of 224 x 224 pixels takes 0.75 MB
+
+
+def adjust_brightness(frames: np.ndarray, factor: float) -> np.ndarray:
+    """Multiplies by `factor`."""
+    return _look_up(frames, F.adjust_brightness(_values(), factor))
+
+
+def adjust_contrast(frames: np.ndarray, factor: float) -> np.ndarray:
+    """Multiplies by `factor` the distance to each frame's mean grey."""
+    means = torch.stack([_grey(_floats(frame.reshape(-1, 3)), channels=1).mean() for frame in frames])
+    tables = _values().mul(factor).add(means.view(-1, 1, 1, 1), alpha=1 - factor)
+    return _look_up(frames, tables.clamp(0, 255).to(torch.uint8))
+
+
+def adjust_saturation(frames: np.ndarray, factor: float) -> np.ndarray:
+    """Multiplies by `factor` the distance to each pixel's grey."""
+    changed = np.empty_like(frames)
+    for frame, out in zip(frames, changed, strict=True):
+        pixels = _floats(frame.reshape(-1, 3))
+        grey = _grey(pixels, channels=3)
+        _store(pixels.mul_(factor).add_(grey, alpha=1 - factor), out.reshape(-1, 3))
+    return changed
+
+
+def adjust_sharpness(frames: np.ndarray, factor: float) -> np.ndarray:
+    """Multiplies by `factor` the distance to the smoothed frame; its outermost pixels stay."""
+    changed = frames.copy()
+    if min(frames.shape[1:3]) <= 2:
+        return changed
+    for frame, out in zip(frames, changed, strict=True):
+        inner = _floats(frame[1:-1, 1:-1])
+        _store(inner.add_(_smoothed(frame).sub_(inner), alpha=1 - factor), out[1:-1, 1:-1])
+    return changed
+
+
+def posterize(frames: np.ndarray, bits: int) -> np.ndarray:
+    """Keeps the highest `bits` bits."""
+    return _look_up(frames, F.posterize(_values(), bits))
+
+
+def solarize(frames: np.ndarray, threshold: float) -> np.ndarray:
+    """Inverts values from `threshold` on."""
+    return _look_up(frames, F.solarize(_values(), threshold))
+
+
+def autocontrast(frames: np.ndarray) -> np.ndarray:
+    """Stretches each channel of each frame to 0 to 255."""
+    num_frames, height, width, _ = frames.shape
+    rows = frames.reshape(num_frames, height, width * 3)  # long rows first: the innermost axis of 3 would be slow
+    low, high = (rows.min(1).reshape(-1, width, 3).min(1), rows.max(1).reshape(-1, width, 3).max(1))
+    present = _values().clamp(*(torch.from_numpy(bound).view(-1, 3, 1, 1) for bound in (low, high)))
+    return _look_up(frames, F.autocontrast(present))
+
+
+def equalize(frames: np.ndarray) -> np.ndarray:
+    """Levels the histogram of each channel of each frame, by Pillow's rule."""
+    counts = np.array([Image.fromarray(frame).histogram() for frame in frames]).reshape(-1, 3, 256)
+    highest = 255 - (counts[..., ::-1] > 0).argmax(-1)[..., None]  # the highest value there is
+    step = (counts.sum(-1, keepdims=True) - np.take_along_axis(counts, highest, -1)) // 255
+    below = counts.cumsum(-1) - counts  # pixels darker than the value
+    tables = np.where(step > 0, ((below + step // 2) // np.maximum(step, 1)).clip(0, 255), np.arange(256))
+    return _look_up(frames, torch.from_numpy(tables.astype(np.uint8))[:, :, None])
+
+
+def rotate(frames: np.ndarray, degrees: float) -> np.ndarray:
+    """Turns anticlockwise about the centre."""
+    return _warp(frames, degrees=degrees)
+
+
+def shear(frames: np.ndarray, x: float = 0.0, y: float = 0.0) -> np.ndarray:
+    """Shifts rows by `x` pixels for each row down, columns by `y` for each column to the right."""
+    return _warp(frames, shear=(x, y))
+
+
+def translate(frames: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
+    """Shifts right by `x` and down by `y` pixels."""
+    return _warp(frames, shift=(x, y))
+
+
+def _values() -> Tensor:
+    """All values as an image -> (1, 1, 256) uint8. What an operation makes of it is the operation's table."""
+    return torch.arange(256, dtype=torch.uint8).view(1, 1, 256)
+
+
+def _look_up(frames: np.ndarray, tables: Tensor) -> np.ndarray:
+    """Replaces each value by its entry in a table; tables (1 or T, 1 or 3, 1, 256) uint8, by frame and channel."""
+    num_frames, height, width, _ = frames.shape
+    tables = tables.expand(num_frames, *tables.shape[-3:]).flatten(1)
+    channels = tables.shape[1] // 256
+    channel = torch.arange(channels, dtype=torch.int32).mul(256).repeat(width * 3 // channels)
+    pixels = torch.from_numpy(frames).view(num_frames, height, width * 3)
+    changed = torch.empty_like(pixels)
+    for frame, table, out in zip(pixels, tables, changed, strict=True):
+        places = frame.int() if channels == 1 else frame + channel
+        torch.index_select(table, 0, places.view(-1), out=out.view(-1))
+    return changed.numpy().reshape(frames.shape)
+
+
+def _warp(
+    frames: np.ndarray, degrees: float = 0.0, shift: tuple[int, int] = (0, 0), shear: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
+    """Moves pixels; each comes from the nearest place of the frame, or is black."""
+    sources, inside = _sources(frames.shape[1], frames.shape[2], degrees, shift, shear)
+    flat = torch.from_numpy(frames).view(len(frames), -1)
+    moved = torch.empty_like(flat)
+    for frame, out in zip(flat, moved, strict=True):
+        torch.index_select(frame, 0, sources, out=out)
+    return moved.mul_(inside).numpy().reshape(frames.shape)
+
+
+@lru_cache(maxsize=_MAPS)
+def _sources(
+    height: int, width: int, degrees: float, shift: tuple[int, int], shear: tuple[float, float]
+) -> tuple[Tensor, Tensor]:
+    """Where each byte of a warped frame comes from -> (H*W*3,) int32, and (H*W*3,) uint8, 0 where from outside.
+
+    Found by letting torchvision warp the places of the pixels, counted from 1, as if they were a picture.
+    """
+    places = torch.arange(1, height * width + 1, dtype=torch.float32).view(1, height, width)  # exact up to 2^24
+    angles = [math.degrees(math.atan(share)) for share in shear]
+    center = [0.0, 0.0] if any(shear) else None  # the corner, as RandAugment in torchvision
+    # rotate() and affine() differ in what a positive angle is, and in the last digits
+    if degrees:
+        places = F.rotate(places, degrees)
+    else:
+        places = F.affine(places, angle=0.0, translate=list(shift), scale=1.0, shear=angles, center=center)
+    pixels = places.int().reshape(-1, 1)
+    sources = (pixels - 1).clamp(min=0) * 3 + torch.arange(3, dtype=torch.int32)
+    return sources.flatten(), (pixels > 0).to(torch.uint8).expand(-1, 3).flatten()
+
+
+def _floats(pixels: np.ndarray) -> Tensor:
+    """A copy in float32. Sums are torch's, whose rounding torchvision has; casts NumPy's, which are faster."""
+    return torch.from_numpy(pixels.astype(np.float32))
+
+
+def _store(pixels: Tensor, out: np.ndarray) -> None:
+    """Cuts float32 off at 0, 255 and the point, and writes it to `out`; the input is overwritten."""
+    np.copyto(out, pixels.clamp_(0, 255).numpy(), casting="unsafe")
+
+
+def _grey(pixels: Tensor, channels: int) -> Tensor:
+    """(N, 3) -> (N, 1 or 3), whole numbers; the same in all channels, so that they add without broadcasting."""
+    return torch.from_numpy(pixels.numpy() @ _GREY[:, :channels]).floor_()
+
+
+def _smoothed(frame: np.ndarray) -> Tensor:
+    """(H, W, 3) -> (H - 2, W - 2, 3) float32: each pixel's mean with its neighbours, itself counting five times."""
+    wide = frame.astype(np.uint16)
+    rows = wide[:-2] + wide[1:-1]
+    rows += wide[2:]
+    total = rows[:, :-2] + rows[:, 1:-1]
+    total += rows[:, 2:]
+    total += 4 * wide[1:-1, 1:-1]
+    total += _KERNEL_SUM // 2  # to round, not to cut off: 13 is odd, there are no ties
+    total //= _KERNEL_SUM
+    return _floats(total)
