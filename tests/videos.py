@@ -35,9 +35,10 @@ def write_video(
     options: Mapping[str, str] | None = None,
     times: Sequence[int] | None = None,
     pix_fmt: str = "yuv420p",
+    container_options: Mapping[str, str] | None = None,
 ) -> Path:
     """Encodes frames, (T, H, W, 3), at 30 Hz, or at the given times in milliseconds."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", container_options=dict(container_options or {})) as container:
         stream = container.add_stream(codec, rate=30, options=dict(options or {}))
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pix_fmt
         stream.thread_count = 1

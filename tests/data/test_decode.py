@@ -102,6 +102,8 @@ def reads_like_sequential_decoding(path: Path) -> np.ndarray:
             indices, frames = zip(*video.stream(wanted), strict=True)
             assert list(indices) == list(wanted)
             np.testing.assert_array_equal(frames, expected[list(wanted)])
+        for frame, picture in zip(video.frames(), expected, strict=True):
+            np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), picture)
         assert len(video.times) == len(expected)
         assert video.times[0] == 0
         assert (np.diff(video.times) > 0).all()
@@ -211,6 +213,8 @@ def test_a_broken_packet_costs_only_the_frames_that_need_it(tmp_path: Path) -> N
         np.testing.assert_array_equal(video.read([2, 16, 25, 39]), expected[[2, 16, 25, 39]])
         with pytest.raises(DecodeError, match=r"video\.mp4: "):
             video.read([20])
+        with pytest.raises(DecodeError, match=r"video\.mp4: "):
+            list(video.frames())
         np.testing.assert_array_equal(video.read([5]), expected[[5]])
 
 
@@ -224,13 +228,49 @@ def test_a_wrong_start_is_made_good_by_decoding_from_end_to_end(
         np.testing.assert_array_equal(video.read([7, 17, 31]), expected[[7, 17, 31]])
 
 
-def test_half_a_download_is_remarked_on(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "video.mkv", numbered_frames(120), options=GROUPS)
+MP4_INDEX_FIRST = {"movflags": "faststart"}
+WITHOUT_SIZE = {"live": "1"}  # of the segment, and no duration either
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "libx264"), ("v.webm", "libvpx"), ("v.avi", "mpeg4")])
+def test_a_part_of_a_download_is_remarked_on(name: str, codec: str, share: float, tmp_path: Path) -> None:
+    options = MP4_INDEX_FIRST if name == "v.mp4" else None
+    path = write_video(tmp_path / name, numbered_frames(LENGTH), codec, {"b": "1M"}, container_options=options)
     content = path.read_bytes()
+    with VideoReader(str(path)) as video:
+        assert video.quality == ()
+    path.write_bytes(content[: round(share * len(content))])
+    with VideoReader(str(path)) as video:
+        assert video.num_frames < LENGTH or share > 0.9
+        assert video.quality == (
+            f"is cut short: {len(content) - round(share * len(content))} bytes that it speaks of lie past its end",
+        )
+        assert frame_number(video.read([5])[0]) == 5
+
+
+def test_packets_that_are_cut_through_are_remarked_on(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.flv", numbered_frames(LENGTH), "flv1", {"b": "1M"})
+    with VideoReader(str(path)) as video:
+        assert video.quality == ()
+        last = video._packets[-3]
+    path.write_bytes(path.read_bytes()[: last.pos + last.size - 9])
+    with VideoReader(str(path)) as video:
+        assert video.quality == ("cut or damaged packets: 1",)
+
+
+@pytest.mark.parametrize(("remark", "options"), [("s before its stated duration", {}), ("", WITHOUT_SIZE)])
+def test_a_recording_without_a_size_is_judged_by_its_duration(
+    remark: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "v.mkv", numbered_frames(120), options=GROUPS, container_options=options)
+    content = bytearray(path.read_bytes())
+    size = content.index(b"\x18\x53\x80\x67") + 4
+    content[size : size + 8] = b"\x01" + b"\xff" * 7  # Matroska's way to leave the size open
     path.write_bytes(content[: len(content) // 2])
     with VideoReader(str(path)) as video:
         assert 30 < video.num_frames < 90
-        assert video.quality[0].endswith("s before its stated duration")
+        assert [remark in said for said in video.quality] == ([True] if remark else [])
         assert frame_number(video.read([20])[0]) == 20
 
 

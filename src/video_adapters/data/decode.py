@@ -16,6 +16,8 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from video_adapters.data.truncation import cut_short
+
 # A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
 _ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _KEY_IS_RANDOM_ACCESS = {"vp8", "vp9", "mjpeg"}  # elsewhere a key packet may have followers that look behind it
@@ -65,7 +67,7 @@ class VideoReader:
             self.num_frames = len(self._stamps)
             if not self.num_frames:
                 raise DecodeError(path, "holds no frame")
-            self.quality: tuple[str, ...] = _cut_short(container, self._stream, self._packets)
+            self.quality: tuple[str, ...] = cut_short(container, self._stream, self._packets)
             self._stack = stack.pop_all()
         self._reformatter = VideoReformatter()
 
@@ -134,6 +136,25 @@ class VideoReader:
                 yield index, picture
             if lost := list(due):
                 raise self._lost(lost)
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Every frame from start to end as the decoder gives it, neither converted nor turned upright.
+
+        Raises:
+            DecodeError: not all of them come out.
+        """
+        count = 0
+        with _as_decode_error(self.path):
+            for count, frame in enumerate(self._decode(0, len(self._packets)), 1):
+                self._note(frame, count - 1)
+                yield frame
+            if count != self.num_frames:
+                raise DecodeError(self.path, f"{count} of {self.num_frames} frames come out of the decoder")
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of it: h264, vp9, ..."""
+        return str(self._context.name)
 
     def _rising(self, indices: Iterable[int]) -> list[int]:
         """The indices, each once, in order."""
@@ -228,12 +249,16 @@ class VideoReader:
 
     def _picture(self, frame: av.VideoFrame, index: int) -> np.ndarray:
         """A decoded frame -> (H, W, 3), upright."""
-        if frame.is_corrupt:
-            self.quality += (f"corrupt frame {index}",)
+        self._note(frame, index)
         rgb = self._reformatter.reformat(frame, format="rgb24", **_ONE_THREAD)
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
         return np.rot90(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3), round(frame.rotation / 90))
+
+    def _note(self, frame: av.VideoFrame, index: int) -> None:
+        """Damage that the decoder hides."""
+        if frame.is_corrupt:
+            self.quality += (f"corrupt frame {index}",)
 
 
 _BROKEN = (av.error.FFmpegError, OSError, IndexError, ValueError)
@@ -299,14 +324,3 @@ def _nal_kinds(packet: bytes, length_size: int) -> Iterator[int]:
     while 0 <= place < len(packet) - len(_START_CODE):
         yield packet[place + len(_START_CODE)] & 31
         place = packet.find(_START_CODE, place + len(_START_CODE))
-
-
-def _cut_short(
-    container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
-) -> tuple[str, ...]:
-    """A remark where the packets end well before the duration in the header, as in a half-downloaded file."""
-    stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
-    times = [time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None]
-    end = (max(times) - min(0, *times)) * stream.time_base if times else stated
-    missing = float(stated - end)
-    return (f"ends {missing:.1f} s before its stated duration",) if missing > max(1.0, 0.1 * stated) else ()

@@ -1,0 +1,67 @@
+"""Whether a video file ends before it should, as half a download does; decoders say nothing of it.
+
+Formats tell in different ways how long they are: mp4 by an index of its samples, Matroska and AVI by a size in their
+first bytes, most by a duration. What none of these tells (a cut transport stream) nobody can know.
+"""
+
+from collections.abc import Sequence
+
+import av
+
+_HEAD = 4096  # bytes, of which the sizes are among the first hundred
+_EBML, _SEGMENT, _VOID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec"  # element ids of Matroska, RFC 9559
+
+
+def cut_short(
+    container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
+) -> tuple[str, ...]:
+    """Remarks on a file that ends early: bytes that are not there, else packets cut through, else missing seconds."""
+    index = stream.index_entries
+    indexed = index[-1].pos + index[-1].size if len(index) else 0
+    if (lacking := max(indexed, _stated_size(container)) - container.size) > 0:
+        return (f"is cut short: {lacking} bytes that it speaks of lie past its end",)
+    if damaged := sum(packet.is_corrupt for packet in packets):
+        return (f"cut or damaged packets: {damaged}",)
+    return _ends_early(container, stream, packets)
+
+
+def _ends_early(
+    container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
+) -> tuple[str, ...]:
+    """A remark where the packets end well before the duration in the header."""
+    stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
+    times = [time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None]
+    end = (max(times) - min(0, *times)) * stream.time_base if times else stated
+    missing = float(stated - end)
+    return (f"ends {missing:.1f} s before its stated duration",) if missing > max(1.0, 0.1 * stated) else ()
+
+
+def _stated_size(container: av.container.InputContainer) -> int:
+    """How many bytes a Matroska or AVI file says it has; 0 where it does not say."""
+    with open(container.name, "rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"RIFF"):
+        return 8 + int.from_bytes(head[4:8], "little")
+    return _matroska_size(head) if head.startswith(_EBML) else 0
+
+
+def _matroska_size(head: bytes) -> int:
+    place = len(_EBML)
+    size, place = _variable_size(head, place)
+    place += size
+    while head[place : place + 1] == _VOID:
+        size, place = _variable_size(head, place + 1)
+        place += size
+    if head[place : place + len(_SEGMENT)] != _SEGMENT:
+        return 0
+    size, start = _variable_size(head, place + len(_SEGMENT))
+    unknown = size == (1 << 7 * (start - place - len(_SEGMENT))) - 1  # a live recording: all bits are ones
+    return 0 if unknown else start + size
+
+
+def _variable_size(head: bytes, place: int) -> tuple[int, int]:
+    """An EBML size (RFC 8794, section 4), and the place after it: leading zeros say how many bytes it has."""
+    first = head[place] if place < len(head) else 0xFF
+    length = 9 - first.bit_length()
+    value = int.from_bytes(head[place : place + length], "big")
+    return value & (1 << 7 * length) - 1, place + length
