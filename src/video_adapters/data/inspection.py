@@ -1,0 +1,91 @@
+"""What a video is like, by decoding all of it."""
+
+import os
+
+from video_adapters.data.annotations import Video
+from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.frame_folder import FrameFolder
+from video_adapters.data.report import Finding
+
+MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
+
+
+def inspect(video: Video) -> Finding:
+    """Decodes a video from end to end. Its span is broken when it begins past the last frame."""
+    size = size_of(video.path)
+    if not os.path.lexists(video.path):
+        return Finding(path=video.path, status="missing", reason="no such file")
+    try:
+        finding = _folder(video.path) if os.path.isdir(video.path) else _file(video.path)
+        if video.start >= (finding.frames or 0):
+            raise DecodeError(video.path, f"has {finding.frames} frames, its annotation begins at {video.start}")
+    except DecodeError as error:
+        return Finding(path=video.path, status="broken", size=size, reason=error.reason)
+    return finding
+
+
+def size_of(path: str) -> int | None:
+    """What tells that a file has changed: bytes, or entries of a folder; None where there is nothing to be read."""
+    try:
+        return len(os.listdir(path)) if os.path.isdir(path) else os.path.getsize(path)
+    except OSError:
+        return None
+
+
+def _file(path: str) -> Finding:
+    with VideoReader(path) as video:
+        at_first, sizes, rotation = video.quality, set(), 0
+        try:
+            for frame in video.frames():
+                rotation = round(frame.rotation / 90) * 90
+                sizes.add((frame.width, frame.height) if rotation % 180 == 0 else (frame.height, frame.width))
+        except DecodeError as error:
+            raise DecodeError(path, "; ".join([*at_first, error.reason])) from error
+        if len(sizes) > 1:
+            raise DecodeError(path, f"the frame size changes on the way: {sorted(sizes)}")
+        (width, height), seconds = sizes.pop(), _seconds(video)
+        return Finding(
+            path=path,
+            status=_status(at_first, video.quality, rotation),
+            frames=video.num_frames,
+            width=width,
+            height=height,
+            rotation=rotation,
+            fps=video.num_frames / seconds if seconds else None,
+            seconds=seconds,
+            codec=video.codec,
+            size=size_of(path),
+            reason=_reason(video.quality),
+        )
+
+
+def _folder(path: str) -> Finding:
+    with FrameFolder(path) as video:
+        shape = {picture.shape for _, picture in video.stream(range(video.num_frames))}.pop()
+        return Finding(
+            path=path, status="ok", frames=video.num_frames, width=shape[1], height=shape[0], rotation=0,
+            codec="images", size=size_of(path),
+        )  # fmt: skip
+
+
+def _status(at_first: tuple[str, ...], quality: tuple[str, ...], rotation: int) -> str:
+    """The worst that is to be said: what opening the file remarked on is its length, what decoding did is damage."""
+    if at_first:
+        return "truncated"
+    if quality:
+        return "corrupt"
+    return "rotated" if rotation else "ok"
+
+
+def _reason(quality: tuple[str, ...]) -> str:
+    more = len(quality) - MOST_REMARKS
+    return "; ".join([*quality[:MOST_REMARKS], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _seconds(video: VideoReader) -> float | None:
+    """From the first frame to the end of the last, which is taken to last as long as the others do on average."""
+    try:
+        times = video.times
+    except DecodeError:
+        return None
+    return float(times[-1]) * len(times) / (len(times) - 1) if len(times) > 1 else None

@@ -1,0 +1,83 @@
+"""What a full decode said of each video of a data set, in a csv file."""
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TextIO
+
+STATUSES = ("ok", "rotated", "corrupt", "truncated", "broken", "missing")
+UNREADABLE = ("broken", "missing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One video's line."""
+
+    path: str  # relative to the data set's root where it lies below it
+    splits: str = ""  # those that name it, joined by a blank
+    status: str  # one of STATUSES
+    frames: int | None = None  # that come out of the decoder
+    width: int | None = None  # pixels, upright
+    height: int | None = None
+    rotation: int | None = None  # degrees counter-clockwise that make it upright
+    fps: float | None = None  # frames a second, on average
+    seconds: float | None = None
+    codec: str | None = None
+    size: int | None = None  # bytes, or number of entries of a frame folder
+    reason: str = ""  # why it is not ok
+
+
+COLUMNS = tuple(field.name for field in fields(Finding))
+_WHOLE, _REAL = ("frames", "width", "height", "rotation", "size"), ("fps", "seconds")
+
+
+def write_header(file: TextIO) -> None:
+    _writer(file).writerow(COLUMNS)
+
+
+def write(file: TextIO, finding: Finding) -> None:
+    """Adds a line, in one piece."""
+    values = (getattr(finding, name) for name in COLUMNS)
+    _writer(file).writerow(
+        "" if value is None else f"{value:.6g}" if isinstance(value, float) else value for value in values
+    )
+    file.flush()
+
+
+def read(path: str) -> dict[str, Finding]:
+    """The lines of a report by the videos' paths; a last line that was cut off while it was written is left out.
+
+    Raises:
+        ValueError: it is missing or no report.
+    """
+    if not os.path.isfile(path):
+        raise ValueError(f"the report {path} is missing; `python src/prepare.py check` writes one")
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return {finding.path: finding for finding in _findings(path, file)}
+
+
+def in_report(path: str, root: str) -> str:
+    """How a report names a video: relative to the data set's root where it lies below it."""
+    inside = os.path.relpath(os.path.abspath(path), os.path.abspath(root))
+    return path if inside.startswith(os.pardir) else inside
+
+
+def _findings(path: str, file: TextIO) -> Iterator[Finding]:
+    lines = csv.reader(file)
+    header = next(lines, [])
+    if tuple(header) != COLUMNS:
+        raise ValueError(
+            f"{path} is no report of `python src/prepare.py check`: its first line is {','.join(header)[:80]!r}, "
+            f"expected {','.join(COLUMNS)}"
+        )
+    for line in lines:
+        values: dict[str, Any] = dict(zip(COLUMNS, line, strict=False))
+        if len(line) == len(COLUMNS) and values["status"] in STATUSES:
+            values |= {name: int(values[name]) if values[name] else None for name in _WHOLE}
+            values |= {name: float(values[name]) if values[name] else None for name in _REAL}
+            yield Finding(**values)
+
+
+def _writer(file: TextIO) -> Any:
+    return csv.writer(file, lineterminator="\n")
