@@ -11,8 +11,9 @@ MAY_IMPORT = {
     "data": {"data"},
     "model": {"model"},
     "training": {"data", "model", "training"},
+    "recognition": {"data", "model", "training", "recognition"},
     "analysis": {"data", "model", "training", "analysis"},
-    "": {"training"},  # the entry scripts
+    "": {"training", "recognition"},  # the entry scripts
 }
 
 

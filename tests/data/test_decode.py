@@ -160,6 +160,18 @@ def test_a_stream_gives_the_frames_before_a_lost_one_and_names_it(
     assert seen == [12, 13, 14]
 
 
+def test_a_stream_looks_once_more_for_a_frame_that_stays_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = VideoReader._decode
+    path = h264(tmp_path, bf="0")
+    expected = decode_in_sequence(path)
+    with VideoReader(str(path)) as video:
+        lost = video._packets[15].pts
+        monkeypatch.setattr(VideoReader, "_decode", lambda *a: (f for f in whole(*a) if a[3] is None or f.pts != lost))
+        indices, frames = zip(*video.stream(range(12, 30)), strict=True)
+    assert indices == tuple(range(12, 30))
+    np.testing.assert_array_equal(frames, expected[12:30])
+
+
 # The display matrix (a, b, c, d) sends (x, y) to (ax + cy, bx + dy), y pointing down: (0, 1, -1, 0) is clockwise.
 @pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), 1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 3)])
 def test_a_rotated_video_is_read_upright(matrix: tuple[int, ...], turns: int, tmp_path: Path) -> None:

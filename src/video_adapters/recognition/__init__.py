@@ -1,0 +1,6 @@
+"""What a trained checkpoint is for: classes of videos, in Python and by the commands predict.py and export.py."""
+
+from video_adapters.recognition.recognizer import Prediction, Recognizer
+from video_adapters.recognition.timeline import Timeline
+
+__all__ = ["Prediction", "Recognizer", "Timeline"]

@@ -1,0 +1,85 @@
+"""A copy of a video with the recognised class written on it."""
+
+import os
+from collections.abc import Callable, Collection
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from video_adapters.data.annotations import UNLABELLED, Video
+from video_adapters.data.reader import open_video
+from video_adapters.recognition.timeline import FPS, Track, seconds, untracked
+
+CLOCK = Fraction(1, 90_000)  # of the copy's time stamps: MPEG's, which the usual frame rates divide
+LEGIBLE = 240  # pixels: smaller pictures are enlarged, by a whole number, until a line of text can be read
+CRF = "18"  # of x264: hardly to be told from the original
+
+Caption = Callable[[float], tuple[str, float]]
+"""Time in seconds -> class name and its probability."""
+
+
+def write_annotated(video: str, target: Path, caption: Caption, fps: float = FPS, track: Track = untracked) -> None:
+    """Writes an h264 mp4 of all frames of a video, at their own times, with a caption; sound is left out.
+
+    Raises:
+        DecodeError: a frame cannot be had. Nothing is left at `target` then.
+        FileExistsError: `target` exists.
+    """
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        with open_video(Video(video, UNLABELLED)) as span, av.open(str(partial), "w", format="mp4") as container:
+            times, _ = seconds(span, fps)
+            stream = container.add_stream("libx264", rate=30, options={"crf": CRF})
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = CLOCK
+            for index, picture in track(span.stream(range(span.num_frames)), span.num_frames):
+                image = captioned(picture, *caption(float(times[index])))
+                if not index:  # an open encoder takes no size any more
+                    stream.width, stream.height = image.size
+                frame = av.VideoFrame.from_image(image)
+                frame.pts, frame.time_base = round(times[index] / CLOCK), CLOCK
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        os.link(partial, target)  # unlike a renaming, never in place of another file
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image.Image:
+    """A frame, (H, W, 3), enlarged to be legible and even-sided, with a line at its bottom: class, share, and a bar."""
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    factor = max(1, -(-LEGIBLE // min(image.size)))
+    image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    image = image.crop((0, 0, image.width + image.width % 2, image.height + image.height % 2))
+    height = max(20, image.height // 12)
+    top = image.height - height
+    shade = Image.new("RGB", (image.width, height), (20, 20, 20))
+    ImageDraw.Draw(shade).rectangle((0, 0, round(image.width * probability) - 1, height), fill=(30, 100, 60))
+    image.paste(Image.blend(image.crop((0, top, image.width, image.height)), shade, 0.75), (0, top))
+    text = f"{class_name}  {probability:.0%}"
+    font = _fitting(text, image.width - height // 2, round(height * 0.7))
+    ImageDraw.Draw(image).text((height // 4, top + height // 2), text, fill="white", font=font, anchor="lm")
+    return image
+
+
+def free_name(folder: Path, video: str, taken: Collection[Path] = ()) -> Path:
+    """Where the copy of a video goes: `NAME_annotated.mp4`, numbered where that exists already."""
+    stem = Path(os.path.abspath(video)).stem
+    target, number = folder / f"{stem}_annotated.mp4", 1
+    while os.path.lexists(target) or target in taken:
+        number += 1
+        target = folder / f"{stem}_annotated_{number}.mp4"
+    return target
+
+
+def _fitting(text: str, width: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, small enough for a text to fit into a width, but legible."""
+    font = ImageFont.load_default(size)
+    return (
+        font
+        if font.getlength(text) <= width
+        else ImageFont.load_default(max(9, int(size * width / font.getlength(text))))
+    )

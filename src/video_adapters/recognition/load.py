@@ -1,0 +1,77 @@
+"""A checkpoint's network, rebuilt by the config that the checkpoint itself carries."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.training import checkpoint
+from video_adapters.training.build import build_classifier
+from video_adapters.training.entry import PROJECT
+from video_adapters.training.evaluate import with_overrides
+
+VIEWS = PROJECT / "configs" / "views"
+
+
+class Loaded(NamedTuple):
+    """A trained network and what it was trained for."""
+
+    classifier: VideoClassifier  # on the CPU, in evaluation mode
+    cfg: DictConfig  # the checkpoint's, with what was given in place of it
+    class_names: tuple[str, ...]  # by label
+
+
+def load(path: str | Path, weights: str | Path | None = None, views: str | None = None) -> Loaded:
+    """Rebuilds the network of a checkpoint. No data set is looked for.
+
+    Args:
+        path: the checkpoint.
+        weights: where the frozen encoder's file is; None: where the checkpoint remembers it.
+        views: name of a test protocol in `configs/views`; None: the checkpoint's.
+
+    Raises:
+        ValueError: for a missing or foreign checkpoint, one without a head, weights that are not there or not its own.
+    """
+    content = checkpoint.read(path)
+    origin = checkpoint.origin(content)
+    if not origin.class_names:
+        raise ValueError(f"{path} was imported without a head and knows no classes; train.py init_from= starts a run")
+    given = {
+        "model": {"weights": None if weights is None else str(Path(weights).expanduser().absolute())},
+        "data": {"test_views": named_views(views) if views else {}},
+    }
+    cfg = with_overrides(origin.config, OmegaConf.create(given))
+    with torch.random.fork_rng(devices=[]):  # where nothing is pretrained (toy models), the seed makes the encoder
+        torch.manual_seed(cfg.seed)
+        classifier = _built(cfg)
+    own = checkpoint.Origin(origin.config, origin.class_names, classifier.backbone.encoder.fingerprint)
+    checkpoint.load_trained(classifier, own, content)
+    return Loaded(classifier.eval(), cfg, origin.class_names)
+
+
+def _built(cfg: DictConfig) -> VideoClassifier:
+    """The network; where its weights are not found, the error says how to name them here."""
+    try:
+        return build_classifier(cfg)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError):
+            raise ValueError(f"{error.__cause__} Say where they lie now: --weights FILE, or weights=FILE") from error
+        raise
+
+
+def named_views(name: str) -> DictConfig:
+    """A test protocol of `configs/views`: clips, crops and resize.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    file = VIEWS / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in VIEWS.glob("*.yaml")))
+        raise ValueError(f"there are no views '{name}', only: {known}")
+    views = OmegaConf.load(file)
+    assert isinstance(views, DictConfig)
+    return views

@@ -1,0 +1,166 @@
+"""From a checkpoint and a video file to class names with probabilities."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from torch import Tensor, nn
+
+from video_adapters.data.annotations import UNLABELLED, Video
+from video_adapters.data.datamodule import Views
+from video_adapters.data.dataset import read_views
+from video_adapters.data.reader import open_video
+from video_adapters.data.sample import Sampling
+from video_adapters.data.transform import TestTransform
+from video_adapters.model.classifier import mean_probabilities
+from video_adapters.recognition.load import load
+from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
+from video_adapters.training.build import fitting_precision
+
+AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+WEIGHTS = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
+
+
+class Prediction(NamedTuple):
+    """What was recognised in a video."""
+
+    class_names: tuple[str, ...]  # by label
+    probabilities: np.ndarray  # (C,) float32, by label
+    remarks: tuple[str, ...] = ()  # what is odd about the file, such as a missing end
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, likeliest first."""
+        best = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.class_names[label], float(self.probabilities[label])) for label in best]
+
+
+class Recognizer:
+    """A trained network, ready for videos; `Recognizer.from_checkpoint(path)("clip.mp4").top(5)`.
+
+    Args:
+        classifier: (B, T, 3, H, W) uint8 -> logits (B, C).
+        class_names: by label.
+        sampling, views: which frames and crops of a video are looked at.
+        image_size: side of the square frames that the classifier takes, pixels.
+        device: where it runs.
+        precision: as Lightning names them.
+        at_once: most views that go through it together; None: all.
+    """
+
+    def __init__(
+        self,
+        classifier: nn.Module,
+        class_names: Sequence[str],
+        *,
+        sampling: Sampling,
+        views: Views,
+        image_size: int,
+        device: torch.device,
+        precision: str = "32-true",
+        at_once: int | None = None,
+    ) -> None:
+        self.class_names = tuple(class_names)
+        self.sampling = sampling
+        self.views = views
+        self.transform = TestTransform(image_size, resize=views.short_side(image_size), crops=views.crops)
+        self.device = device
+        self.at_once = at_once
+        self._autocast = AUTOCAST.get(precision)
+        self._classifier = classifier.to(device, WEIGHTS.get(precision)).eval()
+
+    @classmethod
+    def from_checkpoint(
+        cls, path: str | Path, weights: str | Path | None = None, device: str = "auto", views: str | None = None
+    ) -> "Recognizer":
+        """Rebuilds the model of a checkpoint, with the sampling, the test views and the precision of its own config.
+
+        Args:
+            path: such as RUN/checkpoints/best.ckpt.
+            weights: where the frozen encoder's file is; None: where the checkpoint remembers it.
+            device: auto, cpu or cuda; auto is a GPU where there is one.
+            views: another test protocol, by its name in `configs/views`: ssv2, k400, k700, diving48, single.
+
+        Raises:
+            ValueError: for a missing or foreign checkpoint, weights that are not there or not its own, no such device.
+        """
+        place = chosen_device(device)
+        classifier, cfg, class_names = load(path, weights, views)
+        return cls(
+            classifier,
+            class_names,
+            sampling=instantiate(cfg.data.sampling, _convert_="all")(num_frames=cfg.data.num_frames),
+            views=instantiate(cfg.data.test_views, _convert_="all"),
+            image_size=cfg.data.image_size,
+            device=place,
+            precision=fitting_precision(str(cfg.trainer.precision), "gpu" if place.type == "cuda" else "cpu"),
+            at_once=cfg.batch.per_device,
+        )
+
+    def __call__(self, video: str | Path) -> Prediction:
+        """Recognises a video file or a folder of frames as a whole.
+
+        Raises:
+            DecodeError: it cannot be read.
+        """
+        with open_video(Video(str(video), UNLABELLED)) as span:
+            views = read_views(span, self.sampling, self.transform, self.views.clips)
+            return Prediction(self.class_names, self.probabilities(views[None])[0], span.quality)
+
+    def timeline(
+        self, video: str | Path, window: float, stride: float, fps: float = FPS, track: Track = untracked
+    ) -> Timeline:
+        """Recognises each window of a video, sliding from its start to its end; frames are decoded once, and few held.
+
+        Args:
+            video: a file or a folder of frames.
+            window: length, seconds.
+            stride: from one window's start to the next's, seconds.
+            fps: frames per second of a folder of images; files know when their frames are shown.
+            track: wraps the loop over the windows, to show how far it is.
+
+        Raises:
+            DecodeError: it cannot be read.
+            ValueError: for times that are no positive number.
+        """
+        with open_video(Video(str(video), UNLABELLED)) as span:
+            times, end = seconds(span, fps)
+            windows = cut(times, end, window, stride)
+            scores, waiting = [], []
+            clips = window_views(span, [w.frames for w in windows], self.sampling, self.transform, self.views.clips)
+            for views in track(clips, len(windows)):
+                waiting.append(views)
+                if len(waiting) * len(views) >= (self.at_once or 1):
+                    scores.append(self.probabilities(torch.stack(waiting)))
+                    waiting.clear()
+            if waiting:
+                scores.append(self.probabilities(torch.stack(waiting)))
+            return Timeline(self.class_names, tuple(windows), np.concatenate(scores), span.quality)
+
+    @torch.inference_mode()
+    def probabilities(self, clips: Tensor) -> np.ndarray:
+        """Scores of videos, averaged over their views: (B, V, T, 3, S, S) uint8 -> (B, C) float32."""
+        clips = clips.to(self.device)
+        mixed: Any = torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext()
+        with mixed:
+            return mean_probabilities(self._classifier, clips, self.at_once).cpu().numpy()
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:1` means.
+
+    Raises:
+        ValueError: for another name, and where torch has no such device.
+    """
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or not (number.isdecimal() or number == name[len(kind) :]):
+        raise ValueError(f"the device is '{name}', expected auto, cpu or cuda")
+    if kind == "cuda" and int(number or 0) >= available:
+        raise ValueError(f"the device is '{name}', but torch finds {available} CUDA devices here; cpu always works")
+    return torch.device(name)

@@ -1,0 +1,142 @@
+"""Predictions for people and for programs: tables on the terminal, csv, json."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from video_adapters.recognition.find import Unread
+from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.timeline import Timeline
+from video_adapters.training.progress import interactive
+
+
+class Recognized(NamedTuple):
+    """A video with what was recognised in it."""
+
+    path: str
+    result: Prediction | Timeline
+    annotated: str = ""  # path of its annotated copy
+
+
+Outcome = Recognized | Unread
+
+
+def show(outcome: Outcome, top: int) -> None:
+    """Prints a table of the likeliest classes, or of the windows and of what they come down to."""
+    console = Console(width=None if interactive() else 160, soft_wrap=True)
+    if isinstance(outcome, Unread):
+        console.print(Text(f"{printable(outcome.path)}: not read: {printable(outcome.reason)}", style="red"))
+        return
+    title = Text(printable(outcome.path), style="bold")
+    for remark in outcome.result.remarks:
+        title.append(f"\n{printable(remark)}", style="yellow")
+    if isinstance(outcome.result, Prediction):
+        console.print(_table(title, ("class", "probability"), _classes(outcome.result.top(top))))
+    else:
+        console.print(_table(title, ("seconds", "class", "probability"), _windows(outcome.result, top)))
+        runs = [(_stretch(r.start, r.end), r.class_name, f"{r.probability:.1%}") for r in outcome.result.runs()]
+        console.print(_table(Text("in short", style="bold"), ("seconds", "class", "probability"), runs))
+    if outcome.annotated:
+        console.print(Text(f"annotated copy: {printable(outcome.annotated)}"))
+
+
+def write_csv(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
+    """A row per video or, of a timeline, per window, its run numbered; a video that was not read has the reason."""
+    rows = [row for outcome in outcomes for row in csv_rows(outcome, top)]
+    columns = list(dict.fromkeys(["video", *(name for row in rows for name in row if name != "unread"), "unread"]))
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def csv_rows(outcome: Outcome, top: int) -> list[dict[str, Any]]:
+    if isinstance(outcome, Unread):
+        return [{"video": outcome.path, "unread": outcome.reason}]
+    if isinstance(outcome.result, Prediction):
+        return [{"video": outcome.path, **_columns(outcome.result.top(top))}]
+    timeline = outcome.result
+    rows: list[dict[str, Any]] = []
+    for number, run in enumerate(timeline.runs(), 1):
+        for place in run.windows:
+            window = timeline.windows[place]
+            times = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}", "run": number}
+            rows.append({"video": outcome.path, **times, **_columns(timeline.top(place, top))})
+    return rows
+
+
+def write_json(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
+    """A list with an object per video; in ASCII, so that file names of any bytes survive."""
+    path.write_text(json.dumps([json_object(outcome, top) for outcome in outcomes], indent=1) + "\n", encoding="ascii")
+
+
+def json_object(outcome: Outcome, top: int) -> dict[str, Any]:
+    if isinstance(outcome, Unread):
+        return {"video": outcome.path, "unread": outcome.reason}
+    result: dict[str, Any] = {"video": outcome.path, "remarks": list(outcome.result.remarks)}
+    if outcome.annotated:
+        result["annotated"] = outcome.annotated
+    if isinstance(outcome.result, Prediction):
+        return result | {"top": _objects(outcome.result.top(top))}
+    timeline = outcome.result
+    result["windows"] = [
+        {"start": round(window.start, 6), "end": round(window.end, 6), "top": _objects(timeline.top(place, top))}
+        for place, window in enumerate(timeline.windows)
+    ]
+    result["runs"] = [
+        {
+            "start": round(run.start, 6),
+            "end": round(run.end, 6),
+            "class": run.class_name,
+            "probability": run.probability,
+        }
+        for run in timeline.runs()
+    ]
+    return result
+
+
+def printable(text: str) -> str:
+    """Text as a terminal can show it, whatever bytes were in a file's name."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _classes(top: Sequence[tuple[str, float]]) -> list[tuple[str, ...]]:
+    return [(name, f"{probability:.1%}") for name, probability in top]
+
+
+def _windows(timeline: Timeline, top: int) -> list[tuple[str, ...]]:
+    rows = []
+    for place, window in enumerate(timeline.windows):
+        for rank, row in enumerate(_classes(timeline.top(place, top))):
+            rows.append(("" if rank else _stretch(window.start, window.end), *row))
+    return rows
+
+
+def _stretch(start: float, end: float) -> str:
+    return f"{start:.2f} - {end:.2f}"
+
+
+def _columns(top: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for place, (name, probability) in enumerate(top, 1):
+        columns |= {f"top{place}": name, f"probability{place}": f"{probability:.6f}"}
+    return columns
+
+
+def _objects(top: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"class": name, "probability": probability} for name, probability in top]
+
+
+def _table(title: Text, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,138 @@
+"""The command: videos in, tables out; what cannot be read is named, and the rest goes on."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from video_adapters.recognition import Recognizer
+from video_adapters.recognition.predict import Request, predict
+
+from colours import coloured
+
+SCRIPT = Path(__file__).parents[2] / "src" / "predict.py"
+
+
+@pytest.fixture
+def named(recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, where any checkpoint names colours."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Recognizer, "from_checkpoint", lambda *_: recognizer)
+    return tmp_path
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_command_recognises_a_trained_checkpoints_videos(trained: Path, shapes: list[str], tmp_path: Path) -> None:
+    with (trained / "test" / "predictions.csv").open() as file:
+        expected = list(csv.DictReader(file))
+    folder = Path(os.path.commonpath([row["video"] for row in expected]))
+    (tmp_path / "-odd ñame.mp4").write_bytes(Path(expected[0]["video"]).read_bytes())
+    (tmp_path / "note.mp4").write_text("no video")
+    command = [
+        str(trained / "checkpoints" / "best.ckpt"),
+        str(folder),
+        "note.mp4",
+        "--csv",
+        "out/all.csv",
+        "--top",
+        "2",
+    ]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *command, "--device", "cpu", "--", "-odd ñame.mp4"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "1 of 26 could not be read:\n  note.mp4: " in done.stderr
+    assert "-odd ñame.mp4" in done.stdout
+    rows = {row["video"]: row for row in table(tmp_path / "out" / "all.csv")}
+    assert len(rows) == 26
+    assert rows["note.mp4"]["unread"]
+    for row in expected:
+        mine = rows[row["video"]]
+        assert mine["top1"] == row["top1"]
+        assert float(mine["probability1"]) == pytest.approx(float(row["probability1"]), abs=2e-6)
+    assert rows["-odd ñame.mp4"]["top1"] == expected[0]["top1"]
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys; sys.argv = ['predict.py', '--help']; sys.path.insert(0, sys.argv[0])\n"
+    code += f"import runpy\ntry: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+    code += "except SystemExit as end: sys.exit(end.code or 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "--window S" in done.stdout
+
+
+def test_each_video_gets_its_classes_on_the_terminal_and_in_files(
+    named: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coloured(named / "sky.mp4", [("blue", 8)])
+    coloured(named / "grass.mp4", [("green", 8)])
+    predict(Request(checkpoint=named / "c", videos=["."], top=2, csv=named / "o.csv", json=named / "o.json"))
+    printed = capsys.readouterr().out
+    assert printed.index("grass.mp4") < printed.index("green") < printed.index("sky.mp4") < printed.rindex("blue")
+    assert [(row["video"], row["top1"]) for row in table(named / "o.csv")] == [
+        ("./grass.mp4", "green"), ("./sky.mp4", "blue")
+    ]  # fmt: skip
+    grass, _ = json.loads((named / "o.json").read_text())
+    assert grass["top"][0]["class"] == "green"
+    assert len(grass["top"]) == 2
+
+
+def test_a_timeline_is_written_window_by_window_and_in_short(named: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    coloured(named / "long.mp4", [("red", 60), ("blue", 30)])
+    predict(
+        Request(
+            checkpoint=named / "c", videos=["long.mp4"], window=1, csv=named / "o.csv", json=named / "o.json",
+            annotate=named / "copies",
+        )
+    )  # fmt: skip
+    rows = table(named / "o.csv")
+    assert [row["start"] for row in rows] == ["0.000", "0.500", "1.000", "1.500", "2.000"]  # by half a window
+    assert [(row["top1"], row["run"]) for row in rows][::2] == [("red", "1"), ("red", "1"), ("blue", "2")]
+    (content,) = json.loads((named / "o.json").read_text())
+    assert [run["class"] for run in content["runs"]] == ["red", "blue"]
+    assert content["windows"][0]["top"][0]["class"] == "red"
+    assert content["annotated"] == str(named / "copies" / "long_annotated.mp4")
+    assert (named / "copies" / "long_annotated.mp4").is_file()
+    assert "0.00 - 1.00" in capsys.readouterr().out
+
+
+def test_file_names_of_any_bytes_are_printed_and_written(named: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")  # Latin-1
+    coloured(named / "plain.mp4", [("red", 4)]).rename(named / name)
+    predict(Request(checkpoint=named / "c", videos=[name], csv=named / "o.csv", json=named / "o.json"))
+    assert b"caf\xe9.mp4,red" in (named / "o.csv").read_bytes()
+    assert json.loads((named / "o.json").read_text())[0]["video"] == name
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"videos": []}, "no video was given"),
+        ({"top": 0}, "--top is 0, expected at least 1"),
+        ({"stride": 1.0}, "--stride 1.0 was given without --window"),
+        ({"window": 0.0}, r"--window is 0.0, expected a number of at least 0\.001"),
+        ({"fps": float("nan")}, "--fps is nan"),
+        ({"annotate": Path(__file__)}, "is a file, expected a folder"),
+    ],
+)
+def test_impossible_requests_are_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Request(**{"checkpoint": Path("c"), "videos": ["v.mp4"], **given})  # type: ignore[arg-type]
+
+
+def test_a_table_is_not_written_over_a_video(named: Path) -> None:
+    video = coloured(named / "v.mp4", [("red", 4)])
+    before = video.read_bytes()
+    with pytest.raises(ValueError, match="is a folder or one of the inputs"):
+        predict(Request(checkpoint=named / "c", videos=["*.mp4"], csv=video))
+    assert video.read_bytes() == before
