@@ -1,8 +1,9 @@
 """RandAugment's operations on a whole clip, (T, H, W, 3) uint8 -> the same, as torchvision's give on (T, 3, H, W).
 
-torchvision goes through float32 copies of the clip. Here what maps a value to a value is a table of 256 entries, and
-what moves pixels is one list of where each byte comes from: a quarter of the time (benchmarks/input.py). Everything
-torchvision measures in each frame is measured in each frame. No operation writes into the frames handed in.
+torchvision goes through several float32 copies of the clip, its colours apart. Here frames stay as they are decoded and
+are taken one by one, small enough for the processor's cache; what depends on a histogram is a table of 256 entries,
+what moves pixels a list of where each byte comes from. That takes a quarter of the time. What torchvision measures in
+each frame is measured in each frame. No operation writes into the frames handed in, which must lie without gaps.
 """
 
 import math
@@ -21,14 +22,20 @@ _MAPS = 16  # RandAugment has 5 warps, each with 2 signs; a map of 224 x 224 pix
 
 def adjust_brightness(frames: np.ndarray, factor: float) -> np.ndarray:
     """Multiplies by `factor`."""
-    return _look_up(frames, F.adjust_brightness(_values(), factor))
+    changed = np.empty_like(frames)
+    for frame, out in zip(frames, changed, strict=True):
+        _store(_floats(frame).mul_(factor), out)
+    return changed
 
 
 def adjust_contrast(frames: np.ndarray, factor: float) -> np.ndarray:
     """Multiplies by `factor` the distance to each frame's mean grey."""
-    means = torch.stack([_grey(_floats(frame.reshape(-1, 3)), channels=1).mean() for frame in frames])
-    tables = _values().mul(factor).add(means.view(-1, 1, 1, 1), alpha=1 - factor)
-    return _look_up(frames, tables.clamp(0, 255).to(torch.uint8))
+    changed = np.empty_like(frames)
+    for frame, out in zip(frames, changed, strict=True):
+        pixels = _floats(frame)
+        mean = _grey(pixels.view(-1, 3), channels=1).mean()
+        _store(pixels.mul_(factor).add_(mean, alpha=1 - factor), out)
+    return changed
 
 
 def adjust_saturation(frames: np.ndarray, factor: float) -> np.ndarray:
@@ -54,21 +61,22 @@ def adjust_sharpness(frames: np.ndarray, factor: float) -> np.ndarray:
 
 def posterize(frames: np.ndarray, bits: int) -> np.ndarray:
     """Keeps the highest `bits` bits."""
-    return _look_up(frames, F.posterize(_values(), bits))
+    return frames & np.uint8(256 - (1 << 8 - bits))
 
 
 def solarize(frames: np.ndarray, threshold: float) -> np.ndarray:
     """Inverts values from `threshold` on."""
-    return _look_up(frames, F.solarize(_values(), threshold))
+    return frames ^ ((frames >= threshold).view(np.uint8) * np.uint8(255))  # 255 - x is x with every bit flipped
 
 
 def autocontrast(frames: np.ndarray) -> np.ndarray:
     """Stretches each channel of each frame to 0 to 255."""
     num_frames, height, width, _ = frames.shape
     rows = frames.reshape(num_frames, height, width * 3)  # long rows first: the innermost axis of 3 would be slow
-    low, high = (rows.min(1).reshape(-1, width, 3).min(1), rows.max(1).reshape(-1, width, 3).max(1))
-    present = _values().clamp(*(torch.from_numpy(bound).view(-1, 3, 1, 1) for bound in (low, high)))
-    return _look_up(frames, F.autocontrast(present))
+    low, high = rows.min(1).reshape(-1, width, 3).min(1), rows.max(1).reshape(-1, width, 3).max(1)
+    # All values that a channel may hold, as a picture: what torchvision makes of them is the table.
+    values = np.arange(256, dtype=np.uint8).clip(low[..., None], high[..., None])
+    return _look_up(frames, F.autocontrast(torch.from_numpy(values)[:, :, None]))
 
 
 def equalize(frames: np.ndarray) -> np.ndarray:
@@ -96,22 +104,14 @@ def translate(frames: np.ndarray, x: int = 0, y: int = 0) -> np.ndarray:
     return _warp(frames, shift=(x, y))
 
 
-def _values() -> Tensor:
-    """All values as an image -> (1, 1, 256) uint8. What an operation makes of it is the operation's table."""
-    return torch.arange(256, dtype=torch.uint8).view(1, 1, 256)
-
-
 def _look_up(frames: np.ndarray, tables: Tensor) -> np.ndarray:
-    """Replaces each value by its entry in a table; tables (1 or T, 1 or 3, 1, 256) uint8, by frame and channel."""
-    num_frames, height, width, _ = frames.shape
-    tables = tables.expand(num_frames, *tables.shape[-3:]).flatten(1)
-    channels = tables.shape[1] // 256
-    channel = torch.arange(channels, dtype=torch.int32).mul(256).repeat(width * 3 // channels)
-    pixels = torch.from_numpy(frames).view(num_frames, height, width * 3)
+    """Replaces each value by its entry in the table of its frame and channel; tables (T, 3, 1, 256) uint8."""
+    width = frames.shape[2]
+    first = torch.arange(3, dtype=torch.int32).mul(256).repeat(width)  # where a channel's table begins, along a row
+    pixels = torch.from_numpy(frames).flatten(2)
     changed = torch.empty_like(pixels)
-    for frame, table, out in zip(pixels, tables, changed, strict=True):
-        places = frame.int() if channels == 1 else frame + channel
-        torch.index_select(table, 0, places.view(-1), out=out.view(-1))
+    for frame, table, out in zip(pixels, tables.flatten(1), changed, strict=True):
+        torch.index_select(table, 0, (frame + first).view(-1), out=out.view(-1))
     return changed.numpy().reshape(frames.shape)
 
 

@@ -99,7 +99,7 @@ class Backbone(nn.Module):
         """uint8 pixels -> float by the mean and std of the encoder's weights; float clips pass as they are."""
         if clips.is_floating_point():
             return clips
-        return (clips.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return clips.to(self.mean.dtype).div_(255).sub_(self.mean).div_(self.std)  # in place: clips are large
 
     def _mark_time(self, x: Tensor) -> Tensor:
         """Adds the temporal embedding to every token of its frame: (B*T, ..., D) -> same shape."""
