@@ -3,9 +3,11 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from video_adapters.data import decode
 from video_adapters.data.decode import DecodeError, VideoReader
 
 from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
@@ -203,6 +205,20 @@ def test_decoding_starts_and_stops_close_to_what_is_wanted(
     with VideoReader(str(make(tmp_path))) as video:
         video.read([38, 14, 15])
     assert decoded == ranges
+
+
+def test_opening_decodes_no_frame_of_vp9_and_asks_no_more_than_the_header(tmp_path: Path) -> None:
+    path, other = vpx(tmp_path), h264(tmp_path)
+    without_decoders = {"codec_whitelist": "none"}
+    assert (decode._probing(str(path)), decode._probing(str(other))) == (without_decoders, {})
+    with av.open(str(path), options=without_decoders) as container:
+        assert container.streams.video[0].codec_context.pix_fmt is None  # which the first frame would have told
+    with VideoReader(str(path)) as video:
+        assert video.num_frames == LENGTH
+        np.testing.assert_array_equal(video.read([0, 39]), decode_in_sequence(path)[[0, 39]])
+    path.write_bytes(path.read_bytes().replace(b"V_VP9", b"V_XYZ"))  # a codec that nobody knows
+    with pytest.raises(DecodeError, match="its codec is unknown"):
+        VideoReader(str(path))
 
 
 def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path) -> None:
