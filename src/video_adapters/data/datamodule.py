@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from video_adapters.data import report as reports
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
@@ -64,6 +65,8 @@ class VideoData(L.LightningDataModule):
         per_step, per_device: clips per optimizer step over all devices, and most clips per device and forward pass.
         max_broken: share of the training videos that may be unreadable before the run stops.
         max_videos: takes only so many videos of each split (debugging); None takes all.
+        report: file of `python src/prepare.py check`; the videos that it lists as broken or missing are left out of
+            training. Evaluation counts them as wrong all the same, unless `reports["test"]` names a report too.
         seed: of order, sampling and augmentation.
         tubelet: frames that the encoder merges into one time token (Swin); 1 for image encoders as they are.
 
@@ -91,6 +94,7 @@ class VideoData(L.LightningDataModule):
         num_workers: int = 4,
         max_broken: float = 0.01,
         max_videos: int | None = None,
+        report: str | None = None,
         seed: int = 0,
         tubelet: int = 1,
     ) -> None:
@@ -118,6 +122,8 @@ class VideoData(L.LightningDataModule):
         self.max_broken = max_broken
         self.max_videos = max_videos
         self.seed = seed
+        self.reports: dict[str, str | None] = {"train": report}
+        self.left_out: dict[str, int] = {}
         self.missing: dict[str, list[str]] = {}
         self._videos: dict[str, Videos] = {}
 
@@ -134,11 +140,12 @@ class VideoData(L.LightningDataModule):
         """The videos that serve `use` (train, val or test), checked against num_classes and the disk, read once.
 
         Missing files are counted in `self.missing`. In training they are left out, since no clip can be had of them; in
-        evaluation they stay, and count as wrong.
+        evaluation they stay, and count as wrong. What a report has left out is counted in `self.left_out`.
         """
         if use not in self._videos:
             videos = self._some(self.annotations.videos(self.splits[use]))
             self._check_labels(videos, use)
+            videos = self._readable(videos, use)
             missing = set(self.annotations.missing(videos))
             self.missing[use] = sorted(missing)
             if missing:
@@ -204,6 +211,30 @@ class VideoData(L.LightningDataModule):
             return videos
         # spread over the list, which may be sorted by class
         return videos.select([int(i) for i in np.linspace(0, len(videos) - 1, self.max_videos)])
+
+    def _readable(self, videos: Videos, use: str) -> Videos:
+        """The videos that the report for this use, if any, does not list as broken or missing."""
+        file = self.reports.get(use)
+        if file is None:
+            return videos
+        findings = reports.read(file)
+        found = [findings.get(reports.in_report(video.path, self.root)) for video in videos]
+        if not any(found):
+            raise ValueError(
+                f"the report {file} names none of the {len(videos)} videos of the split '{self.splits[use]}', such as "
+                f"{reports.in_report(videos[0].path, self.root)}; was it made of {self.root}?"
+            )
+        broken, missing = (
+            sum(one is not None and one.status == status for one in found) for status in reports.UNREADABLE
+        )
+        self.left_out[use] = broken + missing
+        log.warning(
+            "%s: %d of %d videos are left out by the report %s: %d broken, %d missing",
+            self.splits[use], broken + missing, len(videos), file, broken, missing,
+        )  # fmt: skip
+        if broken + missing == len(videos):
+            raise ValueError(f"the report {file} leaves none of the {len(videos)} videos of '{self.splits[use]}'")
+        return videos.select(i for i, one in enumerate(found) if one is None or one.status not in reports.UNREADABLE)
 
     def _check_labels(self, videos: Videos, use: str) -> None:
         split, names = self.splits[use], self.annotations.class_names

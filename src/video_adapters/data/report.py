@@ -10,7 +10,7 @@ STATUSES = ("ok", "rotated", "corrupt", "truncated", "broken", "missing")
 UNREADABLE = ("broken", "missing")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One video's line."""
 
@@ -23,7 +23,7 @@ class Finding:
     rotation: int | None = None  # degrees counter-clockwise that make it upright
     fps: float | None = None  # frames a second, on average
     seconds: float | None = None
-    codec: str | None = None
+    codec: str = ""
     size: int | None = None  # bytes, or number of entries of a frame folder
     reason: str = ""  # why it is not ok
 
@@ -60,7 +60,7 @@ def read(path: str) -> dict[str, Finding]:
 def in_report(path: str, root: str) -> str:
     """How a report names a video: relative to the data set's root where it lies below it."""
     inside = os.path.relpath(os.path.abspath(path), os.path.abspath(root))
-    return path if inside.startswith(os.pardir) else inside
+    return path if inside.split(os.sep)[0] == os.pardir else inside
 
 
 def _findings(path: str, file: TextIO) -> Iterator[Finding]:

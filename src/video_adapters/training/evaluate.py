@@ -19,8 +19,9 @@ from video_adapters.training.progress import summary
 
 log = logging.getLogger(__name__)
 
-OWN = ("checkpoint", "run_dir", "name", "logger")
-"""Keys of an evaluation itself; the others replace the checkpoint's."""
+OWN = ("checkpoint", "run_dir", "name", "logger", "data.report")
+"""Keys of an evaluation itself; the others replace the checkpoint's. (What a run left out of training by a report is
+no reason to leave anything out of the test: only the evaluation's own report does.)"""
 
 
 def evaluate(cfg: DictConfig) -> dict[str, float]:
@@ -42,6 +43,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     merged = with_overrides(checkpoint.origin(loaded).config, cfg)
     L.seed_everything(merged.seed, workers=False, verbose=False)
     data = build_data(merged)
+    data.reports["test"] = OmegaConf.select(cfg, "data.report")
     data.videos("test")  # what is missing shows before the encoder is loaded
     classifier = build_classifier(merged)
     module = build_module(merged, classifier, data)
@@ -72,6 +74,9 @@ def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores
         f"short side {views.short_side(data.image_size)}, crop {data.image_size}",
         "videos": f"{videos} scored, of these {missing} missing and {unread - missing} broken (counted as wrong)",
     }
+    if data.reports["test"]:
+        rows["videos"] += f"; {data.left_out['test']} more left out by a report"
+        rows["report"] = data.reports["test"]
     rows |= {name: f"{scores[f'test/{name}']:.2%}" for name in ("top1", "top5", "mean_class")}
     rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, confusion.csv, probabilities.npy"
     summary(f"split '{data.splits['test']}' of {data.root}", rows)
@@ -85,7 +90,9 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
     """
     merged = OmegaConf.create(config)
     changes: Any = OmegaConf.to_container(cfg, resolve=True)
-    for key, value in _leaves({k: v for k, v in changes.items() if k not in OWN}):
+    for key, value in _leaves(changes):
+        if key in OWN or key.split(".")[0] in OWN:
+            continue
         parent, _, name = key.rpartition(".")
         known = OmegaConf.select(merged, parent) if parent else merged
         if not isinstance(known, DictConfig) or name not in known:

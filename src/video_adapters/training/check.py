@@ -1,0 +1,120 @@
+"""Decodes every video of a data set and reports what is wrong with which."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from video_adapters.data import report
+from video_adapters.data.inspection import inspect, size_of
+from video_adapters.data.report import STATUSES, UNREADABLE, Finding, in_report
+from video_adapters.data.workers import Failure
+from video_adapters.training.prepare import (
+    Listed,
+    Source,
+    alone,
+    annotations_of,
+    listed,
+    splits_of,
+    stoppable,
+    worked_on,
+)
+from video_adapters.training.progress import interactive
+
+SHOWN = 5  # bad videos named on the terminal; the report has all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What the command line asks for."""
+
+    source: Source
+    out: Path | None  # the report; None: NAME_report.csv in the current folder
+    workers: int | None = None  # processes; None: as many as cores
+    fresh: bool = False  # starts again instead of going on
+
+
+def check(asked: Check) -> Path:
+    """Writes the report, or goes on with one, and prints its summary.
+
+    Raises:
+        ValueError: the data set is not as its config says, or the file to be written is no report.
+    """
+    cfg = asked.source.config()
+    videos = listed(annotations_of(cfg), splits_of(cfg))
+    path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
+    with alone(path.with_name(f".{path.name}.lock")), stoppable(f"the same command goes on with {path}"):
+        known = {} if asked.fresh or not path.is_file() else report.read(str(path))
+        done = [finding for one in videos if (finding := _still_true(one, known, cfg.root)) is not None]
+        _start_file(path, done)
+        names = {finding.path for finding in done}
+        left = [one for one in videos if in_report(one.video.path, cfg.root) not in names]
+        if done:
+            print(f"{len(done)} of {len(videos)} videos are in {path} already; --fresh would decode them again")
+        findings = [*done, *_decoded(path, left, cfg.root, asked.workers)]
+    _summarise(path, findings, splits_of(cfg))
+    return path
+
+
+def _still_true(one: Listed, known: dict[str, Finding], root: str) -> Finding | None:
+    """What an earlier check found, unless the file has changed since."""
+    finding = known.get(in_report(one.video.path, root))
+    if finding is None or finding.size != size_of(one.video.path):
+        return None
+    return replace(finding, splits=one.splits)
+
+
+def _start_file(path: Path, done: Sequence[Finding]) -> None:
+    """A report of what is known, in one step: what was there before is not lost when this is interrupted."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        report.write_header(file)
+        for finding in done:
+            report.write(file, finding)
+    os.replace(new, path)
+
+
+def _decoded(path: Path, left: Sequence[Listed], root: str, workers: int | None) -> list[Finding]:
+    """Decodes what is left, and adds a line to the report as each is done."""
+    findings = []
+    with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        for one, result in worked_on("decoding", _inspect, left, workers):
+            if isinstance(result, Failure):
+                size = size_of(one.video.path)
+                result = Finding(path=one.video.path, status="broken", size=size, reason=result.reason)
+            finding = replace(result, path=in_report(one.video.path, root), splits=one.splits)
+            report.write(file, finding)
+            findings.append(finding)
+    return findings
+
+
+def _inspect(one: Listed) -> Finding:
+    return inspect(one.video)
+
+
+def _summarise(path: Path, findings: Sequence[Finding], splits: Sequence[str]) -> None:
+    table = Table("split", "videos", *STATUSES, "frames", title=str(path), title_justify="left")
+    for split in splits:
+        here = [finding for finding in findings if split in finding.splits.split()]
+        counts = Counter(finding.status for finding in here)
+        frames = [finding.frames for finding in here if finding.frames]
+        span = f"{min(frames)} to {max(frames)}" if frames else "-"
+        table.add_row(split, str(len(here)), *(str(counts[status]) for status in STATUSES), span)
+    console = Console(width=None if interactive() else 160, soft_wrap=True)
+    console.print(table)
+    bad = [finding for finding in findings if finding.status in (*UNREADABLE, "corrupt", "truncated")]
+    for finding in bad[:SHOWN]:
+        console.print(f"{finding.status}: {finding.path!r}: {finding.reason}", markup=False, highlight=False)
+    if len(bad) > SHOWN:
+        console.print(f"... and {len(bad) - SHOWN} more, in the report")
+    if any(finding.status in UNREADABLE for finding in findings):
+        console.print(
+            f"to leave the broken and missing ones out, of training or (openly) of an evaluation, add:\n"
+            f"  data.report={path}", markup=False, highlight=False,
+        )  # fmt: skip
+    else:
+        console.print("every video can be read: nothing needs to be left out")

@@ -1,0 +1,122 @@
+"""What the two commands of src/prepare.py share: which videos there are, and work on them in many processes."""
+
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from video_adapters.data.annotations import Annotations, Video, Videos
+from video_adapters.data.workers import Failure, spread
+from video_adapters.training.entry import PROJECT
+from video_adapters.training.official_config import written
+from video_adapters.training.progress import interactive
+
+Result = TypeVar("Result")
+
+MOST_SECONDS = 600  # for one video; an hour of film decodes in less
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data set on disk, named as in configs/data."""
+
+    data: str
+    root: str | None  # None: the config's own
+    overrides: Sequence[str]  # KEY=VALUE, as of src/train.py
+
+    def config(self) -> DictConfig:
+        """The composed data config."""
+        root = [] if self.root is None else [f"data.root={written(self.root)}"]
+        recipe = [] if any(word.startswith("experiment=") for word in self.overrides) else ["~experiment"]
+        with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+            cfg = compose("train", [*recipe, f"data={self.data}", *root, *self.overrides, "name=prepare", "run_dir=."])
+        return cfg.data
+
+
+class Listed(NamedTuple):
+    """A video file or frame folder, once, however many annotations name it."""
+
+    video: Video
+    splits: str  # those that name it, joined by a blank
+
+
+def annotations_of(cfg: DictConfig) -> Annotations:
+    """The reader of the data set's own files."""
+    annotations: Annotations = instantiate(cfg.annotations, _convert_="all")(root=cfg.root)
+    annotations.prepare()
+    return annotations
+
+
+def splits_of(cfg: DictConfig) -> list[str]:
+    """The annotation's splits that training, validation and test use."""
+    return list(dict.fromkeys([cfg.train_split, cfg.val_split, cfg.test_split]))
+
+
+def listed(annotations: Annotations, splits: Sequence[str]) -> list[Listed]:
+    """Every file or folder that a split names, with the first frame that any annotation wants of it."""
+    found: dict[str, Listed] = {}
+    for split in splits:
+        videos: Videos = annotations.videos(split)
+        for video in videos:
+            known = found.get(video.path)
+            named = [] if known is None else known.splits.split()
+            first = video if known is None or video.start < known.video.start else known.video
+            found[video.path] = Listed(first, " ".join(dict.fromkeys([*named, split])))
+    return list(found.values())
+
+
+def worked_on(
+    title: str, work: Callable[[Listed], Result], jobs: Sequence[Listed], num_workers: int | None
+) -> Iterator[tuple[Listed, Result | Failure]]:
+    """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done."""
+    count = num_workers or len(os.sched_getaffinity(0))
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
+        yield from progress.track(spread(work, jobs, count, MOST_SECONDS), len(jobs), description=title)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Holds a file's lock, so that two commands do not write the same thing.
+
+    Raises:
+        ValueError: another one holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"{path} is in use: another src/prepare.py writes there; wait for it, or end it") from None
+        yield
+
+
+@contextmanager
+def stoppable(hint: str) -> Iterator[None]:
+    """Ends the command on Ctrl-C or SIGTERM with a word on how to go on; what is written by then is whole."""
+
+    def stop(number: int, _: Any) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        number = interrupt.args[0] if interrupt.args else signal.SIGINT
+        Console(stderr=True).print(f"\nstopped; {hint}", markup=False)
+        raise SystemExit(128 + number) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

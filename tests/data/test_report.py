@@ -1,0 +1,51 @@
+"""The report of `prepare.py check`: as it is written it is read, and what it lists is left out openly."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from video_adapters.data import report
+from video_adapters.data.report import Finding, in_report
+
+FINDINGS = [
+    Finding(path="a, b.mp4", splits="train val", status="ok", frames=9, width=64, height=48, rotation=0, fps=30.0,
+            seconds=0.3, codec="h264", size=1234),
+    Finding(path=os.fsdecode(b"\xff\n.mp4"), splits="val", status="broken", size=0, reason='says "no"'),
+    Finding(path="gone.mp4", splits="val", status="missing", reason="no such file"),
+]  # fmt: skip
+
+
+def write(path: Path, findings: list[Finding]) -> Path:
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        report.write_header(file)
+        for finding in findings:
+            report.write(file, finding)
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    assert list(report.read(str(write(tmp_path / "r.csv", FINDINGS))).values()) == FINDINGS
+
+
+def test_a_line_cut_off_while_it_was_written_does_not_count(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", FINDINGS)
+    content = path.read_bytes()
+    start = content.index(b"gone.mp4")
+    for end in range(start, len(content) - len("no such file\n")):
+        path.write_bytes(content[:end])
+        assert list(report.read(str(path)).values()) == FINDINGS[:2]
+
+
+def test_another_file_is_not_taken_for_a_report(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"r.csv is missing; `python src/prepare.py check` writes one"):
+        report.read(str(tmp_path / "r.csv"))
+    (tmp_path / "r.csv").write_text("path,label\na.mp4,1\n")
+    with pytest.raises(ValueError, match=r"is no report of .* its first line is 'path,label', expected path,splits"):
+        report.read(str(tmp_path / "r.csv"))
+
+
+def test_videos_are_named_from_the_root_where_they_lie_below_it(tmp_path: Path) -> None:
+    assert in_report(f"{tmp_path}/x/../a b/v.mp4", str(tmp_path)) == "a b/v.mp4"
+    assert in_report(f"{tmp_path}/..v.mp4", str(tmp_path)) == "..v.mp4"
+    assert in_report("/elsewhere/v.mp4", str(tmp_path)) == "/elsewhere/v.mp4"
