@@ -1,0 +1,184 @@
+"""A trained checkpoint as a file for other programs: ONNX, or torch.export's own format."""
+
+import importlib.util
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.recognition.load import Loaded, load
+from video_adapters.training.progress import summary
+
+SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
+NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}
+TOLERANCE = 1e-4  # largest difference from PyTorch's own output
+BATCHES = (1, 3)  # sizes that the written file is tried with; it is traced with 2
+
+Run = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be exported, and where it goes.
+
+    Raises:
+        ValueError: for an unknown format, packages that it needs and that are not there, and files in the way.
+    """
+
+    checkpoint: Path
+    format: str  # one of SUFFIXES
+    out: Path | None = None  # None: beside the checkpoint, by its name
+    weights: Path | None = None  # of the frozen encoder; None: where the checkpoint remembers them
+    logits: bool = False  # instead of probabilities
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format not in SUFFIXES:
+            raise ValueError(f"the format is '{self.format}', expected one of: {', '.join(SUFFIXES)}")
+        if missing := [name for name in NEEDED[self.format] if importlib.util.find_spec(name) is None]:
+            raise ValueError(
+                f"--format {self.format} needs {', '.join(missing)}: pip install -e '.[export]' brings what is missing"
+            )
+        for path in (self.file, self.about):
+            if path.exists() and not self.overwrite:
+                raise ValueError(f"{path} exists already: choose another --out, or say --overwrite")
+
+    @property
+    def file(self) -> Path:
+        """Where the exported network goes."""
+        return self.out or self.checkpoint.with_suffix(SUFFIXES[self.format])
+
+    @property
+    def about(self) -> Path:
+        """Where a description of its input and output goes."""
+        return self.file.with_suffix(".json")
+
+
+class Exported(nn.Module):
+    """What is exported: (B, T, 3, S, S) uint8 -> probabilities, or logits, (B, C) float32. It normalises by itself."""
+
+    def __init__(self, classifier: VideoClassifier, logits: bool = False) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.logits = logits
+
+    def forward(self, clips: Tensor) -> Tensor:
+        scores = self.classifier(clips).float()
+        return scores if self.logits else scores.softmax(-1)
+
+
+def export(request: Request) -> dict[str, Any]:
+    """Writes the network of a checkpoint in another format, in float32, and a description beside it.
+
+    The written file is run before it gets its name, on batches of several sizes.
+
+    Returns: the description.
+
+    Raises:
+        ValueError: for what `load` refuses, and an output that is not PyTorch's.
+    """
+    loaded = load(request.checkpoint, request.weights)
+    network = Exported(loaded.classifier, request.logits).eval()
+    request.file.parent.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad(), tempfile.TemporaryDirectory(dir=request.file.parent, prefix=".export") as folder:
+        written = Path(folder) / request.file.name
+        run = _WRITE[request.format](network, _clips(loaded, 2), _names(request), written)
+        difference = max(_difference(network, run, _clips(loaded, size)) for size in BATCHES)
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"the {request.format} export gives values that are off by up to {difference:.2g} from PyTorch's, "
+                f"more than {TOLERANCE}: nothing was written"
+            )
+        about = describe(request, loaded) | {"largest_difference": difference}
+        written.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+        for part in sorted(Path(folder).iterdir()):  # large weights lie in a file of their own
+            os.replace(part, request.file.parent / part.name)
+    _report(request, about)
+    return about
+
+
+def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
+    """What another program has to know: what goes in, what comes out, which frames and crops belong in a clip."""
+    backbone, (_, cfg, names) = loaded.classifier.backbone, loaded
+    height, width = backbone.encoder.image_size
+    (given, result) = _names(request)
+    return {
+        "format": request.format,
+        "checkpoint": str(request.checkpoint),
+        "input": {"name": given, "shape": ["batch", backbone.num_frames, 3, height, width], "dtype": "uint8"},
+        "output": {"name": result, "shape": ["batch", len(names)], "dtype": "float32"},
+        "pixels": "RGB, 0 to 255; the network itself divides by 255 and applies mean and std",
+        "mean": list(backbone.encoder.mean),
+        "std": list(backbone.encoder.std),
+        "num_frames": backbone.num_frames,
+        "image_size": [height, width],
+        "sampling": OmegaConf.to_container(cfg.data.sampling),
+        "views": OmegaConf.to_container(cfg.data.test_views),
+        "class_names": list(names),
+    }
+
+
+def _write_torch_export(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
+    program = torch.export.export(network, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    torch.export.save(program, path)
+    run: Run = torch.export.load(path).module()
+    return run
+
+
+def _write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
+    import onnxruntime
+
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it has not folded is nobody's concern
+    program = torch.onnx.export(
+        network,
+        (clips,),
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        input_names=names[:1],
+        output_names=names[1:],
+        verbose=False,
+    )
+    assert program is not None
+    program.save(path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda clips: torch.from_numpy(session.run(None, {names[0]: clips.numpy()})[0])
+
+
+_WRITE = {"onnx": _write_onnx, "torch_export": _write_torch_export}
+
+
+def _names(request: Request) -> tuple[str, str]:
+    return "clips", "logits" if request.logits else "probabilities"
+
+
+def _clips(loaded: Loaded, count: int) -> Tensor:
+    """Noise, the same every time: (count, T, 3, S, S) uint8."""
+    backbone = loaded.classifier.backbone
+    generator = torch.Generator().manual_seed(count)
+    shape = (count, backbone.num_frames, 3, *backbone.encoder.image_size)
+    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+
+
+def _difference(network: nn.Module, run: Run, clips: Tensor) -> float:
+    expected, given = network(clips), run(clips)
+    return float((expected - given).abs().max()) if expected.shape == given.shape else float("inf")
+
+
+def _report(request: Request, about: dict[str, Any]) -> None:
+    rows = {
+        "written": str(request.file),
+        "description": f"{request.about}: class names, sampling, mean, std",
+        "input": f"{about['input']['name']} {about['input']['shape']} uint8",
+        "output": f"{about['output']['name']} {about['output']['shape']} float32",
+        "checked": f"batches of {' and '.join(map(str, BATCHES))}: off by at most {about['largest_difference']:.1g}",
+    }
+    summary("exported", rows)

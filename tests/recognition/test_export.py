@@ -1,0 +1,125 @@
+"""Checkpoints for other programs: what comes out of the written file is what PyTorch gives."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from video_adapters.recognition import export as exports
+from video_adapters.recognition.export import Request, export
+from video_adapters.recognition.load import load
+from video_adapters.training.build import build_classifier
+from video_adapters.training.checkpoint import PREFIX, AtomicCheckpointIO, Origin
+
+from toy import SMALL, composed
+
+pytestmark = [  # torch's exporter and what it stands on use what newer Pythons and torches deprecate
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+KINDS = {
+    "vit": ["model=toy_vit", "model.encoder.depth=2"],
+    "clip": ["model=toy_clip", "model.encoder.vision_cfg.layers=2"],
+    "swin": ["model=toy_swin", "adapter=aim_swin", "model.encoder.depths=[2,1]"],
+    "timesformer": ["model=toy_vit", "adapter=timesformer", "model.encoder.depth=2"],
+    "video swin": ["model=toy_swin", "adapter=video_swin"],
+}
+NAMES = ("run", "sit", "wave")
+
+
+def checkpoint_of(kind: str, folder: Path) -> Path:
+    """A checkpoint of a toy network whose adapters and head are anything but zero."""
+    sizes = ["data.image_size=32", "data.num_frames=4", "data.num_classes=3", "schedule.warmup_epochs=0"]
+    small = [override for override in SMALL if not override.startswith("model=")]
+    cfg = composed("experiment=aim_k400", *small, *KINDS[kind], *sizes, "run_dir=.", "name=toy")
+    torch.manual_seed(cfg.seed)
+    classifier = build_classifier(cfg)
+    generator = torch.Generator().manual_seed(1)
+    trained = {n: p + 0.3 * torch.randn(p.shape, generator=generator) for n, p in classifier.trainable().items()}
+    config = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(config, dict)
+    origin = Origin({str(k): v for k, v in config.items()}, NAMES, classifier.backbone.encoder.fingerprint)
+    state = {PREFIX + name: value.detach() for name, value in trained.items()}
+    AtomicCheckpointIO().save_checkpoint({"state_dict": state, "origin": origin.as_dict()}, folder / "toy.ckpt")
+    return folder / "toy.ckpt"
+
+
+def expected(path: Path, clips: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return load(path).classifier(torch.from_numpy(clips)).softmax(-1).numpy()
+
+
+def noise(count: int) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, 4, 3, 32, 32), np.uint8)
+
+
+def kinds(quick: str) -> list[object]:
+    """All kinds; exporting takes seconds, so that all but one are for the slow tests."""
+    return [pytest.param(kind, marks=[] if kind == quick else [pytest.mark.slow], id=kind) for kind in KINDS]
+
+
+@pytest.mark.parametrize("kind", kinds(quick="vit"))
+def test_a_torch_export_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
+    path = checkpoint_of(kind, tmp_path)
+    export(Request(checkpoint=path, format="torch_export"))
+    network = torch.export.load(tmp_path / "toy.pt2").module()
+    for count in (1, 5):
+        given = network(torch.from_numpy(noise(count))).detach().numpy()
+        assert given.std() > 0.01
+        np.testing.assert_allclose(given, expected(path, noise(count)), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", kinds(quick="swin"))
+def test_an_onnx_file_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
+    path = checkpoint_of(kind, tmp_path)
+    export(Request(checkpoint=path, format="onnx", out=tmp_path / "new" / "toy.onnx"))
+    session = onnxruntime.InferenceSession(str(tmp_path / "new" / "toy.onnx"), providers=["CPUExecutionProvider"])
+    for count in (1, 5):
+        (given,) = session.run(["probabilities"], {"clips": noise(count)})
+        np.testing.assert_allclose(given, expected(path, noise(count)), atol=1e-4)
+    about = json.loads((tmp_path / "new" / "toy.json").read_text())
+    assert about["class_names"] == list(NAMES)
+    assert about["input"] == {"name": "clips", "shape": ["batch", 4, 3, 32, 32], "dtype": "uint8"}
+    assert (about["num_frames"], about["image_size"]) == (4, [32, 32])
+    assert len(about["mean"]) == len(about["std"]) == 3
+    assert about["largest_difference"] < 1e-4
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["toy.json", "toy.onnx"]
+
+
+def test_logits_are_exported_on_request(tmp_path: Path) -> None:
+    path = checkpoint_of("vit", tmp_path)
+    loaded, clips = load(path), torch.from_numpy(noise(2))
+    with torch.no_grad():
+        logits = exports.Exported(loaded.classifier, logits=True)(clips)
+        assert torch.equal(logits, loaded.classifier(clips))
+    about = exports.describe(Request(checkpoint=path, format="torch_export", logits=True), loaded)
+    assert about["output"] == {"name": "logits", "shape": ["batch", 3], "dtype": "float32"}
+
+
+def test_a_file_with_other_values_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = checkpoint_of("vit", tmp_path)
+    monkeypatch.setitem(exports._WRITE, "torch_export", lambda network, *_: lambda clips: network(clips) + 0.001)
+    with pytest.raises(ValueError, match=r"off by up to 0\.001 from PyTorch's, more than 0\.0001"):
+        export(Request(checkpoint=path, format="torch_export"))
+    assert [file.name for file in tmp_path.iterdir()] == ["toy.ckpt"]
+
+
+def test_missing_packages_are_named_with_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else found(name))
+    with pytest.raises(ValueError, match=r"--format onnx needs onnxscript: pip install -e '\.\[export\]'"):
+        Request(checkpoint=Path("c.ckpt"), format="onnx")
+
+
+def test_files_in_the_way_and_unknown_formats_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "toy.json").touch()
+    with pytest.raises(ValueError, match=r"toy\.json exists already: choose another --out, or say --overwrite"):
+        Request(checkpoint=tmp_path / "toy.ckpt", format="torch_export")
+    Request(checkpoint=tmp_path / "toy.ckpt", format="torch_export", overwrite=True)
+    with pytest.raises(ValueError, match="the format is 'tflite', expected one of: onnx, torch_export"):
+        Request(checkpoint=tmp_path / "toy.ckpt", format="tflite")
