@@ -170,7 +170,8 @@ def _smoothed(frame: np.ndarray) -> Tensor:
     rows += wide[2:]
     total = rows[:, :-2] + rows[:, 1:-1]
     total += rows[:, 2:]
-    total += 4 * wide[1:-1, 1:-1]
+    wide *= 4
+    total += wide[1:-1, 1:-1]
     total += _KERNEL_SUM // 2  # to round, not to cut off: 13 is odd, there are no ties
     total //= _KERNEL_SUM
     return _floats(total)

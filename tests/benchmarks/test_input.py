@@ -1,0 +1,60 @@
+"""The benchmark of reading compares ways that read the same frames, and says which it had to leave out."""
+
+import sys
+from dataclasses import replace
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("input", "input_files", "input_ways"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return import_module("input")
+
+
+@pytest.fixture
+def small(benchmark: Any) -> Any:
+    """A file like SSv2's, but short and small."""
+    return replace(benchmark.FILES[0], num_frames=10, height=48, width=64)
+
+
+def test_ways_are_measured_side_by_side_and_missing_ones_named(benchmark: Any, small: Any, tmp_path: Path) -> None:
+    console = Console(file=StringIO(), width=140)
+    rows, sampling = benchmark.lay_out(small, tmp_path, 2, console)
+    benchmark.measure(rows, sampling, small.num_frames, repeats=1)
+    console.print(benchmark.table(rows, "small"))
+    text = console.file.getvalue()
+    measured = {row.way.name for row in rows}
+    for way in benchmark.ways(None):
+        assert f"{way.name} skipped: " in text or way.name in measured
+    assert "ours, prepared copy" in text
+    assert all(len(row.total) == 1 and row.total[0] > 0 for row in rows)
+
+
+def test_a_way_that_reads_other_frames_is_refused(benchmark: Any, small: Any, tmp_path: Path) -> None:
+    path = tmp_path / small.name
+    benchmark.write(small, path)
+    ours = replace(benchmark.ways(None)[0], read=lambda path, indices: np.zeros((len(indices), 48, 64, 3), np.uint8))
+    with pytest.raises(ValueError, match="ours returns other frames than"):
+        benchmark._run(benchmark.Row(file=path, way=ours), [[3, 7]], np.random.default_rng(0))
+
+
+def test_a_prepared_copy_keeps_every_frame_and_no_side_shorter_than_256_grows(
+    benchmark: Any, small: Any, tmp_path: Path
+) -> None:
+    path, copy = tmp_path / small.name, tmp_path / "copy.mp4"
+    for height, width, expected in [(48, 64, (48, 64)), (300, 400, (256, 342))]:
+        benchmark.write(replace(small, height=height, width=width), path)
+        benchmark.prepare(path, copy)
+        benchmark.check_every_frame(str(copy), small.num_frames)
+        assert benchmark.read_ours(str(copy), list(range(10))).shape == (10, *expected, 3)
