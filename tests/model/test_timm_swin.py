@@ -27,8 +27,11 @@ def test_many_places_are_attended_to_in_portions(monkeypatch: pytest.MonkeyPatch
     parts = swin().blocks[0]
     x = torch.randn(7, T, parts.width)
     whole = parts.attend_time(x)
+    portions: list[int] = []
+    parts.block.attn.qkv.register_forward_pre_hook(lambda module, args: portions.append(len(args[0])))
     monkeypatch.setattr(family, "MOST_ROWS", 3)
     torch.testing.assert_close(parts.attend_time(x), whole)
+    assert portions == [3, 3, 1]
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import DictConfig
 
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.datamodule import Views
@@ -112,7 +113,12 @@ PROTOCOLS = {
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / "views").glob("*.yaml")))
 def test_protocols_are_those_of_the_paper(name: str) -> None:
-    views = composed("experiment=aim_k400", f"views={name}").data.test_views
+    for experiment in ("aim_k400", "aim_swin_k400", "timesformer_k400"):  # two of them have views of their own
+        views = composed(f"experiment={experiment}", f"views={name}").data.test_views
+        _is_protocol(views, name)
+
+
+def _is_protocol(views: DictConfig, name: str) -> None:
     made = Views(clips=views.clips, crops=views.crops, resize=views.resize)
     assert (made.clips, made.crops, made.short_side(224)) == PROTOCOLS[name]
 

@@ -1,5 +1,7 @@
 """A frozen image encoder, with adapters in its blocks, run on the frames of a clip."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -72,6 +74,11 @@ class Backbone(nn.Module):
     def width(self) -> int:
         """D, the width of a frame's feature."""
         return self.encoder.width
+
+    def pretrained(self) -> list[nn.Parameter]:
+        """Parameters that came with the encoder, or start as copies of such, whether they train or not."""
+        blocks: Any = self.blocks
+        return [*self.encoder.parameters(), *(p for block in blocks for p in block.pretrained())]
 
     def forward(self, clips: Tensor) -> Tensor:
         return self.features(clips)

@@ -117,7 +117,7 @@ class Sizes:
     @property
     def usual_scale(self) -> float:
         """The joint adapter's scale, which no tensor tells, as the release's configs have it."""
-        return 1.0 if self.sites["temporal_in"] else 0.5
+        return 1.0 if self.sites["temporal_in"] and self.family is not SWIN else 0.5
 
 
 def find_sizes(state: State, num_heads: int | None = None, image_size: int | None = None) -> Sizes:

@@ -1,7 +1,7 @@
 """A checkpoint's network, rebuilt by the config that the checkpoint itself carries."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from hydra.errors import InstantiationException
@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training import checkpoint
-from video_adapters.training.build import build_classifier
+from video_adapters.training.build import build_for
 from video_adapters.training.entry import PROJECT
 from video_adapters.training.evaluate import with_overrides
 
@@ -46,16 +46,16 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
     cfg = with_overrides(origin.config, OmegaConf.create(given))
     with torch.random.fork_rng(devices=[]):  # where nothing is pretrained (toy models), the seed makes the encoder
         torch.manual_seed(cfg.seed)
-        classifier = _built(cfg)
+        classifier = _built(content, cfg)
     own = checkpoint.Origin(origin.config, origin.class_names, classifier.backbone.encoder.fingerprint)
     checkpoint.load_trained(classifier, own, content)
     return Loaded(classifier.eval(), cfg, origin.class_names)
 
 
-def _built(cfg: DictConfig) -> VideoClassifier:
+def _built(content: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
     """The network; where its weights are not found, the error says how to name them here."""
     try:
-        return build_classifier(cfg)
+        return build_for(content, cfg)
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError):
             raise ValueError(f"{error.__cause__} Say where they lie now: --weights FILE, or weights=FILE") from error

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.data.datamodule import VideoData
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin
+from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin, holds_everything
 from video_adapters.training.module import ActionModule
 from video_adapters.training.progress import interactive
 
@@ -28,6 +28,26 @@ def build_classifier(cfg: DictConfig) -> VideoClassifier:
     backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, **cfg.memory)
     head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
     return VideoClassifier(backbone, head)
+
+
+def without_weights(cfg: DictConfig) -> DictConfig:
+    """The config of the same model, its encoder not pretrained."""
+    bare = cfg.copy()
+    OmegaConf.update(bare, "model.weights", None)
+    OmegaConf.update(bare, "model.allow_random", True)
+    return bare
+
+
+def build_outline(cfg: DictConfig) -> VideoClassifier:
+    """The network on the meta device: names and shapes, without a value; weights are neither loaded nor needed."""
+    with torch.device("meta"):
+        return build_classifier(without_weights(cfg))
+
+
+def build_for(checkpoint: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
+    """The network to be filled from a checkpoint; pretrained weights are not looked for where it holds them all."""
+    complete = holds_everything(build_outline(cfg), checkpoint)
+    return build_classifier(without_weights(cfg) if complete else cfg)
 
 
 def build_data(cfg: DictConfig) -> VideoData:

@@ -70,18 +70,23 @@ def load_adapters(
 ) -> bool:
     """Starts from a checkpoint's adapters, and from its head where the classes are the same ones.
 
-    With `over_time`, what it learned per frame is resized where it was trained on clips of another number of frames.
+    Classes without names are taken for the same where they are as many. Pretrained weights that the checkpoint left
+    frozen stay as they are where they train here. With `over_time`, what it learned per frame is resized where it was
+    trained on clips of another number of frames.
 
     Returns: whether the head was taken over too.
 
     Raises:
         ValueError: when the frozen weights or the set of adapters differ, naming the difference.
     """
-    same_classes = origin(checkpoint).class_names == own.class_names
+    theirs = origin(checkpoint)
+    same_classes = _same_classes(theirs.class_names, own.class_names)
+    if not over_time and _clip(theirs) != _clip(own):
+        raise ValueError(_other_clips(theirs, own))
     if over_time:
         resized = resize_time(_weights(checkpoint), classifier)
         checkpoint = {**checkpoint, "state_dict": {f"{PREFIX}{name}": value for name, value in resized.items()}}
-    check_same_model(classifier, own, checkpoint, head=same_classes)
+    check_same_model(classifier, own, checkpoint, head=same_classes, thawed=True)
     weights = _weights(checkpoint)
     if not same_classes:
         weights = {name: value for name, value in weights.items() if not name.startswith("head.")}
@@ -89,26 +94,39 @@ def load_adapters(
     return same_classes
 
 
-def check_same_model(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True) -> None:
+def holds_everything(classifier: VideoClassifier, checkpoint: dict[str, Any]) -> bool:
+    """Whether a checkpoint has every parameter, so that no other file is needed: that of a fully tuned model."""
+    return dict(classifier.named_parameters()).keys() <= _weights(checkpoint).keys()
+
+
+def check_same_model(
+    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True, thawed: bool = False
+) -> None:
     """Refuses a checkpoint of another model.
+
+    Args:
+        classifier: the model here.
+        own: what it says of itself.
+        checkpoint: the file's content.
+        head: whether the heads are compared too.
+        thawed: lets pretrained weights train here that were frozen there.
 
     Raises:
         ValueError: when the frozen weights or what trains differ.
     """
     theirs = origin(checkpoint)
-    if theirs.encoder != own.encoder:
+    if theirs.encoder != own.encoder and not holds_everything(classifier, checkpoint):
         raise ValueError(
             "the checkpoint belongs to other frozen weights: it was trained on "
             f"{_encoder(theirs)}, the model here stands on {_encoder(own)}; give model.weights=PATH of the right ones"
         )
     here = {name: p for name, p in classifier.trainable().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
-    uneven = [name for name in time_weights(classifier) if name in there and there[name].shape != here[name].shape]
-    if uneven:
-        raise ValueError(
-            f"the checkpoint was trained on {_clip(theirs)}, the model here is built for {_clip(own)}; a new run may "
-            "start from it all the same by init_from=PATH resize_time=true, which interpolates over time"
-        )
+    if thawed:
+        pretrained = {id(p) for p in classifier.backbone.pretrained()}
+        here = {name: p for name, p in here.items() if name in there or id(p) not in pretrained}
+    if any(name in there and there[name].shape != here[name].shape for name in time_weights(classifier)):
+        raise ValueError(_other_clips(theirs, own))
     if differences := _differences(here, there):
         raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences))
 
@@ -135,6 +153,19 @@ def _encoder(of: Origin) -> str:
     model = of.config.get("model", {})
     name = model.get("encoder", {}).get("model_name", "an encoder")
     return f"{name} ({model.get('weights') or 'random weights'}, fingerprint {of.encoder[:12]})"
+
+
+def _same_classes(there: tuple[str, ...], here: tuple[str, ...]) -> bool:
+    """Whether names agree or, where a side has but numbers, their count."""
+    numbers = tuple(str(label) for label in range(len(here)))
+    return there == here or (len(there) == len(here) and numbers in (there, here))
+
+
+def _other_clips(theirs: Origin, own: Origin) -> str:
+    return (
+        f"the checkpoint was trained on {_clip(theirs)}, the model here is built for {_clip(own)}; a new run may "
+        "start from it all the same by init_from=PATH resize_time=true, which interpolates over time"
+    )
 
 
 def _clip(of: Origin) -> str:

@@ -1,20 +1,15 @@
 """What a composed experiment costs, counted on the meta device."""
 
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from video_adapters.model.cost import Cost, count
-from video_adapters.training.build import build_classifier
+from video_adapters.training.build import build_outline
 from video_adapters.training.progress import summary
 
 
 def cost(cfg: DictConfig) -> Cost:
     """Counts the model of a composed config; weights are neither loaded nor needed."""
-    bare = cfg.copy()
-    OmegaConf.update(bare, "model.weights", None)
-    OmegaConf.update(bare, "model.allow_random", True)
-    with torch.device("meta"):
-        return count(build_classifier(bare))
+    return count(build_outline(cfg))
 
 
 def print_cost(cfg: DictConfig) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
 from video_adapters.training.broken_videos import UnreadTests
-from video_adapters.training.build import build_classifier, build_data, build_module, build_trainer
+from video_adapters.training.build import build_data, build_for, build_module, build_trainer
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
 
@@ -45,7 +45,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     data = build_data(merged)
     data.reports["test"] = OmegaConf.select(cfg, "data.report")
     data.videos("test")  # what is missing shows before the encoder is loaded
-    classifier = build_classifier(merged)
+    classifier = build_for(loaded, merged)
     module = build_module(merged, classifier, data)
     checkpoint.load_trained(classifier, module.origin, loaded)
     folder = Path(cfg.run_dir)

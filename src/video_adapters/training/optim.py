@@ -6,9 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from video_adapters.model.adapters.video_swin import VideoSwinBlock
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.model.encoders.encoder import Parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +46,8 @@ class AdamW:
         As in the official release, norms, class and position embeddings and position biases are not decayed; biases of
         linears and the temporal embedding are.
         """
-        undecayed, pretrained = _undecayed(model), _pretrained(model) if self.encoder_lr_ratio != 1 else set()
+        undecayed = _undecayed(model)
+        pretrained = {id(p) for p in model.backbone.pretrained()} if self.encoder_lr_ratio != 1 else set()
         rates = {"head": self.lr, "backbone": self.lr * self.backbone_lr_ratio}
         rates["encoder"] = rates["backbone"] * self.encoder_lr_ratio
         groups: dict[tuple[str, bool], dict[str, Any]] = {}
@@ -73,14 +72,3 @@ def _undecayed(model: VideoClassifier) -> set[int]:
     norms = (m for m in model.modules() if isinstance(m, nn.LayerNorm))
     exempt = [*(p for m in norms for p in m.parameters(recurse=False)), *model.backbone.encoder.embeddings()]
     return {id(p) for p in [*exempt, *(p for block in blocks for p in block.positions())]}
-
-
-def _pretrained(model: VideoClassifier) -> set[int]:
-    """What came with the encoder, and copies of it that a method takes for its attention over time.
-
-    Not so Video Swin's bias tables: tiled over time, they have yet to learn what tells times apart.
-    """
-    blocks = list(model.backbone.blocks)
-    widened = [m for b in blocks if isinstance(b, VideoSwinBlock) for m in (b.attention.qkv, b.attention.proj)]
-    parts = [m for m in model.backbone.modules() if isinstance(m, Parts)]
-    return {id(p) for module in [model.backbone.encoder, *parts, *widened] for p in module.parameters()}

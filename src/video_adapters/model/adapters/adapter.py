@@ -22,6 +22,10 @@ class AdaptedBlock(nn.Module, ABC):
         """With `keep`: (B*T, N, D) -> (B*T, keep, D)."""
 
     @abstractmethod
+    def pretrained(self) -> list[nn.Parameter]:
+        """Parameters that came with the encoder, or start as copies of such."""
+
+    @abstractmethod
     def positions(self) -> list[nn.Parameter]:
         """Parameters that stand for positions in space or time, which recipes exempt from weight decay."""
 
@@ -105,6 +109,21 @@ class DropPath(nn.Module):
         keep = x.new_empty(x.shape[0] // self.num_times).bernoulli_(1 - self.rate)
         keep = keep.repeat_interleave(self.num_times).view(-1, *[1] * (x.dim() - 1))
         return x / (1 - self.rate) * keep  # 1 / (1 - rate) itself is off by up to 0.4 % in bf16
+
+
+def check_drop_path(rate: float) -> None:
+    """Refuses a rate out of range.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"adapter.drop_path is {rate}, expected a rate from 0 to below 1")
+
+
+def drop_paths(rate: float, num_blocks: int, num_times: int) -> list[DropPath]:
+    """One for each block: 0 in the first, rising linearly to `rate` in the last."""
+    return [DropPath(rate * i / max(num_blocks - 1, 1), num_times) for i in range(num_blocks)]
 
 
 def fold_time(x: Tensor, num_times: int) -> Tensor:

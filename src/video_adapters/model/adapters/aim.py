@@ -11,6 +11,8 @@ from video_adapters.model.adapters.adapter import (
     AdapterMethod,
     DropPath,
     TimeBias,
+    check_drop_path,
+    drop_paths,
     fold_time,
     unfold_time,
 )
@@ -42,8 +44,7 @@ class Aim(AdapterMethod):
     def __post_init__(self) -> None:
         if not self.ratio > 0:
             raise ValueError(f"adapter.ratio is {self.ratio}, expected a number above 0, such as 0.25")
-        if not 0 <= self.drop_path < 1:
-            raise ValueError(f"adapter.drop_path is {self.drop_path}, expected a rate from 0 to below 1")
+        check_drop_path(self.drop_path)
 
     def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
         temporal, temporal_in, spatial, joint = (
@@ -55,6 +56,7 @@ class Aim(AdapterMethod):
         def adapter(site: tuple[int, ...], i: int) -> Adapter | None:
             return Adapter(encoder.blocks[i].width, self.ratio) if i in site else None
 
+        rising = drop_paths(self.drop_path, len(encoder.blocks), num_times)
         blocks = [
             AimBlock(
                 parts,
@@ -64,9 +66,9 @@ class Aim(AdapterMethod):
                 joint=adapter(joint, i),
                 time_bias=TimeBias(parts.num_heads, num_times) if self.time_bias and i in temporal else None,
                 scale=self.scale,
-                drop_path=DropPath(self.drop_path * i / max(len(encoder.blocks) - 1, 1), num_times),
+                drop_path=drop_path,
             )
-            for i, parts in enumerate(encoder.blocks)
+            for i, (parts, drop_path) in enumerate(zip(encoder.blocks, rising, strict=True))
         ]
         time_from = min(temporal, default=None) if self.temporal_embedding else None
         return Adapted([*blocks], self._tuned(encoder), time_from)
@@ -114,6 +116,9 @@ class AimBlock(AdaptedBlock):
             y = y + self.temporal_in(y)
         bias = None if self.time_bias is None else self.time_bias()
         return unfold_time(self.parts.attend_time(y, bias), x)
+
+    def pretrained(self) -> list[nn.Parameter]:
+        return list(self.parts.parameters())
 
     def positions(self) -> list[nn.Parameter]:
         return [*self.parts.positions(), *(() if self.time_bias is None else (self.time_bias.table,))]

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import Adapted, AdaptedBlock, AdapterMethod, DropPath, fold_time, unfold_time
+from video_adapters.model.adapters.adapter import (
+    Adapted,
+    AdaptedBlock,
+    AdapterMethod,
+    DropPath,
+    check_drop_path,
+    drop_paths,
+    fold_time,
+    unfold_time,
+)
 from video_adapters.model.encoders.encoder import Encoder, Parts
 
 
@@ -22,15 +31,11 @@ class TimeSformer(AdapterMethod):
     drop_path: float = 0.0  # rate in the last block, rising linearly from 0 in the first
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop_path < 1:
-            raise ValueError(f"adapter.drop_path is {self.drop_path}, expected a rate from 0 to below 1")
+        check_drop_path(self.drop_path)
 
     def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
-        last = max(len(encoder.blocks) - 1, 1)
-        blocks = [
-            TimeSformerBlock(parts, DropPath(self.drop_path * i / last, num_times))
-            for i, parts in enumerate(encoder.blocks)
-        ]
+        rising = drop_paths(self.drop_path, len(encoder.blocks), num_times)
+        blocks = [TimeSformerBlock(parts, drop) for parts, drop in zip(encoder.blocks, rising, strict=True)]
         return Adapted([*blocks], (encoder, *blocks), time_from=0)
 
 
@@ -55,6 +60,9 @@ class TimeSformerBlock(AdaptedBlock):
         x = x + self.drop_path(self.time_out(unfold_time(self.time.attend_time(y), x)))
         x = x[:, : self.keep] + self.drop_path(self.parts.attend(self.parts.norm1(x), self.keep))
         return x + self.drop_path(self.parts.mlp(self.parts.norm2(x)))
+
+    def pretrained(self) -> list[nn.Parameter]:
+        return [*self.parts.parameters(), *self.time.parameters()]
 
     def positions(self) -> list[nn.Parameter]:
         return self.parts.positions()

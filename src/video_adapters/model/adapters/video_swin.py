@@ -6,7 +6,14 @@ from einops import rearrange
 from torch import Tensor, nn
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
-from video_adapters.model.adapters.adapter import Adapted, AdaptedBlock, AdapterMethod, DropPath
+from video_adapters.model.adapters.adapter import (
+    Adapted,
+    AdaptedBlock,
+    AdapterMethod,
+    DropPath,
+    check_drop_path,
+    drop_paths,
+)
 from video_adapters.model.encoders.encoder import Encoder, Parts
 from video_adapters.model.encoders.timm_swin import TimmSwinParts
 
@@ -16,7 +23,8 @@ class VideoSwin(AdapterMethod):
     """Each window of a Swin widens over time, and everything trains; the attention is torchvision's.
 
     Image weights are inflated as published (section 3.3): the relative position bias is repeated for every distance in
-    time. Before training, a clip that stands still gives the features of the image encoder.
+    time. Before training, a clip that stands still gives the features of the image encoder, where windows divide clip
+    and frame; elsewhere both are padded with zeros, which are attended to, as in the official code.
 
     Raises:
         ValueError: for numbers out of range; when adapting, for an encoder that is no Swin.
@@ -28,8 +36,7 @@ class VideoSwin(AdapterMethod):
     def __post_init__(self) -> None:
         if self.window < 1:
             raise ValueError(f"adapter.window is {self.window}, expected at least 1")
-        if not 0 <= self.drop_path < 1:
-            raise ValueError(f"adapter.drop_path is {self.drop_path}, expected a rate from 0 to below 1")
+        check_drop_path(self.drop_path)
 
     def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
         for parts in encoder.blocks:
@@ -38,11 +45,11 @@ class VideoSwin(AdapterMethod):
                     "adapter=video_swin widens the windows of a Swin, but the encoder's blocks are of the class "
                     f"{type(parts.block).__name__}, without windows; take a Swin, such as model=swin_b"
                 )
-        last = max(len(encoder.blocks) - 1, 1)
+        rising = drop_paths(self.drop_path, len(encoder.blocks), num_times)
         places = [i for depth in encoder.depths for i in range(depth)]
         blocks = [
-            VideoSwinBlock(parts, self.window, place % 2 == 1, DropPath(self.drop_path * i / last, num_times))
-            for i, (parts, place) in enumerate(zip(encoder.blocks, places, strict=True))
+            VideoSwinBlock(parts, self.window, place % 2 == 1, drop)
+            for parts, place, drop in zip(encoder.blocks, places, rising, strict=True)
         ]
         return Adapted([*blocks], (encoder, *blocks), time_from=None)
 
@@ -78,6 +85,11 @@ class VideoSwinBlock(AdaptedBlock):
         clips = rearrange(self.parts.norm1(x), "(b t) h w d -> b t h w d", t=self.drop_path.num_times)
         x = x + self.drop_path(self.attention(clips).flatten(0, 1))
         return x + self.drop_path(self.parts.mlp(self.parts.norm2(x)))
+
+    def pretrained(self) -> list[nn.Parameter]:
+        # not its bias table: tiled over time, it has yet to learn what tells times apart
+        taken_over = (self.parts, self.attention.qkv, self.attention.proj)
+        return [p for module in taken_over for p in module.parameters()]
 
     def positions(self) -> list[nn.Parameter]:
         return [self.attention.relative_position_bias_table]

@@ -24,6 +24,8 @@ FAMILIES: tuple[type[Encoder], ...] = (TimmVit, OpenClipVit, TimmSwin)
 
 PROJECT = Path(__file__).parents[4]
 
+RESAMPLED = ("pos_embed", "positional_embedding", "relative_position_bias_table")
+
 FILE_SUFFIXES = {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz"}
 
 
@@ -95,8 +97,8 @@ def find_file(weights: str) -> Path | None:
 def fingerprint(tower: nn.Module) -> str:
     """SHA-256 over the names, types, shapes and values of an image tower.
 
-    CLIP's unused projection is left out, and so are the values of the position embedding: where it was resampled to
-    another image size, its last digits depend on the machine.
+    CLIP's unused projection is left out, and so are the values of position embeddings and position biases: where they
+    were resampled to another image size, their last digits depend on the machine.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(tower.state_dict().items()):
@@ -104,7 +106,7 @@ def fingerprint(tower: nn.Module) -> str:
             continue
         value = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        if value.numel() and name not in {"pos_embed", "positional_embedding"}:
+        if value.numel() and not name.endswith(RESAMPLED):
             digest.update(value.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 

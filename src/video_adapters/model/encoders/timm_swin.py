@@ -43,6 +43,9 @@ class TimmSwinParts(Parts):
         return self.block._attn(x)
 
     def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        # (an exported graph takes any number of rows, but not a varying one of portions)
+        if torch.compiler.is_compiling() or len(x) <= MOST_ROWS:
+            return self._attend_time(x, bias)
         return torch.cat([self._attend_time(rows, bias) for rows in x.split(MOST_ROWS)])
 
     def norm2(self, x: Tensor) -> Tensor:
@@ -63,7 +66,6 @@ class TimmSwinParts(Parts):
     def _attend_time(self, x: Tensor, bias: Tensor | None) -> Tensor:
         attention = self.block.attn
         q, k, v = rearrange(attention.qkv(x), "m t (three h d) -> three m h t d", three=3, h=self.num_heads)
-        bias = None if bias is None else bias.to(q.dtype)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return attention.proj_drop(attention.proj(rearrange(y, "m h t d -> m t (h d)")))
 

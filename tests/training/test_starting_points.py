@@ -1,0 +1,89 @@
+"""What a run may start from and what an evaluation needs: frozen or tuned, named or unnamed, short or long."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from video_adapters.training import checkpoint
+from video_adapters.training.build import build_classifier
+from video_adapters.training.checkpoint import Origin, load_adapters
+
+from toy import composed, run, score
+
+
+def best(folder: Path) -> Path:
+    return folder / "checkpoints" / "best.ckpt"
+
+
+def test_adapters_learned_on_a_frozen_encoder_start_a_run_that_tunes_it_too(shapes: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "frozen", *shapes, "adapter=aim")
+    start = f"init_from={best(tmp_path / 'frozen')}"
+    run(tmp_path / "tuned", *shapes, "adapter=aim_full_tuning", start, "optim.lr=1e-12")
+    ours, theirs = (torch.load(best(tmp_path / n), weights_only=True)["state_dict"] for n in ("tuned", "frozen"))
+    assert len(ours) > len(theirs)
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, atol=1e-8, rtol=0)
+    with pytest.raises(ValueError, match=r"it has backbone.blocks.*, which the model has not"):
+        run(tmp_path / "back", *shapes, "adapter=aim", f"init_from={best(tmp_path / 'tuned')}")
+
+
+@pytest.mark.parametrize("adapter", ["full_tuning", "timesformer"])
+def test_a_fully_tuned_checkpoint_needs_no_other_file(adapter: str, shapes: list[str], tmp_path: Path) -> None:
+    cfg = composed(*shapes, f"adapter={adapter}")
+    file = tmp_path / "encoder.safetensors"
+    tower = build_classifier(composed(*shapes, "adapter=none")).backbone.encoder.net.state_dict()
+    names = dict(build_classifier(composed(*shapes, "adapter=none")).backbone.named_parameters())
+    blocks = {n.replace(".parts.block", ""): p.detach() for n, p in names.items() if n.startswith("blocks.")}
+    save_file({**tower, **blocks}, file)
+    assert cfg.model.weights is None
+    trained = run(tmp_path / "run", *shapes, f"adapter={adapter}", f"model.weights={file}")
+    file.unlink()
+    scored = score(tmp_path / "eval", f"checkpoint={best(tmp_path / 'run')}")
+    assert scored["test/loss"] == pytest.approx(trained["test/loss"], rel=1e-6)
+
+
+def test_an_adapted_checkpoint_needs_its_encoder(shapes: list[str], tmp_path: Path) -> None:
+    run(tmp_path / "run", *shapes)
+    content = torch.load(best(tmp_path / "run"), weights_only=True)
+    content["origin"]["config"]["model"]["weights"] = str(tmp_path / "gone.safetensors")
+    torch.save(content, tmp_path / "moved.ckpt")
+    with pytest.raises(Exception, match=r"gone.safetensors reads as a file, but there is none"):
+        score(tmp_path / "eval", f"checkpoint={tmp_path / 'moved.ckpt'}")
+
+
+@pytest.mark.parametrize("adapter", ["video_swin", "none"])
+def test_clips_of_another_length_are_asked_for_whatever_the_method(
+    adapter: str, shapes: list[str], tmp_path: Path
+) -> None:
+    swin = [*shapes, "model=toy_swin", f"adapter={adapter}", "data.tubelet=2"]
+    run(tmp_path / "run", *swin)
+    start = [f"init_from={best(tmp_path / 'run')}", "data.num_frames=16"]
+    with pytest.raises(ValueError, match=r"trained on data.num_frames=8 in tubelets of 2, .* data.num_frames=16 in"):
+        run(tmp_path / "refused", *swin, *start)
+    run(tmp_path / "longer", *swin, *start, "resize_time=true")
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "same"),
+    [
+        (("a", "b"), ("a", "b"), True),
+        (("a", "b"), ("b", "a"), False),
+        (("0", "1"), ("a", "b"), True),  # imported without names
+        (("a", "b"), ("0", "1"), True),
+        (("0", "1", "2"), ("a", "b"), False),
+        ((), ("a", "b"), False),  # imported without a head
+    ],
+)
+def test_the_head_is_taken_over_where_classes_agree_by_name_or_without_names_by_number(
+    there: tuple[str, ...], here: tuple[str, ...], same: bool
+) -> None:
+    cfg = composed("model=toy_vit", "data.num_classes=2")
+    classifier = build_classifier(cfg)
+    data = {"data": {"num_frames": 8}}
+    own, theirs = (Origin(data, names, classifier.backbone.encoder.fingerprint) for names in (here, there))
+    state = {f"{checkpoint.PREFIX}{name}": torch.ones_like(p) for name, p in classifier.trainable().items()}
+    content = {"state_dict": state, "origin": theirs.as_dict()}
+    assert load_adapters(classifier, own, content) == same
+    assert bool(classifier.head.linear.weight.eq(1).all()) == same
