@@ -43,6 +43,13 @@ def test_a_vit_tells_its_sizes_and_its_temporal_adapters(state: Any, family: Any
     assert sizes.sites == dict(temporal=everywhere, temporal_in=temporal_in, spatial=everywhere, joint=everywhere)
 
 
+def test_a_swin_keeps_its_scale_with_two_temporal_adapters_too() -> None:
+    state = swin()
+    state |= {name.replace("T_Adapter", "T_Adapter_in"): value for name, value in state.items() if "T_Adapter" in name}
+    sizes = take_apart(state).sizes
+    assert (sizes.sites["temporal_in"], sizes.usual_scale) == ((0, 2), 0.5)
+
+
 @pytest.mark.parametrize("absolute", [False, True])
 def test_a_swin_tells_its_sizes_and_its_setting(absolute: bool) -> None:
     sizes = take_apart(swin(absolute=absolute, times=3)).sizes
