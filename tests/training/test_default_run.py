@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from video_adapters.data.decode import VideoReader
+from video_adapters.data.moving_shapes import CLASS_NAMES, LENGTH, write_video
+from video_adapters.recognition.predict import Request, predict
 
 from toy import run
 
@@ -14,8 +20,40 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [f"data.root={tmp_path_factory.mktemp('moving_shapes')}", "logger=csv", "trainer.accelerator=cpu"]
 
 
-def test_aim_learns_motion_from_an_encoder_of_stills(overrides: list[str], tmp_path: Path) -> None:
-    assert run(tmp_path, *overrides)["test/top1"] >= 0.9
+@pytest.fixture(scope="module")
+def default_run(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the run that `make train` makes."""
+    folder = tmp_path_factory.mktemp("default_run")
+    run(folder, *overrides)
+    return folder
+
+
+def test_aim_learns_motion_from_an_encoder_of_stills(default_run: Path) -> None:
+    assert pd.read_csv(default_run / "test" / "predictions.csv")["correct"].mean() >= 0.9
+
+
+def test_its_checkpoint_recognises_clips_and_the_motions_of_a_long_video_in_order(
+    default_run: Path, tmp_path: Path
+) -> None:
+    scored = pd.read_csv(default_run / "test" / "predictions.csv")
+    best = default_run / "checkpoints" / "best.ckpt"
+    folder = Path(scored["video"][0]).parents[1]
+    outcomes = predict(Request(checkpoint=best, videos=[str(folder)]))
+    said = {outcome.path: outcome.result.top(1)[0][0] for outcome in outcomes}
+    assert said == dict(zip(scored["video"], scored["top1"], strict=True))
+    right = scored[scored["correct"]].groupby("class")["video"].first()
+    order = [CLASS_NAMES[label] for label in np.random.default_rng(0).permutation(len(CLASS_NAMES))]
+    write_video(tmp_path / "long.mp4", np.concatenate([every_frame(right[name]) for name in order]))
+    length = LENGTH / 8  # seconds of a clip at 8 Hz
+    (outcome,) = predict(Request(checkpoint=best, videos=[str(tmp_path / "long.mp4")], window=length, stride=length))
+    runs = outcome.result.runs()
+    assert [run.class_name for run in runs] == order
+    assert [run.start for run in runs] == pytest.approx([length * place for place in range(len(order))])
+
+
+def every_frame(path: str) -> np.ndarray:
+    with VideoReader(path) as video:
+        return video.read(range(video.num_frames))
 
 
 def test_without_adapters_order_stays_out_of_reach(overrides: list[str], tmp_path: Path) -> None:
