@@ -170,7 +170,7 @@ def test_what_is_missing_of_ssv2_is_named(tmp_path: Path) -> None:
     (tmp_path / "test.json").unlink()
     with pytest.raises(ValueError, match=r"neither test\.json .* There are: .*labels\.json, train\.json"):
         SomethingSomethingV2(root).videos("test")
-    with pytest.raises(ValueError, match=r"no webm file is in .*/nowhere"):
+    with pytest.raises(ValueError, match=r"no webm or mp4 file is in .*/nowhere"):
         SomethingSomethingV2(write_ssv2(tmp_path / "other", videos="clips"), videos="nowhere").videos("train")
 
 

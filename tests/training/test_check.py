@@ -16,13 +16,13 @@ from video_adapters.training.prepare import Source, alone
 
 from miniatures import MINIATURES, write_class_folders, write_diving48
 from ssv2 import write_ssv2
-from toy import SMALL, composed, run, score
+from toy import SMALL, run, score
 
 FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2"]
 
 
 def asked(root: Path, out: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: bool) -> Check:
-    composed()  # registers the resolvers, as the command does
+    entry.set_up()
     return Check(source=Source(data=data, root=str(root), overrides=overrides), out=out, workers=2, **options)
 
 

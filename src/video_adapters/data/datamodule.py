@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from video_adapters.data import report as reports
 from video_adapters.data.annotations import Annotations, Videos
+from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
@@ -143,7 +144,7 @@ class VideoData(L.LightningDataModule):
         evaluation they stay, and count as wrong. What a report has left out is counted in `self.left_out`.
         """
         if use not in self._videos:
-            videos = self._some(self.annotations.videos(self.splits[use]))
+            videos = self._some(in_copy(self.root, self.annotations.videos(self.splits[use])))
             self._check_labels(videos, use)
             videos = self._readable(videos, use)
             missing = set(self.annotations.missing(videos))

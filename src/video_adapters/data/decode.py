@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from video_adapters.data.truncation import cut_short
 
 # A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
-_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _KEY_IS_RANDOM_ACCESS = {"vp8", "vp9", "mjpeg"}  # elsewhere a key packet may have followers that look behind it
 _SKIPS_EXACTLY = {"h264", "hevc"}  # unreferenced frames may be left undecoded; AV1 returns wrong frames if so
 _NAL_SLICES, _NAL_IDR = {1, 2, 3, 4, 5}, 5  # ITU-T H.264, table 7-1
@@ -253,7 +253,7 @@ class VideoReader:
     def _picture(self, frame: av.VideoFrame, index: int) -> np.ndarray:
         """A decoded frame -> (H, W, 3), upright."""
         self._note(frame, index)
-        rgb = self._reformatter.reformat(frame, format="rgb24", **_ONE_THREAD)
+        rgb = self._reformatter.reformat(frame, format="rgb24", **ONE_THREAD)
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
         return np.rot90(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3), round(frame.rotation / 90))

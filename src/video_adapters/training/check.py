@@ -45,7 +45,7 @@ def check(asked: Check) -> Path:
         ValueError: the data set is not as its config says, or the file to be written is no report.
     """
     cfg = asked.source.config()
-    videos = listed(annotations_of(cfg), splits_of(cfg))
+    videos = listed(annotations_of(cfg), cfg.root, splits_of(cfg))
     path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
     with alone(path.with_name(f".{path.name}.lock")), stoppable(f"the same command goes on with {path}"):
         known = {} if asked.fresh or not path.is_file() else report.read(str(path))

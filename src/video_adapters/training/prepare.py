@@ -15,12 +15,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from video_adapters.data.annotations import Annotations, Video, Videos
+from video_adapters.data.annotations import Annotations, Video
+from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.workers import Failure, spread
 from video_adapters.training.entry import PROJECT
 from video_adapters.training.official_config import written
 from video_adapters.training.progress import interactive
 
+Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 MOST_SECONDS = 600  # for one video; an hour of film decodes in less
@@ -62,12 +64,11 @@ def splits_of(cfg: DictConfig) -> list[str]:
     return list(dict.fromkeys([cfg.train_split, cfg.val_split, cfg.test_split]))
 
 
-def listed(annotations: Annotations, splits: Sequence[str]) -> list[Listed]:
+def listed(annotations: Annotations, root: str, splits: Sequence[str]) -> list[Listed]:
     """Every file or folder that a split names, with the first frame that any annotation wants of it."""
     found: dict[str, Listed] = {}
     for split in splits:
-        videos: Videos = annotations.videos(split)
-        for video in videos:
+        for video in in_copy(root, annotations.videos(split)):
             known = found.get(video.path)
             named = [] if known is None else known.splits.split()
             first = video if known is None or video.start < known.video.start else known.video
@@ -75,17 +76,21 @@ def listed(annotations: Annotations, splits: Sequence[str]) -> list[Listed]:
     return list(found.values())
 
 
+def cores(num_workers: int | None) -> int:
+    """So many, or all that this process may use."""
+    return num_workers or len(os.sched_getaffinity(0))
+
+
 def worked_on(
-    title: str, work: Callable[[Listed], Result], jobs: Sequence[Listed], num_workers: int | None
-) -> Iterator[tuple[Listed, Result | Failure]]:
+    title: str, work: Callable[[Job], Result], jobs: Sequence[Job], num_workers: int | None
+) -> Iterator[tuple[Job, Result | Failure]]:
     """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done."""
-    count = num_workers or len(os.sched_getaffinity(0))
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
-        yield from progress.track(spread(work, jobs, count, MOST_SECONDS), len(jobs), description=title)
+        yield from progress.track(spread(work, jobs, cores(num_workers), MOST_SECONDS), len(jobs), description=title)
 
 
 @contextmanager

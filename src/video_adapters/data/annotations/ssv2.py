@@ -10,6 +10,8 @@ from video_adapters.data.annotations.annotations import Annotations, check_split
 from video_adapters.data.annotations.files import consistent, content, first_file, listed, load_json, parsed
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
+SUFFIXES = (".webm", ".mp4")  # as distributed, and as many convert them
+
 
 class SomethingSomethingV2(Annotations):
     """Something-Something v2 (Goyal et al. 2017), 174 classes, as unpacked from the official archives.
@@ -19,7 +21,7 @@ class SomethingSomethingV2(Annotations):
 
     Args:
         root: the folder that the archives were unpacked in.
-        videos: the folder of `<id>.webm`, relative to `root`.
+        videos: the folder of `<id>.webm`, or of mp4 files made of these, relative to `root`.
     """
 
     def __init__(self, root: str, videos: str = "20bn-something-something-v2") -> None:
@@ -33,11 +35,12 @@ class SomethingSomethingV2(Annotations):
     def videos(self, split: str) -> Videos:
         check_split(split)
         file = self._file({"train": "train", "val": "validation", "test": "test"}[split] + ".json")
-        folder, labels = self._found_video_folder(), self._test_labels() if split == "test" else {}
+        folder, suffix = self._found_video_folder()
+        labels = self._test_labels() if split == "test" else {}
 
         def read(entry: Mapping[str, Any]) -> Video:
             label = labels.get(entry["id"], UNLABELLED) if split == "test" else self._label(entry["template"], file)
-            return Video(os.path.join(folder, f"{entry['id']}.webm"), label)
+            return Video(os.path.join(folder, f"{entry['id']}{suffix}"), label)
 
         return consistent(parsed(load_json(file), read, file), file)
 
@@ -83,14 +86,17 @@ class SomethingSomethingV2(Annotations):
             f"unpack the official label archive there. {content(self.root)}"
         )
 
-    def _found_video_folder(self) -> str:
-        """The folder that holds webm files: the one named, the same once more inside itself, or the root."""
+    def _found_video_folder(self) -> tuple[str, str]:
+        """The folder that holds webm (else mp4) files, and their suffix: the one named, the same once more inside
+        itself, or the root."""
         folder = os.path.join(self.root, self.video_folder)
         places = [folder, os.path.join(folder, os.path.basename(folder)), os.path.join(self.root, "videos"), self.root]
         for place in places:
-            if any(name.endswith(".webm") for name in listed(place)):
-                return place
+            names = listed(place)
+            for suffix in SUFFIXES:
+                if any(name.endswith(suffix) for name in names):
+                    return place, suffix
         raise ValueError(
-            f"no webm file is in {', '.join(places)}; unpack the official video archives in {self.root}, or name the "
-            f"folder by data.annotations.videos. {content(self.root)}"
+            f"no webm or mp4 file is in {', '.join(places)}; unpack the official video archives in {self.root}, or "
+            f"name the folder by data.annotations.videos. {content(self.root)}"
         )

@@ -1,0 +1,73 @@
+"""Checks or converts a data set's videos: python src/prepare.py check --data ssv2 --root /videos/ssv2"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import CompactHydraException
+
+from video_adapters.training import entry
+
+
+def path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def short_side(text: str) -> int | None:
+    return None if text == "native" else int(text)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="decode every video and report which are broken, missing, cut, odd")
+    check.add_argument("--out", type=path, help="the report (default: NAME_report.csv here); a second call goes on")
+    check.add_argument("--fresh", action="store_true", help="start again instead of going on")
+    transcode = commands.add_parser("transcode", help="make a copy for training that decodes fast")
+    transcode.add_argument("--to", type=path, required=True, help="folder of the copy, outside of the data set")
+    transcode.add_argument(
+        "--short-side", type=short_side, default=256, help="pixels at most, or native (default: 256)"
+    )
+    transcode.add_argument(
+        "--crf", type=int, default=20, help="quality of h264: less is better and larger (default: 20)"
+    )
+    transcode.add_argument("--gop", type=int, default=12, help="frames from key frame to key frame (default: 12)")
+    transcode.add_argument("--sample-only", action="store_true", help="stop after the sample and its prediction")
+    for command in (check, transcode):
+        command.add_argument(
+            "--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, csv, ..."
+        )
+        command.add_argument("--root", help="folder of the data set")
+        command.add_argument("--workers", type=int, help="processes (default: one for each core)")
+        command.add_argument(
+            "overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2"
+        )
+    return parser
+
+
+def main() -> None:
+    given: dict[str, Any] = vars(arguments().parse_args())
+    command = given.pop("command")
+    try:
+        entry.run(lambda: run(command, given))
+    except CompactHydraException as error:  # what the user can mend
+        raise SystemExit(str(error)) from None
+
+
+def run(command: str, given: dict[str, Any]) -> None:
+    from video_adapters.training.prepare import Source  # here, so that --help answers at once
+
+    source = Source(**{key: given.pop(key) for key in ("data", "root", "overrides")})
+    if command == "check":
+        from video_adapters.training.check import Check, check
+
+        check(Check(source=source, **given))
+    else:
+        from video_adapters.training.transcode import Transcode, transcode
+
+        transcode(Transcode(source=source, **given))
+
+
+if __name__ == "__main__":
+    entry.set_up()
+    main()

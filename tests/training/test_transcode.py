@@ -1,0 +1,257 @@
+"""`python src/prepare.py transcode`: a copy with the same frames, that trains like the original."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from video_adapters.data import transcode as transcoding
+from video_adapters.data.annotations.prepared import copied_name
+from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.transcode import Settings
+from video_adapters.data.transcode import transcode as write_copy
+from video_adapters.training import entry
+from video_adapters.training import transcode as command
+from video_adapters.training.prepare import Source, alone
+from video_adapters.training.transcode import Transcode, transcode
+
+from miniatures import MINIATURES, write_class_folders
+from ssv2 import write_ssv2
+from toy import SMALL, run
+from videos import copy_packets, frame_number, numbered_frames, rotate_on_display, write_video
+
+LENGTH = 20
+SAMPLE = command.SAMPLE
+FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2", "trainer.max_steps=1"]
+TIMES = np.cumsum(np.random.default_rng(1).integers(10, 300, LENGTH)).tolist()
+SOURCES = {
+    "h264": lambda path: write_video(path / "v.mp4", numbered_frames(LENGTH), options={"bf": "2", "crf": "8"}),
+    "variable rate": lambda path: write_video(path / "v.mkv", numbered_frames(LENGTH), times=TIMES),
+    "avi": lambda path: write_video(path / "v.avi", numbered_frames(LENGTH), "mpeg4", {"bf": "2", "qmin": "1"}),
+    "raw stream": lambda path: write_video(path / "v.h264", numbered_frames(LENGTH), options={"bf": "2"}),
+    "odd size": lambda path: write_video(
+        path / "v.mkv", numbered_frames(LENGTH, 51, 67), options={"crf": "8"}, pix_fmt="yuv444p"
+    ),
+    "full range": lambda path: write_video(
+        path / "v.avi", numbered_frames(LENGTH), "mjpeg", {"qmin": "1"}, pix_fmt="yuvj420p"
+    ),
+    "one frame": lambda path: write_video(path / "v.mp4", numbered_frames(1)),
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "SAMPLE", 1)
+
+
+def asked(root: Path, to: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: int) -> Transcode:
+    entry.set_up()
+    return Transcode(source=Source(data=data, root=str(root), overrides=overrides), to=to, workers=2, **options)
+
+
+def read(path: Path) -> np.ndarray:
+    with VideoReader(str(path)) as video:
+        assert video.quality == ()
+        return video.read(range(video.num_frames))
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_copy_has_the_frames_in_their_order_and_at_their_times(kind: str, tmp_path: Path) -> None:
+    source, target = SOURCES[kind](tmp_path), tmp_path / "new" / "v.mp4"
+    write_copy(str(source), str(target), Settings(crf=4))
+    frames, copied = read(source), read(target)
+    assert [frame_number(frame) for frame in copied] == list(range(len(frames)))
+    assert copied.shape[1:3] == tuple(2 * round(side / 2) for side in frames.shape[1:3])
+    if copied.shape == frames.shape:  # colours stay; chroma is halved twice
+        np.testing.assert_allclose(copied.mean((1, 2)), frames.mean((1, 2)), atol=2)
+    with VideoReader(str(source)) as one, VideoReader(str(target)) as other:
+        assert other.codec == "h264"
+        if kind != "raw stream":  # which has no times
+            np.testing.assert_allclose(other.times, one.times, atol=1e-3)
+
+
+def test_a_copy_stands_upright_and_small_and_starts_where_an_edit_list_says(tmp_path: Path) -> None:
+    stored = np.rot90(numbered_frames(LENGTH, 96, 128), axes=(1, 2))
+    cut = copy_packets(write_video(tmp_path / "v.mp4", stored, options={"crf": "8"}), tmp_path / "cut.mp4", shift=6)
+    source = rotate_on_display(cut, (0, 1, -1, 0))
+    write_copy(str(source), str(tmp_path / "small.mp4"), Settings(short_side=48, crf=4))
+    small = read(tmp_path / "small.mp4")
+    assert small.shape == (LENGTH - 6, 48, 64, 3)
+    assert [frame_number(frame.repeat(2, 0).repeat(2, 1)) for frame in small] == list(range(6, LENGTH))
+
+
+def test_key_frames_are_as_close_as_asked(tmp_path: Path) -> None:
+    source = SOURCES["h264"](tmp_path)
+    write_copy(str(source), str(tmp_path / "copy.mp4"), Settings(gop=4))
+    with VideoReader(str(tmp_path / "copy.mp4")) as video:
+        assert [i for i in range(LENGTH) if video._is_random_access(i)] == [0, 4, 8, 12, 16]
+
+
+def test_what_cannot_be_read_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_video(tmp_path / "v.mp4", numbered_frames(LENGTH), container_options={"movflags": "faststart"})
+    source.write_bytes(source.read_bytes()[:-300])
+    with pytest.raises(DecodeError, match=r"v\.mp4"):
+        write_copy(str(source), str(tmp_path / "new" / "v.mp4"), Settings())
+    assert list((tmp_path / "new").iterdir()) == []
+    whole = SOURCES["avi"](tmp_path)
+    ticks = transcoding._ticks
+    monkeypatch.setattr(transcoding, "_ticks", lambda video: [*ticks(video)[:-1], 0])
+    with pytest.raises((ValueError, OSError)):  # time runs backwards: the muxer refuses, or a frame is lost
+        write_copy(str(whole), str(tmp_path / "new" / "v.mp4"), Settings())
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list"])
+def test_a_copy_trains_by_the_same_data_config(name: str, tmp_path: Path, shapes_list: Path) -> None:
+    if name == "ssv2":
+        root, words = write_ssv2(tmp_path / "data", 4, 2, prefix="something-something-v2-"), ["data=ssv2"]
+        words.append("data.num_classes=3")
+    elif name == "list":
+        root, words = tmp_path / "data", ["data=list", "data.num_classes=2"]
+        root.mkdir()
+        for split in ("train", "val"):
+            for i in range(3):
+                write_video(root / f"a {split}{i}.avi", numbered_frames(9), "mpeg4")
+            (root / f"{split}.txt").write_text("".join(f"a {split}{i}.avi {i % 2}\n" for i in range(3)))
+    else:
+        write, words = MINIATURES[name]
+        root = write(tmp_path / "data")
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+    to = tmp_path / "copy"
+    transcode(asked(root, to, words[0].removeprefix("data="), tuple(words[1:])))
+    assert before == {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+    scores = run(tmp_path / "run", *words, f"data.root={to}", *SMALL, *FRAMES)
+    assert scores["test/unreadable"] == 0
+    made = {path.relative_to(to) for path in to.rglob("*.mp4")}
+    suffixes = {".mp4", ".avi", ".webm"}
+    assert made == {Path(copied_name(str(p.relative_to(root)))) for p in before if p.suffix in suffixes} - _unlisted(
+        name
+    )
+
+
+def _unlisted(name: str) -> set[Path]:
+    """Files of the miniature that no split of the config names."""
+    return {Path("test/-t0_Abc-DE0_000000_000010.mp4")} if name == "k400" else set()
+
+
+def test_a_sample_predicts_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "SAMPLE", SAMPLE)
+    root = write_ssv2(tmp_path / "data", 10, 5)
+    transcode(asked(root, tmp_path / "copy", sample_only=True))
+    shown = capsys.readouterr().out
+    assert "8 of 15 videos" in shown
+    assert "beside the originals'" in shown
+    assert "times as fast" in shown
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    root = write_ssv2(tmp_path / "data", 6, 3)
+    (root / "20bn-something-something-v2" / "1001.webm").write_bytes(b"<html>")
+    (root / "20bn-something-something-v2" / "1007.webm").unlink()
+    return root
+
+
+def test_what_is_left_out_is_listed(damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    transcode(asked(damaged, tmp_path / "copy"))
+    listed = (tmp_path / "copy" / "left_out.csv").read_text()
+    assert [line.rpartition("/")[2] for line in listed.splitlines()[1:]] == [
+        "1007.webm,is missing",
+        "1001.webm,Invalid data found when processing input",
+    ]
+    shown = capsys.readouterr().out
+    assert "│ train          │ 5 of 6 videos" in shown
+    assert "│ val            │ 2 of 3 videos" in shown
+
+
+def test_frame_folders_are_left_out_openly(tmp_path: Path) -> None:
+    write, (_, *words) = MINIATURES["frame folders"]
+    with pytest.raises(ValueError, match=r"none of the 6 videos can be copied: .*is a folder of frames"):
+        transcode(asked(write(tmp_path / "data"), tmp_path / "copy", "list", tuple(words)))
+
+
+def test_an_interrupted_copy_goes_on_where_it_stopped(
+    damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_predict", lambda *_: None)
+    to, work, results = tmp_path / "copy", command.worked_on, []
+
+    def interrupting(*arguments: object) -> object:
+        for result in work(*arguments):
+            results.append(result)
+            yield result
+            if len(results) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(command, "worked_on", interrupting)
+    with pytest.raises(SystemExit):
+        transcode(asked(damaged, to))
+    videos = to / "20bn-something-something-v2"
+    done = {path: path.stat().st_mtime_ns for path in videos.glob("*.mp4")}
+    assert 2 <= len(done) < 7
+    (videos / ".1005.mp4.elsewhere.1.part").write_bytes(b"half")  # of a process that was killed
+    spoilt = next(iter(done))
+    spoilt.write_bytes(spoilt.read_bytes()[:200])
+    monkeypatch.setattr(command, "worked_on", work)
+    transcode(asked(damaged, to))
+    assert sorted(path.name for path in videos.iterdir()) == [
+        f"{n}.mp4" for n in (1000, 1002, 1003, 1004, 1005, 1006, 1008)
+    ]
+    assert all((path.stat().st_mtime_ns == made) == (path != spoilt) for path, made in done.items())
+
+
+def test_originals_are_out_of_reach(damaged: Path, tmp_path: Path) -> None:
+    for to in (damaged, damaged / "20bn-something-something-v2", damaged / "copy", tmp_path):
+        with pytest.raises(ValueError, match="must be a folder apart from the data set"):
+            transcode(asked(damaged, to))
+    link = tmp_path / "link"
+    link.symlink_to(damaged)
+    with pytest.raises(ValueError, match="must be a folder apart from the data set"):
+        transcode(asked(damaged, link))
+    to = tmp_path / "copy"
+    to.mkdir()
+    (to / "prepared.json").write_text(json.dumps({"short_side": 256, "crf": 20, "gop": 12}))
+    (to / "20bn-something-something-v2").symlink_to(damaged / "20bn-something-something-v2")
+    with pytest.raises(ValueError, match="leads out of"):
+        transcode(asked(damaged, to))
+
+
+def test_a_folder_with_something_else_in_it_is_refused(damaged: Path, tmp_path: Path) -> None:
+    to = tmp_path / "copy"
+    to.mkdir()
+    (to / "thesis.tex").write_text("")
+    with pytest.raises(ValueError, match=r"holds thesis\.tex and is no copy that was begun"):
+        transcode(asked(damaged, to))
+    (to / "thesis.tex").unlink()
+    with alone(to / ".lock"), pytest.raises(ValueError, match="is in use"):
+        transcode(asked(damaged, to))
+    transcode(asked(damaged, to))
+    with pytest.raises(ValueError, match=r"was made with .*'crf': 20.*, now asked for is .*'crf': 30"):
+        transcode(asked(damaged, to, crf=30))
+
+
+def test_two_videos_that_would_become_one_are_named(tmp_path: Path) -> None:
+    root = write_class_folders(tmp_path / "data")
+    write_video(root / "clap" / "ü 1.avi", numbered_frames(9), "mpeg4")
+    with pytest.raises(ValueError, match=r"ü 1.avi and .*ü 1.mp4 would both become .*ü 1.mp4"):
+        transcode(asked(root, tmp_path / "copy", "folders"))
+
+
+def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="--short-side is 8, expected native or at least 16"):
+        Settings(short_side=8)
+    with pytest.raises(ValueError, match="--crf is 52, expected 0 to 51"):
+        Settings(crf=52)
+
+
+@pytest.mark.parametrize(
+    ("name", "copied"), [("a/v.webm", "a/v.mp4"), ("v.1.AVI", "v.1.mp4"), ("v.1", "v.1.mp4"), ("v.mp4", "v.mp4")]
+)
+def test_names_in_a_copy(name: str, copied: str) -> None:
+    assert copied_name(name) == copied
