@@ -11,6 +11,7 @@ import pytest
 from video_adapters.data import report
 from video_adapters.data.report import Finding
 from video_adapters.training import check as checking
+from video_adapters.training import entry
 from video_adapters.training.check import Check, check
 from video_adapters.training.prepare import Source, alone
 
