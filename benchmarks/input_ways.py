@@ -114,10 +114,14 @@ def read_opencv(path: str, indices: Sequence[int]) -> np.ndarray:
 
 
 def batch_ours(clips: Sequence[Tensor]) -> Tensor:
-    """The uint8 batch that workers hand on, normalised as the model does: on a GPU in training, here by the CPU."""
+    """The uint8 batch that workers hand on, and its normalisation, which in training is the GPU's, here the CPU's.
+
+    Same arithmetic as the model's. Whole rows of pixels, as they lie in memory, save a loop over 3 values at a time.
+    """
     pixels = collate([Sample(clip, 0, 1.0, 0, (), True) for clip in clips]).clips
-    mean, std = (torch.from_numpy(values / 255).float().view(3, 1, 1) for values in (MEAN, STD))
-    return pixels.float().div_(255).sub_(mean).div_(std)
+    mean, std = (torch.from_numpy(values / 255).float().repeat(pixels.shape[-1]) for values in (MEAN, STD))
+    rows = pixels.permute(0, 1, 2, 4, 5, 3).flatten(-2).float().div_(255).sub_(mean).div_(std)
+    return rows.unflatten(-1, (-1, 3)).permute(0, 1, 2, 5, 3, 4)
 
 
 def augment_with_opencv(

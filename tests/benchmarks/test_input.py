@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -58,3 +59,10 @@ def test_a_prepared_copy_keeps_every_frame_and_no_side_shorter_than_256_grows(
         benchmark.prepare(path, copy)
         benchmark.check_every_frame(str(copy), small.num_frames)
         assert benchmark.read_ours(str(copy), list(range(10))).shape == (10, *expected, 3)
+
+
+def test_our_batch_is_normalised_as_by_the_model(benchmark: Any) -> None:
+    ways = import_module("input_ways")
+    clips = [torch.randint(0, 256, (1, 2, 8, 8, 3), dtype=torch.uint8).permute(0, 1, 4, 2, 3) for _ in range(2)]
+    mean, std = (torch.tensor(values / 255).float().view(3, 1, 1) for values in (ways.MEAN, ways.STD))
+    assert torch.equal(ways.batch_ours(clips), (torch.stack(clips) / 255 - mean) / std)
