@@ -18,7 +18,7 @@ def short_side(text: str) -> int | None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="decode every video and report which are broken, missing, cut, odd")
     check.add_argument("--out", type=path, help="the report (default: NAME_report.csv here); a second call goes on")
@@ -42,6 +42,7 @@ def arguments() -> argparse.ArgumentParser:
         command.add_argument(
             "overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2"
         )
+    parser.epilog = f"{check.format_usage()}\n{transcode.format_usage()}"
     return parser
 
 

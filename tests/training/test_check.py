@@ -11,7 +11,7 @@ import pytest
 from video_adapters.data import report
 from video_adapters.data.report import Finding
 from video_adapters.training import check as checking
-from video_adapters.training import entry
+from video_adapters.training import entry, prepare
 from video_adapters.training.check import Check, check
 from video_adapters.training.prepare import Source, alone
 
@@ -54,8 +54,8 @@ def test_every_video_of_every_split_is_listed_with_what_is_wrong(
     assert (first.splits, first.frames, first.width, first.height, first.codec) == ("train", 10, 56, 40, "vp9")
     assert first.seconds == pytest.approx(10 / 30, rel=0.01)
     shown = capsys.readouterr().out
-    assert "│ train │ 9      │ 7  │ 0       │ 0       │ 0         │ 1      │ 1       │ 10 to 14 │" in shown
-    assert "│ val   │ 6      │ 4  │ 0       │ 0       │ 1         │ 1      │ 0       │" in shown
+    assert "│ train │ 9      │ 7  │ 0         │ 1      │ 1       │ 10 to 14 │" in shown
+    assert "│ val   │ 6      │ 4  │ 1         │ 1      │ 0       │" in shown
     assert f"data.report={path}" in shown
 
 
@@ -116,6 +116,16 @@ def test_what_has_changed_is_decoded_again(damaged: Path, tmp_path: Path, monkey
     decoded.clear()
     check(asked(damaged, out, fresh=True))
     assert len(decoded) == 15
+
+
+def test_where_nobody_watches_a_line_a_minute_tells_how_far_it_is(
+    damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "QUIET_SECONDS", 0)
+    check(asked(damaged, tmp_path / "r.csv"))
+    shown = capsys.readouterr().out
+    assert "decoding 1/15, 0 min left\n" in shown
+    assert "decoding 15/15, 0 min left\n" in shown
 
 
 def test_two_checks_do_not_write_one_report(damaged: Path, tmp_path: Path) -> None:

@@ -97,13 +97,15 @@ def _inspect(one: Listed) -> Finding:
 
 
 def _summarise(path: Path, findings: Sequence[Finding], splits: Sequence[str]) -> None:
-    table = Table("split", "videos", *STATUSES, "frames", title=str(path), title_justify="left")
+    found = Counter(finding.status for finding in findings)
+    statuses = [status for status in STATUSES if found[status] or status in ("ok", *UNREADABLE)]
+    table = Table("split", "videos", *statuses, "frames", title=str(path), title_justify="left")
     for split in splits:
         here = [finding for finding in findings if split in finding.splits.split()]
         counts = Counter(finding.status for finding in here)
-        frames = [finding.frames for finding in here if finding.frames]
-        span = f"{min(frames)} to {max(frames)}" if frames else "-"
-        table.add_row(split, str(len(here)), *(str(counts[status]) for status in STATUSES), span)
+        frames = sorted({finding.frames for finding in here if finding.frames})
+        span = " to ".join(map(str, dict.fromkeys([frames[0], frames[-1]]))) if frames else "-"
+        table.add_row(split, str(len(here)), *(str(counts[status]) for status in statuses), span)
     console = Console(width=None if interactive() else 160, soft_wrap=True)
     console.print(table)
     bad = [finding for finding in findings if finding.status in (*UNREADABLE, "corrupt", "truncated")]

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.workers import Failure, spread
 from video_adapters.training.entry import PROJECT
 from video_adapters.training.official_config import written
-from video_adapters.training.progress import interactive
+from video_adapters.training.progress import QUIET_SECONDS, interactive
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -77,20 +78,33 @@ def listed(annotations: Annotations, root: str, splits: Sequence[str]) -> list[L
 
 
 def cores(num_workers: int | None) -> int:
-    """So many, or all that this process may use."""
+    """So many, or all that this process may use.
+
+    Raises:
+        ValueError: for fewer than one.
+    """
+    if num_workers is not None and num_workers < 1:
+        raise ValueError(f"--workers is {num_workers}, expected at least 1")
     return num_workers or len(os.sched_getaffinity(0))
 
 
 def worked_on(
     title: str, work: Callable[[Job], Result], jobs: Sequence[Job], num_workers: int | None
 ) -> Iterator[tuple[Job, Result | Failure]]:
-    """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done."""
+    """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done: a bar,
+    or where nobody watches, a line a minute."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
         TimeRemainingColumn(),
     )  # fmt: skip
+    start = said = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
-        yield from progress.track(spread(work, jobs, cores(num_workers), MOST_SECONDS), len(jobs), description=title)
+        ends = progress.track(spread(work, jobs, cores(num_workers), MOST_SECONDS), len(jobs), description=title)
+        for done, end in enumerate(ends, 1):
+            yield end
+            if not interactive() and (now := time.monotonic()) - said > QUIET_SECONDS:
+                said, left = now, (now - start) / done * (len(jobs) - done)
+                print(f"{title} {done}/{len(jobs)}, {left / 60:.0f} min left", flush=True)
 
 
 @contextmanager
