@@ -13,7 +13,7 @@ from video_adapters.data.annotations.prepared import copied_name
 from video_adapters.data.decode import DecodeError, VideoReader
 from video_adapters.data.transcode import Settings
 from video_adapters.data.transcode import transcode as write_copy
-from video_adapters.training import entry
+from video_adapters.training import copy_cost, entry
 from video_adapters.training import transcode as command
 from video_adapters.training.prepare import Source, alone
 from video_adapters.training.transcode import Transcode, transcode
@@ -24,7 +24,7 @@ from toy import SMALL, run
 from videos import copy_packets, frame_number, numbered_frames, rotate_on_display, write_video
 
 LENGTH = 20
-SAMPLE = command.SAMPLE
+SAMPLE = copy_cost.SAMPLE
 FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2", "trainer.max_steps=1"]
 TIMES = np.cumsum(np.random.default_rng(1).integers(10, 300, LENGTH)).tolist()
 SOURCES = {
@@ -44,7 +44,7 @@ SOURCES = {
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SAMPLE", 1)
+    monkeypatch.setattr(copy_cost, "SAMPLE", 1)
 
 
 def asked(root: Path, to: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: int) -> Transcode:
@@ -140,7 +140,7 @@ def _unlisted(name: str) -> set[Path]:
 def test_a_sample_predicts_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "SAMPLE", SAMPLE)
+    monkeypatch.setattr(copy_cost, "SAMPLE", SAMPLE)
     root = write_ssv2(tmp_path / "data", 10, 5)
     transcode(asked(root, tmp_path / "copy", sample_only=True))
     shown = capsys.readouterr().out
@@ -179,7 +179,7 @@ def test_frame_folders_are_left_out_openly(tmp_path: Path) -> None:
 def test_an_interrupted_copy_goes_on_where_it_stopped(
     damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_predict", lambda *_: None)
+    monkeypatch.setattr(command, "predict", lambda *_: None)
     to, work, results = tmp_path / "copy", command.worked_on, []
 
     def interrupting(*arguments: object) -> object:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -17,6 +18,13 @@ CLOCK = Fraction(1, 90_000)  # what most frame rates divide into whole ticks
 # be decoded where they are not wanted: of 12 frames at most 3 are on the way to any other.
 OPTIONS = {"preset": "veryfast", "tune": "fastdecode", "bf": "3", "b-pyramid": "none"}
 PART = ".part"  # ends the names of unfinished files
+
+
+class Copy(NamedTuple):
+    """One video, from where to where."""
+
+    source: str
+    target: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,33 +3,28 @@
 import csv
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
-from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.decode import DecodeError
 from video_adapters.data.frame_folder import IMAGE_SUFFIXES
 from video_adapters.data.report import in_report
-from video_adapters.data.sample import Sampling
-from video_adapters.data.transcode import PART, Settings, is_done
+from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
+from video_adapters.training.copy_cost import predict
 from video_adapters.training.prepare import (
     Listed,
     Source,
     alone,
     annotations_of,
-    cores,
     listed,
     splits_of,
     stoppable,
@@ -37,8 +32,6 @@ from video_adapters.training.prepare import (
 )
 from video_adapters.training.progress import summary
 
-SAMPLE = 8  # videos that the prediction rests on
-CLIPS = 3  # read of each of them, to compare the speed
 LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")
 LEFT_OUT = "left_out.csv"
 
@@ -56,13 +49,6 @@ class Transcode:
     sample_only: bool = False  # stops after the prediction
 
 
-class Copy(NamedTuple):
-    """One video, from where to where."""
-
-    source: str
-    target: str
-
-
 def transcode(asked: Transcode) -> None:
     """Predicts cost and gain from a sample, then makes the copy or goes on with it.
 
@@ -75,7 +61,7 @@ def transcode(asked: Transcode) -> None:
     _check_apart(cfg.root, asked.to)
     videos = listed(annotations, cfg.root, splits_of(cfg))
     copies, left_out = _plan(videos, cfg.root, asked.to.absolute())
-    _predict(copies, settings, cfg, asked.workers)
+    predict(copies, settings, cfg, asked.workers)
     if asked.sample_only:
         return
     with alone(asked.to / ".lock"), stoppable("the same command goes on where it stopped"):
@@ -124,59 +110,6 @@ def _transcode(settings: Settings, copy: Copy) -> str | None:
     except DecodeError as error:
         return error.reason
     return None
-
-
-class _Measured(NamedTuple):
-    """What the copy of one video costs and gains."""
-
-    size: int  # bytes of the original
-    copied_size: int
-    seconds: float  # of one core, to make it
-    read: float  # seconds for a training clip of the original
-    copied_read: float
-
-
-def _predict(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers: int | None) -> None:
-    """Copies a few videos elsewhere, and says what all of them will cost and gain."""
-    sample = [copies[int(i)] for i in np.unique(np.linspace(0, len(copies) - 1, SAMPLE).round())]
-    sampling: Sampling = instantiate(cfg.sampling)(num_frames=cfg.num_frames)
-    with tempfile.TemporaryDirectory() as folder:
-        elsewhere = [Copy(copy.source, f"{folder}/{number}.mp4") for number, copy in enumerate(sample)]
-        results = [
-            result for _, result in worked_on("sample", partial(_measure, settings, sampling), elsewhere, workers)
-        ]
-    measured = [result for result in results if not isinstance(result, Failure)]
-    if not measured:
-        raise ValueError(f"none of {len(sample)} videos could be copied, such as {sample[0].source}: {results[0]}")
-    mean = _Measured(*np.mean(measured, axis=0))
-    total = sum(os.path.getsize(copy.source) for copy in copies if os.path.isfile(copy.source))
-    broken = f", {len(sample) - len(measured)} more cannot be read" if len(sample) > len(measured) else ""
-    rows = {
-        "sample": f"{len(measured)} of {len(copies)} videos{broken}",
-        "disk": f"{_bytes(total * mean.copied_size / mean.size)} beside the originals' {_bytes(total)}",
-        "reading a clip": f"{1000 * mean.copied_read:.1f} ms instead of {1000 * mean.read:.1f}: "
-        f"{mean.read / mean.copied_read:.1f} times as fast",
-        "takes": f"about {mean.seconds * len(copies) / cores(workers) / 60:.0f} min on {cores(workers)} cores",
-    }  # fmt: skip
-    summary("predicted from a sample", rows)
-
-
-def _measure(settings: Settings, sampling: Sampling, copy: Copy) -> _Measured:
-    start = time.process_time()
-    write_copy(copy.source, copy.target, settings)
-    seconds = time.process_time() - start
-    reads = [_reading(path, sampling) for path in (copy.source, copy.target)]
-    return _Measured(os.path.getsize(copy.source), os.path.getsize(copy.target), seconds, *reads)
-
-
-def _reading(path: str, sampling: Sampling) -> float:
-    """Seconds of one core that a training clip takes, from file to frames."""
-    generator = np.random.default_rng(0)
-    start = time.process_time()
-    for _ in range(CLIPS):
-        with VideoReader(path) as video:
-            video.read(sampling.train(video.num_frames, generator))
-    return (time.process_time() - start) / CLIPS
 
 
 def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy]) -> None:
@@ -230,7 +163,3 @@ def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_ou
         rows["left out"] = f"{len(left_out)}, listed in {asked.to / LEFT_OUT}"
     rows["train on it by"] = f"data={asked.source.data} data.root={asked.to.absolute()}"
     summary(str(asked.to), rows)
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

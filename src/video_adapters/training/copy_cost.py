@@ -1,0 +1,79 @@
+"""What a copy of a data set will cost and gain, measured on a few of its videos."""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from video_adapters.data.decode import VideoReader
+from video_adapters.data.sample import Sampling
+from video_adapters.data.transcode import Copy, Settings, transcode
+from video_adapters.data.workers import Failure
+from video_adapters.training.prepare import cores, worked_on
+from video_adapters.training.progress import summary
+
+SAMPLE = 8  # videos that the prediction rests on
+CLIPS = 3  # read of each of them, to compare the speed
+
+
+class _Measured(NamedTuple):
+    """What the copy of one video costs and gains."""
+
+    size: int  # bytes of the original
+    copied_size: int
+    seconds: float  # of one core, to make it
+    read: float  # seconds for a training clip of the original
+    copied_read: float
+
+
+def predict(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers: int | None) -> None:
+    """Copies a few videos elsewhere, and says what all of them will cost and gain."""
+    sample = [copies[int(i)] for i in np.unique(np.linspace(0, len(copies) - 1, SAMPLE).round())]
+    sampling: Sampling = instantiate(cfg.sampling)(num_frames=cfg.num_frames)
+    with tempfile.TemporaryDirectory() as folder:
+        elsewhere = [Copy(copy.source, f"{folder}/{number}.mp4") for number, copy in enumerate(sample)]
+        results = [
+            result for _, result in worked_on("sample", partial(measure, settings, sampling), elsewhere, workers)
+        ]
+    measured = [result for result in results if not isinstance(result, Failure)]
+    if not measured:
+        raise ValueError(f"none of {len(sample)} videos could be copied, such as {sample[0].source}: {results[0]}")
+    mean = _Measured(*np.mean(measured, axis=0))
+    total = sum(os.path.getsize(copy.source) for copy in copies if os.path.isfile(copy.source))
+    broken = f", {len(sample) - len(measured)} more cannot be read" if len(sample) > len(measured) else ""
+    rows = {
+        "sample": f"{len(measured)} of {len(copies)} videos{broken}",
+        "disk": f"{_bytes(total * mean.copied_size / mean.size)} beside the originals' {_bytes(total)}",
+        "reading a clip": f"{1000 * mean.copied_read:.1f} ms instead of {1000 * mean.read:.1f}: "
+        f"{mean.read / mean.copied_read:.1f} times as fast",
+        "takes": f"about {mean.seconds * len(copies) / cores(workers) / 60:.0f} min on {cores(workers)} cores",
+    }  # fmt: skip
+    summary("predicted from a sample", rows)
+
+
+def measure(settings: Settings, sampling: Sampling, copy: Copy) -> _Measured:
+    start = time.process_time()
+    transcode(copy.source, copy.target, settings)
+    seconds = time.process_time() - start
+    reads = [_reading(path, sampling) for path in (copy.source, copy.target)]
+    return _Measured(os.path.getsize(copy.source), os.path.getsize(copy.target), seconds, *reads)
+
+
+def _reading(path: str, sampling: Sampling) -> float:
+    """Seconds of one core that a training clip takes, from file to frames."""
+    generator = np.random.default_rng(0)
+    start = time.process_time()
+    for _ in range(CLIPS):
+        with VideoReader(path) as video:
+            video.read(sampling.train(video.num_frames, generator))
+    return (time.process_time() - start) / CLIPS
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
