@@ -277,6 +277,35 @@ def test_a_part_of_a_download_is_remarked_on(name: str, codec: str, share: float
         assert frame_number(video.read([5])[0]) == 5
 
 
+def test_an_mp4_is_measured_by_its_boxes(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", numbered_frames(LENGTH), container_options=MP4_INDEX_FIRST)
+    content = path.read_bytes()
+    start = content.rindex(b"mdat") - 4  # the last box
+    size, rest = len(content) - start, content[start + 4 :]
+
+    def remarks(changed: bytes) -> tuple[str, ...]:
+        path.write_bytes(changed)
+        with VideoReader(str(path)) as video:
+            return video.quality
+
+    assert remarks(content[:start] + size.to_bytes(4, "big") + rest) == ()
+    assert remarks(content[:start] + bytes(4) + rest) == ()  # 0: up to the end, however long
+    assert remarks(content + b"\xff\xff\xff\xffrubbish that an editor left") == ()
+    longer = remarks(content[:start] + (size + 5).to_bytes(4, "big") + rest)
+    assert longer == ("is cut short: 5 bytes that it speaks of lie past its end",)
+
+
+def test_a_fragmented_mp4_that_ends_early_is_remarked_on(tmp_path: Path) -> None:
+    fragments = {"movflags": "frag_keyframe+empty_moov"}
+    path = write_video(tmp_path / "v.mp4", numbered_frames(LENGTH), options=GROUPS, container_options=fragments)
+    with VideoReader(str(path)) as video:
+        assert (video.num_frames, video.quality) == (LENGTH, ())
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"mdat") + 100])
+    with VideoReader(str(path)) as video:
+        assert video.quality[0].startswith("is cut short")
+
+
 def test_packets_that_are_cut_through_are_remarked_on(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.flv", numbered_frames(LENGTH), "flv1", {"b": "1M"})
     with VideoReader(str(path)) as video:

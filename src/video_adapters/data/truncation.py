@@ -1,24 +1,25 @@
 """Whether a video file ends before it should, as half a download does; decoders say nothing of it.
 
-Formats tell in different ways how long they are: mp4 by an index of its samples, Matroska and AVI by a size in their
-first bytes, most by a duration. What none of these tells (a cut transport stream) nobody can know.
+Formats tell in different ways how long they are: mp4 by the sizes of its boxes, Matroska and AVI by one in their first
+bytes, most by a duration. What none of these tells (a cut transport stream) nobody can know.
 """
 
 from collections.abc import Sequence
+from typing import BinaryIO
 
 import av
 
 _HEAD = 4096  # bytes, of which the sizes are among the first hundred
 _EBML, _SEGMENT, _VOID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec"  # element ids of Matroska, RFC 9559
 
+_BOXES = {b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"}  # ISO 14496-12; what else may be mere rubbish
+
 
 def cut_short(
     container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
 ) -> tuple[str, ...]:
     """Remarks on a file that ends early: bytes that are not there, else packets cut through, else missing seconds."""
-    index = stream.index_entries
-    indexed = index[-1].pos + index[-1].size if len(index) else 0
-    if (lacking := max(indexed, _stated_size(container)) - container.size) > 0:
+    if (lacking := _stated_size(container) - container.size) > 0:
         return (f"is cut short: {lacking} bytes that it speaks of lie past its end",)
     if damaged := sum(packet.is_corrupt for packet in packets):
         return (f"cut or damaged packets: {damaged}",)
@@ -37,12 +38,27 @@ def _ends_early(
 
 
 def _stated_size(container: av.container.InputContainer) -> int:
-    """How many bytes a Matroska or AVI file says it has; 0 where it does not say."""
+    """How many bytes an mp4, Matroska or AVI file says it has; 0 where it does not say."""
     with open(container.name, "rb") as file:
+        if "mp4" in container.format.name:
+            return _mp4_size(file, container.size)
         head = file.read(_HEAD)
     if head.startswith(b"RIFF"):
         return 8 + int.from_bytes(head[4:8], "little")
     return _matroska_size(head) if head.startswith(_EBML) else 0
+
+
+def _mp4_size(file: BinaryIO, length: int) -> int:
+    """Where the last box ends, of those that begin before `length`."""
+    place = 0
+    while place + 8 <= length:
+        file.seek(place)
+        head = file.read(16)
+        size = int.from_bytes(head[8:] if head[:4] == b"\0\0\0\1" else head[:4], "big")
+        if size < 8 or (head[4:8] not in _BOXES and place + size > length):  # 0: up to the end
+            return 0
+        place += size
+    return place
 
 
 def _matroska_size(head: bytes) -> int:
