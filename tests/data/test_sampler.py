@@ -51,9 +51,10 @@ def test_every_video_weighs_once_per_epoch_on_any_number_of_processes(
     assert sum(key.weight for key in keys) == pytest.approx(steps)
 
 
-def test_processes_share_the_steps_that_one_process_would_make() -> None:
-    alone = list(_sampler(37, Split(8, 2)))
-    together = [list(_sampler(37, Split(4, 2), 2, rank)) for rank in range(2)]
+@pytest.mark.parametrize("steps_per_epoch", [None, 2, 5])
+def test_processes_share_the_steps_that_one_process_would_make(steps_per_epoch: int | None) -> None:
+    alone = list(_sampler(37, Split(8, 2), steps=steps_per_epoch))
+    together = [list(_sampler(37, Split(4, 2), 2, rank, steps_per_epoch)) for rank in range(2)]
 
     def steps(ranks: list[list[list[Key]]]) -> list[dict[int, float]]:
         grouped: list[dict[int, float]] = []
@@ -75,6 +76,25 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
+@pytest.mark.parametrize("num_videos", [3, 10, 37])  # fewer than a step, a divisor of what an epoch takes, many
+def test_epochs_of_so_many_steps_take_up_where_the_last_one_ended(num_videos: int) -> None:
+    split, epochs, steps = Split(4, 2), 5, 5
+    sampler = StepSampler(num_videos, split, seed=5, steps=steps)
+    batches: list[list[Key]] = []
+    for epoch in range(epochs):
+        sampler.set_epoch(epoch)
+        batches += sampler
+        assert len(batches) == (epoch + 1) * len(sampler) == (epoch + 1) * steps * split.accumulation
+    keys = [key for batch in batches for key in batch]
+    assert {key.weight for key in keys} == {1 / 8}
+    throughs = [keys[first : first + num_videos] for first in range(0, len(keys), num_videos)]
+    for number, through in enumerate(throughs):
+        assert {key.epoch for key in through} == {number}
+        assert len({key.video for key in through}) == len(through)
+    whole = [tuple(key.video for key in through) for through in throughs if len(through) == num_videos]
+    assert len(set(whole)) > 1
+
+
 def test_evaluation_keeps_the_order_of_the_files() -> None:
     sampler = StepSampler(5, Split(2, 1), shuffle=False)
     sampler.set_epoch(3)
@@ -84,23 +104,24 @@ def test_evaluation_keeps_the_order_of_the_files() -> None:
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("given", [0, 3, 7])
-def test_a_loader_goes_on_where_another_was_stopped(num_workers: int, given: int) -> None:
-    whole = _loader(num_workers)
-    whole.steps.set_epoch(2)
+@pytest.mark.parametrize("steps", [None, 11])
+def test_a_loader_goes_on_where_another_was_stopped(num_workers: int, given: int, steps: int | None) -> None:
+    whole = _loader(num_workers, steps)
+    whole.keys.set_epoch(2)
     expected = list(whole)
 
-    stopped = _loader(num_workers)
-    stopped.steps.set_epoch(2)
+    stopped = _loader(num_workers, steps)
+    stopped.keys.set_epoch(2)
     batches = iter(stopped)
     for _ in range(given):
         next(batches)
     state = stopped.state_dict()
-    resumed = _loader(num_workers)
+    resumed = _loader(num_workers, steps)
     resumed.load_state_dict(state)
     assert len(resumed) == len(expected)
     assert list(resumed) == expected[given:]
     assert resumed.state_dict()["batches"] == len(expected)
-    resumed.steps.set_epoch(3)
+    resumed.keys.set_epoch(3)
     assert len(list(resumed)) == len(expected)
 
 
@@ -109,7 +130,7 @@ def test_a_finished_epoch_leaves_nothing_to_skip() -> None:
     list(loader)
     fresh = _loader(0)
     fresh.load_state_dict(loader.state_dict())
-    fresh.steps.set_epoch(1)
+    fresh.keys.set_epoch(1)
     assert len(list(fresh)) == len(fresh)
 
 
@@ -121,15 +142,17 @@ class _Echo(Dataset[tuple[int, int]]):
         return key.epoch, key.video
 
 
-def _sampler(num_videos: int, split: Split, world_size: int = 1, rank: int = 0) -> StepSampler:
-    return StepSampler(num_videos, split, world_size=world_size, rank=rank, seed=5)
+def _sampler(
+    num_videos: int, split: Split, world_size: int = 1, rank: int = 0, steps: int | None = None
+) -> StepSampler:
+    return StepSampler(num_videos, split, world_size=world_size, rank=rank, seed=5, steps=steps)
 
 
-def _loader(num_workers: int) -> ResumableLoader:
+def _loader(num_workers: int, steps: int | None = None) -> ResumableLoader:
     context = "fork" if num_workers else None
     return ResumableLoader(
         _Echo(),
-        batch_sampler=StepSampler(37, Split(5, 1), seed=1),
+        batch_sampler=StepSampler(37, Split(5, 1), seed=1, steps=steps),
         collate_fn=list,
         num_workers=num_workers,
         multiprocessing_context=context,

@@ -45,7 +45,7 @@ def test_the_last_checkpoint_adds_what_a_run_needs_to_go_on(finished: Path) -> N
     assert content["state_dict"].keys() == load(finished)["state_dict"].keys()
     assert content["optimizer_states"]
     assert content["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [
-        {"epoch": 0, "batches": 9, "of": 9, "layout": [4, 2, 1, 36]}
+        {"epoch": 0, "batches": 9, "of": 9, "layout": [4, 2, 1, 36, 0]}
     ]
     assert "RandomState" in content["callbacks"]
     sizes = [sum(v.numel() for v in content["state_dict"].values())]

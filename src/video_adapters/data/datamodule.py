@@ -68,6 +68,8 @@ class VideoData(L.LightningDataModule):
         max_videos: takes only so many videos of each split (debugging); None takes all.
         report: file of `python src/prepare.py check`; the videos that it lists as broken or missing are left out of
             training. Evaluation counts them as wrong all the same, unless `reports["test"]` names a report too.
+        steps_per_epoch: optimizer steps between validations, the videos gone through as often as that takes;
+            None: an epoch is once through them.
         seed: of order, sampling and augmentation.
         tubelet: frames that the encoder merges into one time token (Swin); 1 for image encoders as they are.
 
@@ -96,6 +98,7 @@ class VideoData(L.LightningDataModule):
         max_broken: float = 0.01,
         max_videos: int | None = None,
         report: str | None = None,
+        steps_per_epoch: int | None = None,
         seed: int = 0,
         tubelet: int = 1,
     ) -> None:
@@ -107,6 +110,8 @@ class VideoData(L.LightningDataModule):
                 f"data.num_workers is {num_workers}, expected at least 0; data.max_videos is {max_videos}, "
                 "expected null or at least 1"
             )
+        if steps_per_epoch is not None and steps_per_epoch < 1:
+            raise ValueError(f"batch.steps_per_epoch is {steps_per_epoch}, expected null or at least 1")
         if not 0 <= max_broken <= 1:
             raise ValueError(f"data.max_broken is {max_broken}, expected a share from 0 to 1")
         self.root = root
@@ -122,6 +127,7 @@ class VideoData(L.LightningDataModule):
         self.num_workers = num_workers
         self.max_broken = max_broken
         self.max_videos = max_videos
+        self.steps_per_epoch = steps_per_epoch
         self.seed = seed
         self.reports: dict[str, str | None] = {"train": report}
         self.left_out: dict[str, int] = {}
@@ -165,11 +171,12 @@ class VideoData(L.LightningDataModule):
 
     def batches_per_epoch(self, devices: int) -> int:
         """Training batches that each of so many devices gets in an epoch."""
-        return len(StepSampler(len(self.videos("train")), self.split_for(devices), world_size=devices))
+        videos, split = self.videos("train"), self.split_for(devices)
+        return len(StepSampler(len(videos), split, world_size=devices, steps=self.steps_per_epoch))
 
     def train_dataloader(self) -> ResumableLoader:
         clips = TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed)
-        return self._loader(clips, self.split_for(self._world_size()), shuffle=True)
+        return self._loader(clips, self.split_for(self._world_size()), shuffle=True, steps=self.steps_per_epoch)
 
     def val_dataloader(self) -> ResumableLoader:
         return self._test_loader("val")
@@ -183,18 +190,19 @@ class VideoData(L.LightningDataModule):
         clips = TestClips(self.videos(use), self.sampling, transform, views.clips)
         return self._loader(clips, Split(max(1, self.per_device // len(views)), 1), shuffle=False)
 
-    def _loader(self, clips: Dataset[Sample], split: Split, shuffle: bool) -> ResumableLoader:
-        steps = StepSampler(
+    def _loader(self, clips: Dataset[Sample], split: Split, shuffle: bool, steps: int | None = None) -> ResumableLoader:
+        keys = StepSampler(
             len(clips),  # type: ignore[arg-type]
             split,
             world_size=self._world_size(),
             rank=self.trainer.global_rank if self.trainer else 0,
             seed=self.seed,
             shuffle=shuffle,
+            steps=steps,
         )
         return ResumableLoader(
             clips,
-            batch_sampler=steps,
+            batch_sampler=keys,
             collate_fn=collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

@@ -12,7 +12,7 @@ class Key(NamedTuple):
     """One video's place in the order; with the seed, all that its clip depends on."""
 
     video: int  # index in the data set
-    epoch: int
+    epoch: int  # how often the data set was gone through before
     weight: float  # share of the optimizer step's loss; 0 for a repeat that only fills a batch up
 
 
@@ -56,10 +56,20 @@ class StepSampler(Sampler[list[Key]]):
         world_size, rank: number of processes and which one this is.
         seed: of the order.
         shuffle: false for evaluation: the data set's own order, epoch 0.
+        steps: optimizer steps an epoch, whatever the number of videos: the data set is gone through again and again, in
+            a new order each time, and an epoch takes up where the last one ended. None: an epoch is once through it.
     """
 
     def __init__(
-        self, num_videos: int, split: Split, *, world_size: int = 1, rank: int = 0, seed: int = 0, shuffle: bool = True
+        self,
+        num_videos: int,
+        split: Split,
+        *,
+        world_size: int = 1,
+        rank: int = 0,
+        seed: int = 0,
+        shuffle: bool = True,
+        steps: int | None = None,
     ) -> None:
         self.num_videos = num_videos
         self.split = split
@@ -67,6 +77,7 @@ class StepSampler(Sampler[list[Key]]):
         self.rank = rank
         self.seed = seed
         self.shuffle = shuffle
+        self.steps = steps
         self.epoch = 0
         self.skip = 0  # batches left out at the start of the next iteration, once: those given before an interruption
 
@@ -87,6 +98,8 @@ class StepSampler(Sampler[list[Key]]):
         return self.split.clips * self.split.accumulation * self.world_size
 
     def __len__(self) -> int:
+        if self.steps is not None:
+            return self.steps * self.split.accumulation
         full, rest = divmod(self.num_videos, self.per_step)
         return full * self.split.accumulation + -(-rest // (self.world_size * self.split.clips))
 
@@ -95,20 +108,35 @@ class StepSampler(Sampler[list[Key]]):
         yield from islice(self._batches(), skip, None)
 
     def _batches(self) -> Iterator[list[Key]]:
-        order = np.arange(self.num_videos)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_videos)
-        for start in range(0, self.num_videos, self.per_step):
-            mine = self._mine(order[start : start + self.per_step])
+        for step in self._step_keys():
+            mine = self._mine(step)
             for first in range(0, len(mine), self.split.clips):
                 yield mine[first : first + self.split.clips]
 
-    def _mine(self, step: np.ndarray) -> list[Key]:
+    def _step_keys(self) -> Iterator[list[Key]]:
+        """The keys of each optimizer step of the epoch, over all processes."""
+        length = self.num_videos if self.steps is None else self.steps * self.per_step
+        stream = self._stream(self.epoch * length, (self.epoch + 1) * length)
+        while keys := list(islice(stream, self.per_step)):
+            yield [key._replace(weight=1 / len(keys)) for key in keys]
+
+    def _stream(self, first: int, end: int) -> Iterator[Key]:
+        """Keys from the `first` to before the `end`, counted from the run's start, not yet weighted."""
+        for through in range(first // self.num_videos, -(-end // self.num_videos)):
+            before = through * self.num_videos
+            order = self._order(through)[max(first - before, 0) : end - before]
+            yield from (Key(int(video), through, 0.0) for video in order)
+
+    def _order(self, through: int) -> np.ndarray:
+        """The order in which the data set is gone through for the n-th time."""
+        if not self.shuffle:
+            return np.arange(self.num_videos)
+        return np.random.default_rng([self.seed, through]).permutation(self.num_videos)
+
+    def _mine(self, step: list[Key]) -> list[Key]:
         """This process's keys of one optimizer step."""
-        keys = [Key(int(video), self.epoch, 1 / len(step)) for video in step]
-        filler = keys[0]._replace(weight=0.0)
-        keys += [filler] * (-len(keys) % self.world_size)
-        return keys[self.rank :: self.world_size]
+        filler = step[0]._replace(weight=0.0)
+        return (step + [filler] * (-len(step) % self.world_size))[self.rank :: self.world_size]
 
 
 class ResumableLoader(DataLoader[Any]):
@@ -116,18 +144,18 @@ class ResumableLoader(DataLoader[Any]):
 
     def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, batch_sampler=batch_sampler)  # type: ignore[misc]
-        self.steps = batch_sampler
+        self.keys = batch_sampler
         self._given = 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        self._given = self.steps.skip
+        self._given = self.keys.skip
         for batch in super().__iter__():
             self._given += 1
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many of its batches have been given out, and what made the batches."""
-        return {"epoch": self.steps.epoch, "batches": self._given, "of": len(self), "layout": self._layout()}
+        return {"epoch": self.keys.epoch, "batches": self._given, "of": len(self), "layout": self._layout()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on after the batches that `state` says were given out; a finished epoch leaves nothing to skip.
@@ -135,7 +163,7 @@ class ResumableLoader(DataLoader[Any]):
         Raises:
             ValueError: in mid-epoch, when batches are made otherwise now: there is no going on in their middle.
         """
-        self.steps.set_epoch(state["epoch"])
+        self.keys.set_epoch(state["epoch"])
         if state["batches"] in (0, state["of"]):
             return
         if state["layout"] != self._layout():
@@ -143,12 +171,14 @@ class ResumableLoader(DataLoader[Any]):
                 f"the run was stopped in mid-epoch with {_described(state['layout'])}, and would go on with "
                 f"{_described(self._layout())}: resume with the same devices and batch.*, or at the end of an epoch"
             )
-        self.steps.skip = state["batches"]
+        self.keys.skip = state["batches"]
 
     def _layout(self) -> list[int]:
-        return [*self.steps.split, self.steps.world_size, self.steps.num_videos]
+        """A step's split, the devices, the videos, the steps of an epoch (0: as many as the videos make)."""
+        return [*self.keys.split, self.keys.world_size, self.keys.num_videos, self.keys.steps or 0]
 
 
 def _described(layout: list[int]) -> str:
-    clips, accumulation, devices, videos = layout
-    return f"{devices} device(s) x {clips} clips x {accumulation} accumulated over {videos} videos"
+    clips, accumulation, devices, videos, steps = layout
+    epoch = f", {steps} steps an epoch" if steps else ""
+    return f"{devices} device(s) x {clips} clips x {accumulation} accumulated over {videos} videos{epoch}"

@@ -52,9 +52,7 @@ def build_for(checkpoint: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
 
 def build_data(cfg: DictConfig) -> VideoData:
     """The data, made ready and checked, so that what is missing shows before anything else starts."""
-    data: VideoData = instantiate(
-        cfg.data, seed=cfg.seed, per_step=cfg.batch.per_step, per_device=cfg.batch.per_device, _convert_="all"
-    )
+    data: VideoData = instantiate(cfg.data, seed=cfg.seed, **cfg.batch, _convert_="all")
     data.prepare_data()
     return data
 
