@@ -15,12 +15,18 @@ class VideoClassifier(nn.Module):
         self.backbone = backbone
         self.head = head
 
-    def forward(self, clips: Tensor) -> Tensor:
-        return self.head(self.backbone.features(clips))
+    def forward(self, clips: Tensor, weights: Tensor | None = None) -> Tensor:
+        """`weights`: in training, each clip's share of the optimizer step."""
+        return self.head(self.backbone.features(clips), weights)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """What training changes, by name."""
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def learned(self) -> dict[str, Tensor]:
+        """What a run leaves behind, by name: what trains, and the head's running statistics where it keeps any."""
+        statistics = {f"head.{name}": buffer for name, buffer in self.head.named_buffers()}
+        return {**self.trainable(), **statistics}
 
 
 def mean_probabilities(classifier: nn.Module, clips: Tensor, at_once: int | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checkpoints: what trained, and where it came from; frozen weights stay in their own file."""
+"""Checkpoints: what was learned, and where it came from; frozen weights stay in their own file."""
 
 import os
 from dataclasses import asdict, dataclass, field
@@ -120,7 +120,7 @@ def check_same_model(
             "the checkpoint belongs to other frozen weights: it was trained on "
             f"{_encoder(theirs)}, the model here stands on {_encoder(own)}; give model.weights=PATH of the right ones"
         )
-    here = {name: p for name, p in classifier.trainable().items() if head or not name.startswith("head.")}
+    here = {name: p for name, p in classifier.learned().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
     if thawed:
         pretrained = {id(p) for p in classifier.backbone.pretrained()}

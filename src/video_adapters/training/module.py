@@ -58,7 +58,7 @@ class ActionModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # read here: the schedule has moved on when the step's figures are logged
         self._rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
-        logits = self.classifier(batch.clips[:, 0])
+        logits = self.classifier(batch.clips[:, 0], batch.weights)
         losses = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=self.label_smoothing)
         loss = (losses * batch.weights).sum()
         correct = ((logits.argmax(1) == batch.labels) * batch.weights).sum()
@@ -66,14 +66,22 @@ class ActionModule(L.LightningModule):
         # Weights already make the step's loss a mean; undo the means that DDP and accumulation would take of it.
         return loss * self.trainer.world_size * self.trainer.accumulate_grad_batches
 
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        if self.classifier.head.standardise is not None:
+            self.classifier.head.standardise.end_step(self._over_devices)
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not self.step_finished():
             return
-        loss, correct = self.trainer.strategy.reduce(self._step_sums, reduce_op="sum")
+        loss, correct = self._over_devices(self._step_sums)
         self._step_sums = torch.zeros(2)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/top1", correct)
         self.log("train/lr", self._rate)
+
+    def _over_devices(self, sums: Tensor) -> Tensor:
+        total: Any = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        return total
 
     def step_finished(self) -> bool:
         """Whether the batch just trained on was the last of its optimizer step."""
@@ -119,8 +127,8 @@ class ActionModule(L.LightningModule):
         return -(-batches // trainer.accumulate_grad_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        trained = {f"{PREFIX}{name}" for name in self.classifier.trainable()}
-        state = {name: value for name, value in checkpoint["state_dict"].items() if name in trained}
+        learned = {f"{PREFIX}{name}" for name in self.classifier.learned()}
+        state = {name: value for name, value in checkpoint["state_dict"].items() if name in learned}
         checkpoint["state_dict"] = state
         checkpoint["origin"] = self.origin.as_dict()
 

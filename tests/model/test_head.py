@@ -1,0 +1,98 @@
+"""From frame features to class scores, and features standardised by what was seen before."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from video_adapters.model.head import MeanHead, Standardise
+
+
+def _itself(sums: Tensor) -> Tensor:
+    return sums
+
+
+def _steps(layer: Standardise, steps: Tensor) -> None:
+    """Shows the layer steps of clips, (steps, clips, D)."""
+    for clips in steps:
+        layer(clips, torch.full((len(clips),), 1 / len(clips)))
+        layer.end_step(_itself)
+
+
+def test_scores_are_a_linear_function_of_the_mean_over_frames() -> None:
+    head = MeanHead(5, 3).eval()
+    features = torch.randn(2, 4, 5)
+    expected = features.mean(1) @ head.linear.weight.T + head.linear.bias
+    torch.testing.assert_close(head(features), expected)
+
+
+@pytest.mark.parametrize(("dropout", "num_classes"), [(1.0, 3), (-0.1, 3), (0.5, 1)])
+def test_impossible_settings_are_refused(dropout: float, num_classes: int) -> None:
+    with pytest.raises(ValueError, match=r"head\.dropout|data\.num_classes"):
+        MeanHead(5, num_classes, dropout=dropout)
+
+
+def test_the_first_steps_statistics_are_those_of_all_clips_seen() -> None:
+    clips = torch.randn(6, 8, 5) * 0.16 + 0.65
+    layer = Standardise(5)
+    _steps(layer, clips)
+    seen = clips.flatten(0, 1)
+    torch.testing.assert_close(layer.mean, seen.mean(0))
+    torch.testing.assert_close(layer.var, seen.var(0, correction=0))
+    standardised = layer(seen)
+    torch.testing.assert_close(standardised.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(standardised.var(0, correction=0), torch.ones(5), atol=1e-3, rtol=0)
+
+
+def test_later_steps_forget_earlier_ones() -> None:
+    layer = Standardise(5, momentum=0.25)
+    _steps(layer, torch.randn(4, 16, 5) + 100)
+    _steps(layer, torch.zeros(40, 16, 5))  # leaves 0.75^40 = 1e-5 of what was before
+    assert layer.mean.abs().max() < 2e-3
+
+
+def test_in_the_first_step_features_pass_as_they_are() -> None:
+    features = torch.randn(4, 5)
+    torch.testing.assert_close(Standardise(5)(features), features, rtol=1e-4, atol=1e-5)
+
+
+def test_a_clip_is_standardised_alike_whatever_stands_beside_it_and_in_evaluation() -> None:
+    layer = Standardise(5)
+    _steps(layer, torch.randn(3, 8, 5))
+    clips = torch.randn(8, 5)
+    together, alone = layer(clips, torch.full((8,), 1 / 8)), layer(clips[:1], torch.ones(1))
+    assert torch.equal(together[:1], alone)
+    assert torch.equal(together, layer.eval()(clips))
+
+
+def test_a_step_in_parts_on_two_devices_gives_the_statistics_of_the_whole() -> None:
+    steps = torch.randn(3, 8, 5)
+    whole, parts = Standardise(5), [Standardise(5), Standardise(5)]
+    _steps(whole, steps)
+    for clips in steps:
+        for layer, own in zip(parts, clips.split(4), strict=True):
+            for two in own.split(2):
+                layer(two, torch.full((2,), 1 / 8))
+        total = parts[0]._moments + parts[1]._moments
+        for layer in parts:
+            layer.end_step(lambda _, total=total: total)
+    for layer in parts:
+        torch.testing.assert_close(layer.mean, whole.mean)
+        torch.testing.assert_close(layer.var, whole.var)
+
+
+def test_a_repeat_that_only_fills_a_batch_up_does_not_count() -> None:
+    clips = torch.randn(4, 5)
+    filled, plain = Standardise(5), Standardise(5)
+    filled(torch.cat([clips, clips[:1]]), torch.tensor([0.25] * 4 + [0.0]))
+    filled.end_step(_itself)
+    _steps(plain, clips[None])
+    torch.testing.assert_close(filled.var, plain.var)
+
+
+def test_no_gradient_flows_into_the_statistics() -> None:
+    features = torch.randn(4, 5, requires_grad=True)
+    layer = Standardise(5)
+    layer(features, torch.full((4,), 0.25)).sum().backward()
+    torch.testing.assert_close(features.grad, torch.full((4, 5), (1 + layer.epsilon) ** -0.5))
+    layer.end_step(_itself)
+    assert not layer.mean.requires_grad
