@@ -15,7 +15,12 @@ from video_adapters.training.last_checkpoint import Interrupted, LastCheckpoint
 
 from toy import run
 
-RANDOM = ["head.dropout=0.3", "adapter.drop_path=0.3", "data.num_workers=2"]  # all that draws, and workers ahead of us
+RANDOM = [
+    "head.dropout=0.3",
+    "head.standardise=true",
+    "adapter.drop_path=0.3",
+    "data.num_workers=2",
+]  # all that draws, and workers ahead of us
 LONG = ["trainer.max_epochs=2", "callbacks.last.every_n_steps=2", "test=false"]  # 5 steps an epoch
 
 
