@@ -129,22 +129,39 @@ MOTIONS: tuple[Callable[[np.random.Generator], Subject], ...] = (
 """Motion p is class 2 p forwards and class 2 p + 1 backwards."""
 
 
-def draw_video(generator: np.random.Generator, motion: int, image_size: int) -> np.ndarray:
+def draw_video(generator: np.random.Generator, motion: int, image_size: int, noisy: bool = False) -> np.ndarray:
     """One video of MOTIONS[motion], forwards: (LENGTH, image_size, image_size, 3) uint8."""
     background = shapes.textures(generator, 1, image_size)
     for _ in range(2):
         background = shapes.paint(background, shapes.distractors(generator, 1))
     subject = MOTIONS[motion](generator)
-    return shapes.to_uint8(shapes.paint_subject(np.repeat(background, LENGTH, 0), subject))
+    frames = shapes.paint_subject(np.repeat(background, LENGTH, 0), subject)
+    return shapes.to_uint8(_as_filmed(generator, frames) if noisy else frames)
 
 
-def write_video(path: Path, frames: np.ndarray) -> None:
+def _as_filmed(generator: np.random.Generator, frames: np.ndarray) -> np.ndarray:
+    """Frames as a hand-held camera in a dim room takes them: (T, H, W, 3) float -> the same, new.
+
+    The hand wanders by up to 2 of 40 pixels, the exposure flickers by 8 %, and every pixel has a noise of 15 grey levels.
+    All of it has the same law forwards and backwards.
+    """
+    reach = round(frames.shape[1] / 20)
+    wide = np.pad(frames, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="edge")
+    turns = generator.uniform(0, 2 * np.pi, (2, 2, 1)) + generator.uniform(-0.6, 0.6, (2, 2, 1)) * np.arange(LENGTH)
+    down, right = np.rint(reach * (1 + np.cos(turns).mean(0))).astype(int)
+    size = frames.shape[1]
+    shaken = np.stack([f[y : y + size, x : x + size] for f, y, x in zip(wide, down, right, strict=True)])
+    exposed = shaken * (1 + 0.08 * generator.standard_normal((LENGTH, 1, 1, 1)))
+    return exposed + 0.06 * generator.standard_normal(frames.shape)
+
+
+def write_video(path: Path, frames: np.ndarray, quantiser: int = 6) -> None:
     """Encode (T, H, W, 3) uint8 as h264 so that the frames, reversed, decode to the same frames, reversed.
 
-    Every frame is coded by itself at one quantiser on one thread, with full colour resolution: decoded frames are off
-    by less than one grey level on average.
+    Every frame is coded by itself at one quantiser on one thread, with full colour resolution: at 6, decoded frames are
+    off by less than one grey level on average.
     """
-    options = {"qp": "6", "g": "1", "bf": "0", "threads": "1", "preset": "veryfast"}
+    options = {"qp": str(quantiser), "g": "1", "bf": "0", "threads": "1", "preset": "veryfast"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=8, options=options)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv444p"
@@ -167,6 +184,13 @@ class MovingShapes(Annotations):
 
     In val and test, files of one number in the two classes of a pair are each other's exact reversal.
 
+    Args:
+        root: folder of the rendered videos.
+        num_train, num_val, num_test: videos of each split.
+        image_size: of the square frames, in pixels.
+        noisy: as a hand-held camera in a dim room would film them, and compressed as usual.
+        seed: of the drawings.
+
     Raises:
         ValueError: a number of videos does not divide by the number of classes.
     """
@@ -181,6 +205,7 @@ class MovingShapes(Annotations):
         num_val: int = 240,
         num_test: int = 480,
         image_size: int = 40,
+        noisy: bool = False,
         seed: int = 0,
     ) -> None:
         self.counts = dict(zip(SPLITS, (num_train, num_val, num_test), strict=True))
@@ -190,8 +215,10 @@ class MovingShapes(Annotations):
                     f"num_{split}={count} moving shapes were asked for; give a multiple of {len(CLASS_NAMES)}, "
                     "so that every class gets as many"
                 )
-        self.image_size, self.seed = image_size, seed
+        self.image_size, self.noisy, self.seed = image_size, noisy, seed
         self.settings = {"version": VERSION, "image_size": image_size, "seed": seed, **self.counts}
+        if noisy:
+            self.settings["noisy"] = True
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
         self.folder = Path(root) / f"moving_shapes-{digest}"
 
@@ -253,11 +280,12 @@ class MovingShapes(Annotations):
         console = Console(stderr=True)
         jobs = list(self._jobs(partial))
         for job in track(jobs, "Rendering moving shapes", console=console, disable=not console.is_terminal):
-            frames = draw_video(np.random.default_rng([self.seed, *job.key]), job.motion, self.image_size)
+            frames = draw_video(np.random.default_rng([self.seed, *job.key]), job.motion, self.image_size, self.noisy)
+            quantiser = 23 if self.noisy else 6  # 23 is x264's own choice
             if job.forwards is not None:
-                write_video(job.forwards, frames)
+                write_video(job.forwards, frames, quantiser)
             if job.backwards is not None:
-                write_video(job.backwards, frames[::-1])
+                write_video(job.backwards, frames[::-1], quantiser)
         (partial / "settings.json").write_text(json.dumps(self.settings))
         partial.rename(self.folder)
 
