@@ -131,6 +131,28 @@ def test_things_turn_by_less_than_half_a_turn() -> None:
         assert angle[-1] - angle[0] < np.pi
 
 
+def test_noise_shakes_flickers_and_leaves_the_drawing_recognisable() -> None:
+    for motion in range(len(MOTIONS)):
+        clean, noisy = (draw_video(np.random.default_rng([3, motion]), motion, 40, noisy) for noisy in (False, True))
+        grey = noisy.mean((1, 2, 3))
+        assert 0.02 < np.std(grey / clean.mean((1, 2, 3))) < 0.25  # exposure: 8 %
+        assert 8 < np.std(np.diff(noisy[..., 0].astype(float), axis=2)) / np.sqrt(2) < 40  # noise: 15 levels, and edges
+        around = [np.roll(clean, (y, x), (1, 2)) for y in range(-2, 3) for x in range(-2, 3)]
+        for number in range(LENGTH):  # at most two pixels away, it is the same picture
+            ratios = [np.corrcoef(shifted[number].ravel(), noisy[number].ravel())[0, 1] for shifted in around]
+            assert max(ratios) > 0.5
+
+
+def test_noisy_videos_are_another_set_reversed_all_the_same(tmp_path: Path, small: MovingShapes) -> None:
+    noisy = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12, noisy=True)
+    assert noisy.folder.name != MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12).folder.name
+    noisy.prepare()
+    forwards, backwards = (noisy.folder / "val" / name / "0000.mp4" for name in CLASS_NAMES[:2])
+    with VideoReader(str(forwards)) as one, VideoReader(str(backwards)) as other:
+        frames = range(LENGTH)
+        np.testing.assert_array_equal(one.read(frames), other.read(frames)[::-1])
+
+
 def test_rendering_says_one_line_and_draws_no_bar_where_nobody_watches(tmp_path: Path, capfd, caplog) -> None:
     with caplog.at_level(logging.INFO):
         MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12).prepare()
@@ -148,7 +170,7 @@ def test_an_interrupted_rendering_is_never_used(tmp_path: Path, monkeypatch: pyt
     data = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12)
     written = []
 
-    def interrupted(path: Path, frames: np.ndarray) -> None:
+    def interrupted(path: Path, frames: np.ndarray, quantiser: int) -> None:
         if len(written) == 20:
             raise KeyboardInterrupt
         path.write_bytes(b"")
@@ -171,7 +193,7 @@ from pathlib import Path
 from video_adapters.data import moving_shapes
 logging.basicConfig(level=logging.INFO)
 if sys.argv[2] == "hang":
-    def hang(path, frames):
+    def hang(path, frames, quantiser):
         path.write_bytes(b"")
         time.sleep(600)
     moving_shapes.write_video = hang

@@ -43,6 +43,8 @@ def on(shapes_list: Path) -> list[str]:
 def test_every_experiment_runs_a_step_and_its_test(experiment: str, shapes_list: Path, tmp_path: Path) -> None:
     cfg = composed(f"experiment={experiment}")
     overrides = on(shapes_list)
+    if OmegaConf.is_missing(cfg.data, "num_classes"):  # only who has the videos knows
+        overrides.append("data.num_classes=12")
     if cfg.model.encoder.model_name.startswith("swin"):
         overrides = ["model=toy_swin" if o == "model=toy_vit" else o for o in overrides]
     if "MovingShapes" in cfg.data.annotations._target_:  # it renders its own

@@ -142,7 +142,7 @@ def draw_video(generator: np.random.Generator, motion: int, image_size: int, noi
 def _as_filmed(generator: np.random.Generator, frames: np.ndarray) -> np.ndarray:
     """Frames as a hand-held camera in a dim room takes them: (T, H, W, 3) float -> the same, new.
 
-    The hand wanders by up to 2 of 40 pixels, the exposure flickers by 8 %, every pixel has a noise of 15 grey levels. All
+    The hand wanders by up to 2 of 40 pixels, the exposure flickers by 8 %, pixels have a noise of 15 grey levels. All
     of it has the same law forwards and backwards.
     """
     reach = round(frames.shape[1] / 20)

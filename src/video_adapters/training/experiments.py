@@ -11,6 +11,8 @@ from video_adapters.training import entry
 from video_adapters.training.cost import cost
 
 CONFIGS = entry.PROJECT / "configs"
+OWN_CLASSES = 10
+"""Classes that an experiment on people's own videos is counted for, where only they know the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,4 +96,7 @@ def _variant(name: str, published: Published) -> Experiment:
 def _composed(name: str) -> DictConfig:
     entry.set_up()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose("train", [f"experiment={name}"], return_hydra_config=True)
+        cfg = compose("train", [f"experiment={name}"], return_hydra_config=True)
+    if OmegaConf.is_missing(cfg.data, "num_classes"):
+        OmegaConf.update(cfg, "data.num_classes", OWN_CLASSES)
+    return cfg

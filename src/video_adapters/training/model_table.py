@@ -17,6 +17,7 @@ DATA_SETS = {
     "k700": "Kinetics-700",
     "diving48": "Diving-48",
     "moving_shapes": "Moving shapes, the embedded data set",
+    "folders": "Your own videos, as an example",
 }
 """Titles of data configs, in the order of the document."""
 

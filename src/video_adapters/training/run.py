@@ -153,6 +153,12 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
     rows = {
         str(name): f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores
     }
+    stopper = trainer.early_stopping_callback
+    if stopper is not None and stopper.stopped_epoch:
+        rows["stopped early"] = (
+            f"after epoch {stopper.stopped_epoch + 1} of {trainer.max_epochs}: {stopper.monitor} was no better "
+            f"{stopper.patience} times in a row"
+        )
     rows |= {"checkpoint": best, "figures": str(folder / "metrics.csv")}
     lists = {"replaced in training": "broken_videos.txt", "unread in the test": "unread_tests.txt"}
     rows |= {name: str(folder / file) for name, file in lists.items() if (folder / file).exists()}
