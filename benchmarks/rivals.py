@@ -10,10 +10,7 @@ the run in progress and keeps those before it.
 import argparse
 import csv
 import os
-import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,10 +22,11 @@ from video_adapters.analysis.runs import read_metrics, read_runs
 from video_adapters.training import entry
 from video_adapters.training.cost import cost
 
+from trained import put, train
+
 FOLDER = Path(__file__).parent
 TABLE = FOLDER / "moving_shapes.csv"
 DOCUMENT = FOLDER / "README.md"
-BEGIN, END = "<!-- rivals: written by rivals.py -->", "<!-- rivals: end -->"
 
 EXPERIMENTS = (
     "moving_shapes_frozen",
@@ -66,33 +64,12 @@ def main() -> None:
     todo = [name for name in arguments.only if arguments.again or name not in rows]
     for count, name in enumerate(todo, start=1):
         print(f"\n{count} of {len(todo)}: {name}", flush=True)
-        row = row_of(name, train(name))
+        folder = entry.PROJECT / "logs" / "rivals" / name
+        train([f"experiment={name}"], folder)
+        row = row_of(name, folder)
         rows = read(TABLE) | {name: row}  # read again: another process may have added one
         write(rows.values(), TABLE, DOCUMENT)
     print(f"\n{markdown(rows.values())}\n\nwritten to {TABLE} and {DOCUMENT}")
-
-
-def train(experiment: str) -> Path:
-    """Trains and tests an experiment by the command that its file gives; returns its folder.
-
-    A signal reaches the run once, by way of this process, so that it saves its state and ends.
-
-    Raises:
-        SystemExit: when it did not finish.
-    """
-    folder = entry.PROJECT / "logs" / "rivals" / experiment
-    (folder / "metrics.csv").unlink(missing_ok=True)  # of a run before
-    command = [sys.executable, "src/train.py", f"experiment={experiment}", "logger=csv", f"hydra.run.dir={folder}"]
-    run = subprocess.Popen(command, cwd=entry.PROJECT, start_new_session=True)
-    try:
-        code = run.wait()
-    except KeyboardInterrupt:
-        run.send_signal(signal.SIGINT)
-        run.wait()
-        sys.exit(f"\nstopped in {experiment}; finished rows are kept, the same command goes on with the others")
-    if code:
-        sys.exit(f"{experiment} ended with exit code {code}; finished rows are kept")
-    return folder
 
 
 def row_of(experiment: str, folder: Path) -> Row:
@@ -126,23 +103,19 @@ def read(path: Path) -> dict[str, Row]:
 
 
 def write(rows: Iterable[Row], table: Path, document: Path) -> None:
-    """Writes the rows as CSV and puts them as Markdown between the document's two markers.
+    """Writes the rows as CSV and puts them as Markdown between the document's two markers of rivals.
 
     Raises:
         ValueError: where the document lacks the markers.
     """
     rows = sorted(rows, key=_place)
-    text = document.read_text(encoding="utf-8")
-    parts = re.split(f"({re.escape(BEGIN)}|{re.escape(END)})", text)
-    if parts[1::2] != [BEGIN, END]:
-        raise ValueError(f"{document} holds the markers {parts[1::2]}, expected {BEGIN}, then {END}")
+    put(markdown(rows), "rivals", document)
     part = table.with_suffix(".part")
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Row._fields)
         writer.writerows(rows)
     os.replace(part, table)
-    document.write_text(f"{parts[0]}{BEGIN}\n\n{markdown(rows)}\n\n{END}{parts[4]}", encoding="utf-8")
 
 
 def markdown(rows: Iterable[Row]) -> str:

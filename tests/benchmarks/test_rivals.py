@@ -3,19 +3,16 @@
 import csv
 import signal
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
+import rivals
+import trained
 from toy import CONFIGS, composed, run
 
 PROJECT = CONFIGS.parent
-spec = spec_from_file_location("rivals", PROJECT / "benchmarks" / "rivals.py")
-assert spec
-assert spec.loader
-rivals = module_from_spec(spec)
-spec.loader.exec_module(rivals)
+BEGIN, END = "<!-- rivals: written by rivals.py -->", "<!-- rivals: end -->"
 
 BLIND = rivals.Row(
     "moving_shapes_full_tuning", 0.475, 61.6, 99.5, 221260, 220000, 24859392, "CPU, 2 threads", "2026-01-31", "a" * 40
@@ -27,7 +24,7 @@ AIM = rivals.Row("moving_shapes", 0.95, 180.0, 100.0, 247564, 27212, 37000000, "
 def files(tmp_path: Path) -> tuple[Path, Path]:
     """A table that is not there yet and a document with room for it."""
     document = tmp_path / "README.md"
-    document.write_text(f"before\n\n{rivals.BEGIN}\nan older table\n{rivals.END}\n\nafter\n")
+    document.write_text(f"before\n\n{BEGIN}\nan older table\n{END}\n\nafter\n")
     return tmp_path / "table.csv", document
 
 
@@ -41,8 +38,8 @@ def test_the_table_replaces_the_one_before_and_nothing_else(files: tuple[Path, P
     for _ in range(2):
         rivals.write([AIM, BLIND], *files)
         text = files[1].read_text()
-        assert text.startswith(f"before\n\n{rivals.BEGIN}\n\n| experiment | test top-1 |")
-        assert text.endswith(f"|\n\n{rivals.END}\n\nafter\n")
+        assert text.startswith(f"before\n\n{BEGIN}\n\n| experiment | test top-1 |")
+        assert text.endswith(f"|\n\n{END}\n\nafter\n")
         assert "older" not in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert rows == [
@@ -66,7 +63,7 @@ def test_what_is_written_can_be_read_by_name_and_by_the_benchmark(files: tuple[P
 
 def test_a_document_without_room_for_the_table_is_refused(tmp_path: Path) -> None:
     document = tmp_path / "README.md"
-    document.write_text(f"{rivals.END}{rivals.BEGIN}")
+    document.write_text(f"{END}{BEGIN}")
     with pytest.raises(ValueError, match=r"holds the markers .*, expected"):
         rivals.write([AIM], tmp_path / "table.csv", document)
     assert not (tmp_path / "table.csv").exists()
@@ -84,29 +81,37 @@ def test_a_row_is_made_of_what_a_run_leaves_in_its_folder(shapes: list[str], tmp
 
 
 @pytest.mark.parametrize(
-    ("options", "trained"), [([], ["moving_shapes"]), (["--again"], ["moving_shapes_full_tuning", "moving_shapes"])]
+    ("options", "commands"),
+    [
+        ([], ["experiment=moving_shapes"]),
+        (["--again"], ["experiment=moving_shapes_full_tuning", "experiment=moving_shapes"]),
+    ],
 )
 def test_rows_that_are_there_are_kept_unless_asked_for_again(
-    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, options: list[str], trained: list[str]
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, options: list[str], commands: list[str]
 ) -> None:
     asked: list[str] = []
     rivals.write([BLIND], *files)
-    for name, value in {"TABLE": files[0], "DOCUMENT": files[1], "train": asked.append}.items():
+    for name, value in {
+        "TABLE": files[0],
+        "DOCUMENT": files[1],
+        "train": lambda overrides, _: asked.extend(overrides),
+    }.items():
         monkeypatch.setattr(rivals, name, value)
     monkeypatch.setattr(rivals, "row_of", lambda name, _: AIM._replace(experiment=name))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["rivals.py", "--only", "moving_shapes_full_tuning", "moving_shapes", *options])
     rivals.main()
-    assert asked == trained
+    assert asked == commands
     rows = rivals.read(files[0])
     assert list(rows) == ["moving_shapes_full_tuning", "moving_shapes"]
     assert (rows["moving_shapes_full_tuning"] == BLIND) == (not options)
 
 
 def test_a_run_that_fails_ends_the_benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(rivals.entry, "PROJECT", tmp_path)  # where there is nothing to run
+    monkeypatch.setattr(trained.entry, "PROJECT", tmp_path)  # where there is nothing to run
     with pytest.raises(SystemExit, match="moving_shapes ended with exit code 2; finished rows are kept"):
-        rivals.train("moving_shapes")
+        trained.train(["experiment=moving_shapes"], tmp_path / "moving_shapes")
 
 
 def test_the_table_that_is_there_is_the_files() -> None:

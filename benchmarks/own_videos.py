@@ -1,0 +1,110 @@
+"""Tries the recipe for small data sets beside the paper's, on the same few videos.
+
+    python benchmarks/own_videos.py                      # an hour or so on two cores
+    python benchmarks/own_videos.py --only own_videos_100
+
+The videos are moving shapes as a hand-held camera films them. Finished runs are kept, under logs/own_videos; Ctrl-C
+ends the run in progress, and the same command goes on with the others.
+"""
+
+import argparse
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from video_adapters.analysis.runs import read_runs
+from video_adapters.training import entry
+
+from trained import put, train
+
+FOLDER = entry.PROJECT / "logs" / "own_videos"
+DOCUMENT = Path(__file__).parent / "README.md"
+
+TOY = (
+    "data=moving_shapes_noisy",
+    "model=shapes_vit",
+    "adapter=aim_shapes",
+    "trainer.accelerator=cpu",
+    "trainer.precision=32-true",
+    "batch.per_device=16",
+)
+"""What any recipe is tried on."""
+
+RECIPES = {
+    # Adam moves each weight by about its rate, and what a bottleneck adds to a feature by that times its 16 units here,
+    # its 192 in ViT-B: rates grow by about as much as the width falls, and more where features are smaller.
+    "own_videos": ("experiment=own_videos", "optim.backbone_lr_ratio=5"),
+    "paper": ("experiment=aim_ssv2",),
+    "paper, fast": ("experiment=aim_ssv2", "optim.lr=5e-3"),
+}
+SIZES = (100, 20)
+"""Training videos of each of the 12 classes."""
+
+
+class Trial(NamedTuple):
+    """A recipe on so many videos."""
+
+    recipe: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.recipe.replace(', ', '_')}_{self.size}"
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.name
+
+    @property
+    def overrides(self) -> list[str]:
+        return [*RECIPES[self.recipe], *TOY, f"+data.annotations.num_train={12 * self.size}"]
+
+
+TRIALS = tuple(Trial(recipe, size) for size in SIZES for recipe in RECIPES)
+
+
+def main() -> None:
+    """Trains what is not there yet and tabulates all that is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [trial.name for trial in TRIALS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help="%(choices)s")
+    parser.add_argument("--again", action="store_true", help="train what is there already, too")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done = [] if arguments.again else finished().index
+    todo = [trial for trial in TRIALS if trial.name in arguments.only and trial.name not in done]
+    for count, trial in enumerate(todo, start=1):
+        print(f"\n{count} of {len(todo)}: {trial.name}", flush=True)
+        train(trial.overrides, trial.folder)
+    table = markdown(finished())
+    put(table, "own_videos", DOCUMENT)
+    print(f"\n{table}\n\nwritten to {DOCUMENT}")
+
+
+def finished() -> pd.DataFrame:
+    """The runs that came to their test, by the names of the trials."""
+    if not any(FOLDER.glob("*/run.json")):
+        return pd.DataFrame()
+    runs = read_runs(FOLDER)
+    return runs[runs["finished"]].set_index(runs["path"].map(lambda path: Path(path).name)[runs["finished"]])
+
+
+def markdown(runs: pd.DataFrame) -> str:
+    """The table for people, of the trials that are among the runs."""
+    lines = [
+        "| recipe | videos a class | test top-1 | best val top-1 | steps | clips seen |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for trial in (trial for trial in TRIALS if trial.name in runs.index):
+        run = runs.loc[trial.name]
+        clips = run["steps"] * run["config.batch.per_step"]
+        scores = f"{run['test/top1']:.1%} | {run['best_val_top1']:.1%}"
+        lines.append(f"| `{' '.join(RECIPES[trial.recipe])}` | {trial.size} | {scores} | {run['steps']} | {clips} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    entry.set_up()
+    main()
