@@ -67,6 +67,14 @@ def test_attention_over_time_has_the_bias_of_frame_distance_and_no_other(name: s
     assert (expected - without).abs().max() > 0.001
 
 
+@torch.no_grad()
+def test_the_tokens_ahead_of_the_patches_enter_alike_whatever_the_frame_shows(published: nn.Module) -> None:
+    backbone = build(published).eval()
+    tokens = backbone.encoder.embed(frames(backbone)).flatten(1, -2)
+    same = (tokens == tokens[:1]).all(-1).all(0)
+    assert same.tolist() == [i < backbone.encoder.prefix for i in range(tokens.shape[1])]
+
+
 def test_the_final_norm_stays_frozen_where_the_method_says_so(published: nn.Module) -> None:
     norm = build(published, Aim(final_norm=False)).encoder.final_norm
     assert not any(p.requires_grad for p in norm.parameters())

@@ -84,6 +84,7 @@ class Encoder(nn.Module, ABC):
         blocks: its blocks by their parts, in order.
         depths: number of blocks in each stage.
         pooled: how many tokens of a frame, from the first, `pool` reads; None: all.
+        prefix: how many tokens of a frame, from the first, are no patches (class token, registers).
         image_size: (height, width) of the frames it takes, in pixels.
         mean, std: the statistics its weights were trained with, per channel, for pixels in [0, 1].
         fingerprint: names the weights it came with, so that a checkpoint can tell whether it meets them again.
@@ -98,6 +99,7 @@ class Encoder(nn.Module, ABC):
     blocks: Sequence[Parts]
     depths: tuple[int, ...]
     pooled: int | None
+    prefix: int
     image_size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]

@@ -68,6 +68,7 @@ class OpenClipVit(Encoder):
         self.net = net
         self.depths = (len(self.blocks),)
         self.pooled = 1 if net.pool_type == "tok" else None
+        self.prefix = 1
         self.image_size = pixels(net.image_size)
         check_patches(self.image_size, pixels(net.patch_size))
         self.mean = as_rgb(net.preprocess_cfg["mean"])

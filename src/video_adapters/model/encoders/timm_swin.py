@@ -86,6 +86,7 @@ class TimmSwin(Encoder):
             stage.blocks = nn.Sequential()
         self.net = net
         self.pooled = None
+        self.prefix = 0
         self.image_size = pixels(net.patch_embed.img_size)
         check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])

@@ -70,6 +70,7 @@ class TimmVit(Encoder):
         self.net = net
         self.depths = (len(self.blocks),)
         self.pooled = 1 if net.global_pool == "token" else None
+        self.prefix = net.num_prefix_tokens
         self.image_size = pixels(net.patch_embed.img_size)
         check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])
