@@ -1,0 +1,114 @@
+"""ST-Adapter: a bottleneck with a convolution over time in it (Pan et al., NeurIPS 2022, section 3.3)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from video_adapters.model.adapters.adapter import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.encoders.encoder import Encoder, Parts
+from video_adapters.model.placement import Placement, place
+
+
+@dataclass(frozen=True, kw_only=True)
+class StAdapter(AdapterMethod):
+    """ST-Adapter's settings.
+
+    Raises:
+        ValueError: for a ratio or kernel out of range; when adapting, for an unknown placement.
+    """
+
+    before_attention: Placement = "all"  # blocks with an adapter ahead of the attention within frames
+    before_mlp: Placement = None  # blocks with a second one, ahead of the MLP (Something-Something)
+    ratio: float = 0.5  # bottleneck width / token width
+    kernel_size: int = 3  # frames that the convolution sees
+    final_norm: bool = True  # the encoder's final norm trains
+
+    def __post_init__(self) -> None:
+        if not self.ratio > 0:
+            raise ValueError(f"adapter.ratio is {self.ratio}, expected a number above 0, such as 0.5")
+        if self.kernel_size < 1 or self.kernel_size % 2 == 0:
+            raise ValueError(f"adapter.kernel_size is {self.kernel_size}, expected an odd number of frames, such as 3")
+
+    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
+        first, second = (place(site, encoder.depths) for site in (self.before_attention, self.before_mlp))
+        last = len(encoder.blocks) - 1
+        if encoder.pooled is not None and encoder.pooled <= encoder.prefix:
+            second = tuple(i for i in second if i != last)  # nothing reads the patches after it
+
+        def adapter(i: int) -> TemporalConvolution:
+            width = encoder.blocks[i].width
+            return TemporalConvolution(width, self.ratio, self.kernel_size, num_times, encoder.prefix)
+
+        blocks = [
+            StBlock(parts, adapter(i) if i in first else None, adapter(i) if i in second else None)
+            for i, parts in enumerate(encoder.blocks)
+        ]
+        return Adapted([*blocks], (encoder.final_norm,) if self.final_norm else (), time_from=None)
+
+
+class TemporalConvolution(nn.Module):
+    """x + up(conv(down(x))) on the patch tokens, the others as they are: (B*T, ..., D) -> same shape.
+
+    The convolution goes over time, each channel by itself (3x1x1, depthwise), and there is no activation. It starts at
+    zero, and so do all biases; the other weights do not, or nothing would learn.
+
+    Args:
+        width: D.
+        ratio: bottleneck width as a share of D, rounded down.
+        kernel_size: frames, odd.
+        num_times: T.
+        prefix: tokens ahead of the patches.
+
+    Raises:
+        ValueError: when no bottleneck unit is left.
+    """
+
+    def __init__(self, width: int, ratio: float, kernel_size: int, num_times: int, prefix: int) -> None:
+        super().__init__()
+        hidden = int(width * ratio)
+        if hidden < 1:
+            raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is due")
+        self.num_times, self.prefix = num_times, prefix
+        self.down = nn.Linear(width, hidden)
+        self.conv = nn.Conv2d(hidden, hidden, (kernel_size, 1), padding=(kernel_size // 2, 0), groups=hidden)
+        self.up = nn.Linear(hidden, width)
+        nn.init.trunc_normal_(self.down.weight, std=0.02)
+        nn.init.trunc_normal_(self.up.weight, std=0.02)
+        for zero in (self.down.bias, self.conv.weight, self.conv.bias, self.up.bias):
+            assert zero is not None
+            nn.init.zeros_(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(1, -2)
+        change = self.up(self._over_time(self.down(tokens[:, self.prefix :])))
+        return nn.functional.pad(change, (0, 0, self.prefix, 0)).reshape(x.shape) + x
+
+    def _over_time(self, h: Tensor) -> Tensor:
+        """(B*T, N, hidden) -> same shape. The convolution takes channels-last pictures of T x N as they lie."""
+        pictures = h.unflatten(0, (-1, self.num_times)).permute(0, 3, 1, 2)
+        return self.conv(pictures).permute(0, 2, 3, 1).flatten(0, 1)
+
+
+class StBlock(AdaptedBlock):
+    """A pretrained block with ST-Adapters ahead of its attention and its MLP: (B*T, ..., D) -> same shape."""
+
+    def __init__(
+        self, parts: Parts, before_attention: TemporalConvolution | None, before_mlp: TemporalConvolution | None
+    ) -> None:
+        super().__init__()
+        self.parts = parts
+        self.before_attention, self.before_mlp = before_attention, before_mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.before_attention is not None:
+            x = self.before_attention(x)
+        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep)
+        if self.before_mlp is not None:
+            x = self.before_mlp(x)
+        return x + self.parts.mlp(self.parts.norm2(x))
+
+    def pretrained(self) -> list[nn.Parameter]:
+        return list(self.parts.parameters())
+
+    def positions(self) -> list[nn.Parameter]:
+        return self.parts.positions()
