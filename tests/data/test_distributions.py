@@ -1,6 +1,7 @@
 """The data sets as their publishers distribute them, in miniature."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from video_adapters.data.annotations import (
     VideoList,
     VideoTable,
 )
-from video_adapters.data.annotations.held_out import held_out
+from video_adapters.data.annotations.held_out import held_out, stratified
 
 from miniatures import (
     KINETICS,
@@ -221,3 +222,18 @@ def test_groups_are_held_out_whole_and_leave_every_class_something_to_train_on()
         held_out(np.array([0, 1]), 0.5, ["a", "b"])
     with pytest.raises(ValueError, match="val_share is 1"):
         held_out(labels, 1)
+
+
+def test_a_share_of_the_videos_is_one_of_each_class_within_any_larger_share() -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [40, 20, 3]))
+    shares = {share: stratified(labels, share) for share in (0.05, 0.25, 0.5, 1.0)}
+    assert [np.bincount(labels[shares[share]]).tolist() for share in shares] == [
+        [2, 1, 1],  # at least one of each
+        [10, 5, 1],
+        [20, 10, 2],
+        [40, 20, 3],
+    ]
+    for smaller, larger in pairwise(shares.values()):
+        assert set(smaller) < set(larger)
+        assert smaller == sorted(smaller)
+    assert stratified(labels, 0.25) == shares[0.25]

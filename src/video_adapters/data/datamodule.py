@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from video_adapters.data import report as reports
 from video_adapters.data.annotations import Annotations, Videos
+from video_adapters.data.annotations.held_out import stratified
 from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
@@ -66,6 +67,8 @@ class VideoData(L.LightningDataModule):
         per_step, per_device: clips per optimizer step over all devices, and most clips per device and forward pass.
         max_broken: share of the training videos that may be unreadable before the run stops.
         max_videos: takes only so many videos of each split (debugging); None takes all.
+        fraction: share of each class's training videos that is used; the same ones whatever the seed, and those of a
+            smaller share are among those of a larger one.
         report: file of `python src/prepare.py check`; the videos that it lists as broken or missing are left out of
             training. Evaluation counts them as wrong all the same, unless `reports["test"]` names a report too.
         steps_per_epoch: optimizer steps between validations, the videos gone through as often as that takes;
@@ -97,6 +100,7 @@ class VideoData(L.LightningDataModule):
         num_workers: int = 4,
         max_broken: float = 0.01,
         max_videos: int | None = None,
+        fraction: float = 1.0,
         report: str | None = None,
         steps_per_epoch: int | None = None,
         seed: int = 0,
@@ -114,6 +118,8 @@ class VideoData(L.LightningDataModule):
             raise ValueError(f"batch.steps_per_epoch is {steps_per_epoch}, expected null or at least 1")
         if not 0 <= max_broken <= 1:
             raise ValueError(f"data.max_broken is {max_broken}, expected a share from 0 to 1")
+        if not 0 < fraction <= 1:
+            raise ValueError(f"data.fraction is {fraction}, expected a share above 0, and at most 1")
         self.root = root
         self.annotations = annotations(root=root)
         self.num_frames = num_frames
@@ -127,6 +133,7 @@ class VideoData(L.LightningDataModule):
         self.num_workers = num_workers
         self.max_broken = max_broken
         self.max_videos = max_videos
+        self.fraction = fraction
         self.steps_per_epoch = steps_per_epoch
         self.seed = seed
         self.reports: dict[str, str | None] = {"train": report}
@@ -151,6 +158,8 @@ class VideoData(L.LightningDataModule):
         """
         if use not in self._videos:
             videos = self._some(in_copy(self.root, self.annotations.videos(self.splits[use])))
+            if use == "train" and self.fraction < 1:
+                videos = videos.select(stratified(videos.labels, self.fraction))
             self._check_labels(videos, use)
             videos = self._readable(videos, use)
             missing = set(self.annotations.missing(videos))

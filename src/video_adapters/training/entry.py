@@ -1,7 +1,9 @@
 """What the commands share: environment, config resolvers, and how a run ends."""
 
+import hashlib
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from typing import TypeVar
 
 from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from video_adapters.training.errors import explained
@@ -19,14 +22,13 @@ Result = TypeVar("Result")
 
 
 def set_up() -> None:
-    """Reads `.env`, of the current folder or else the project's, and registers what the configs' interpolations need.
+    """Reads `.env`, of the current folder or else the project's.
 
     To be called before Hydra composes, since the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT, and before torch is
     imported, since its threads are told to sleep while they wait: spinning, they take the cores from the decoders.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
-    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
 
 def command_line() -> list[str]:
@@ -47,13 +49,26 @@ def run(job: Callable[[], Result]) -> Result:
         if os.environ.get("LOCAL_RANK", "0") != "0":
             raise SystemExit(0) from None  # a failing child would have the first process killed before it has finished
         folder = stop.path.parent.parent
-        print(f"\n{stop}\ngo on with: python src/train.py resume={folder}", file=sys.stderr, flush=True)
+        swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        how = "the same command goes on with the sweep" if swept else f"go on with: python src/train.py resume={folder}"
+        print(f"\n{stop}\n{how}", file=sys.stderr, flush=True)
         raise SystemExit(stop.code) from None
 
 
 def _run_folder(resume: str | None, new: str) -> str:
     """The folder of the run that goes on or, where there is none, of a new one: ${run_folder:${resume},PATH}."""
     return resume if resume and Path(resume, "config.yaml").is_file() else new
+
+
+def _job_folder(overrides: str) -> str:
+    """A name for the folder of a sweep's job, by its overrides: "ratio=0.5,seed=1" -> "ratio-0.5_seed-1".
+
+    Where a sign would have to be quoted in a path, or the name is long, part of a hash stands for what is left out.
+    """
+    name = re.sub(r"[^\w.-]+", "_", overrides.replace("=", "-")).strip("_") or "defaults"
+    if re.fullmatch(r"[\w.=,-]*", overrides) and len(name) <= 100:
+        return name
+    return f"{name[:90]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
 
 
 def _quiet() -> None:
@@ -70,3 +85,8 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     for name in ("lightning.pytorch.utilities.rank_zero", "timm"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+# what the configs' interpolations need; at import, because the joblib launcher's processes call nothing else of this
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
+OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)

@@ -34,16 +34,16 @@ def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier
         "parameters": sum(p.numel() for p in classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
     }
-    record |= {key: value for key, value in before.items() if key not in ("overrides", "finished")}
+    record |= {key: value for key, value in before.items() if key not in ("overrides", "finished", "scores")}
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     _write(path, json.dumps(record, indent=2) + "\n")
     _write(folder / "config.yaml", OmegaConf.to_yaml(_movable(config, str(cfg.run_dir))))
     return record
 
 
-def note_finish(folder: Path, record: dict[str, Any]) -> None:
-    """Adds to the record when the run had trained and tested all that it was to."""
-    _write(folder / "run.json", json.dumps(record | {"finished": _now()}, indent=2) + "\n")
+def note_finish(folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
+    """Adds to the record when the run had trained and tested all that it was to, and what it reached."""
+    _write(folder / "run.json", json.dumps(record | {"finished": _now(), "scores": scores}, indent=2) + "\n")
 
 
 def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str]]:

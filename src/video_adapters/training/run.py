@@ -141,6 +141,11 @@ def _best_score(trainer: L.Trainer) -> dict[str, float]:
     return {} if score is None else {"val/top1": float(score)}
 
 
+def _outcome(scores: dict[str, float]) -> dict[str, float]:
+    """What a finished run is compared by: the best val/top1, and the test's figures."""
+    return {name: value for name, value in scores.items() if name == "val/top1" or name.startswith("test/")}
+
+
 def _scores(trainer: L.Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
@@ -148,7 +153,7 @@ def _scores(trainer: L.Trainer) -> dict[str, float]:
 @rank_zero_only
 def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
-    note_finish(folder, record)
+    note_finish(folder, record, _outcome(scores))
     best = _best(trainer) or str(folder / "checkpoints" / "last.ckpt")
     rows = {
         str(name): f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores

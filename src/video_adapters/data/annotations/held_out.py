@@ -1,4 +1,4 @@
-"""Validation videos for data sets that come without any."""
+"""Parts of a data set: validation videos where it comes without any, and shares of the training videos."""
 
 from collections.abc import Sequence
 
@@ -21,6 +21,18 @@ def held_out(labels: np.ndarray, share: float, groups: Sequence[str] | None = No
     if groups is None:
         return _of_each_class(labels, share, generator)
     return _of_groups(labels, share, np.asarray(groups, dtype=object), generator)
+
+
+def stratified(labels: np.ndarray, share: float) -> list[int]:
+    """A share of each class, at least one of it, in the order of the list: labels (N,) -> indices.
+
+    A function of its arguments alone; what a smaller share takes, a larger one takes too.
+    """
+    chosen: list[int] = []
+    for label in np.unique(labels):
+        members = np.random.default_rng([8, int(label)]).permutation(np.flatnonzero(labels == label))
+        chosen += members[: max(1, round(share * len(members)))].tolist()
+    return sorted(chosen)
 
 
 def _of_each_class(labels: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:

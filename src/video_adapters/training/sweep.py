@@ -1,0 +1,142 @@
+"""Jobs of a sweep: finished ones are not run again, interrupted ones go on, failing ones do not end the others."""
+
+import fcntl
+import json
+import logging
+import os
+import tempfile
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.training.errors import UserError, explained
+from video_adapters.training.last_checkpoint import Interrupted
+from video_adapters.training.run import train
+from video_adapters.training.sweep_report import FAILED
+
+log = logging.getLogger(__name__)
+
+MAY_CHANGE = ("run_dir", "resume", "logger", "callbacks", "data.root", "data.num_workers", "published")
+"""Keys that a job may be started with otherwise than before: they do not change what comes out."""
+
+
+def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
+    """Trains by itself or, under `--multirun`, as a job whose folder is named by its overrides.
+
+    Returns: the scores, as fractions; none of a job that failed.
+
+    Raises:
+        ValueError: where a run by itself is in its user's way.
+    """
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return train(cfg, overrides)
+    folder = Path(cfg.run_dir)
+    (folder / FAILED).unlink(missing_ok=True)
+    try:
+        with explained():
+            return _job(cfg, overrides, folder)
+    except Interrupted:
+        raise
+    except Exception as error:
+        message = str(error) if isinstance(error, UserError) else traceback.format_exc()
+        log.error("this job failed: %s", message)
+        (folder / FAILED).write_text(json.dumps({"overrides": overrides, "error": message}), encoding="utf-8")
+        return {}
+
+
+def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float]:
+    record = _record(folder)
+    if record is not None:
+        _refuse_another(cfg, folder)
+    if record is not None and "finished" in record:
+        log.info("finished on %s, not run again: %s", record["finished"], folder)
+        scores: dict[str, float] = record["scores"]
+        return scores
+    if record is not None and (folder / "checkpoints" / "last.ckpt").is_file():
+        log.info("goes on where it was interrupted: %s", folder)
+        cfg.resume = str(folder)
+    take_gpu()
+    return train(cfg, overrides)
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    """What an earlier start of the job left."""
+    path = folder / "run.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _refuse_another(cfg: DictConfig, folder: Path) -> None:
+    """Refuses to take a run for this job whose config was another: files may have changed in between.
+
+    Raises:
+        ValueError: naming a key, and both its values.
+    """
+    before = _values(OmegaConf.load(folder / "config.yaml"))
+    now = _values(cfg)
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if changed:
+        key = changed[0]
+        raise ValueError(
+            f"{folder} holds a run of this job whose config was another: {key} was {before.get(key)} and is "
+            f"{now.get(key)} ({len(changed)} key(s) differ); delete the folder to run it anew"
+        )
+
+
+def _values(cfg: Any) -> dict[str, Any]:
+    """All leaves but those that may change, by key."""
+    found: dict[str, Any] = {}
+
+    def visit(tree: Any, prefix: str) -> None:
+        for name, value in tree.items():
+            key = f"{prefix}{name}"
+            if key in MAY_CHANGE:
+                continue
+            if isinstance(value, dict):
+                visit(value, f"{key}.")
+            else:
+                found[key] = value
+
+    visit(OmegaConf.to_container(cfg, resolve=True), "")
+    return found
+
+
+_gpu: IO[str] | None = None
+
+
+def take_gpu() -> None:
+    """Gives each process that works on jobs a GPU of its own, where several share a machine (the joblib launcher).
+
+    The lock is the process's until it ends.
+
+    Raises:
+        ValueError: when more processes run than there are GPUs.
+    """
+    global _gpu
+    visible = _visible_gpus()
+    if _gpu is not None or len(visible) < 2 or "SLURM_PROCID" in os.environ:
+        return
+    for number in visible:
+        lock = open(Path(tempfile.gettempdir()) / f"video_adapters_{os.getuid()}_gpu{number}.lock", "w")  # noqa: SIM115
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        os.environ["CUDA_VISIBLE_DEVICES"] = number  # in time: nothing has touched the GPUs yet
+        _gpu = lock
+        return
+    raise ValueError(
+        f"all {len(visible)} GPUs are taken by other jobs of sweeps; with hydra/launcher=joblib set "
+        f"hydra.launcher.n_jobs={len(visible)}"
+    )
+
+
+def _visible_gpus() -> list[str]:
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]

@@ -1,0 +1,135 @@
+"""Sweeps: what each search sweeps over, and what becomes of finished, failing and killed jobs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from video_adapters.training import entry, sweep
+from video_adapters.training.build import build_classifier
+
+from toy import CONFIGS, composed, run
+
+SRC = CONFIGS.parent / "src"
+SEARCHES = sorted(path.stem for path in (CONFIGS / "hparams_search").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_every_search_sweeps_over_models_that_can_be_built(search: str) -> None:
+    params: Any = OmegaConf.load(CONFIGS / "hparams_search" / f"{search}.yaml").hydra.sweeper.params
+    assert f"hparams_search={search}" in (CONFIGS / "hparams_search" / f"{search}.yaml").read_text()
+    for key, values in params.items():
+        parsed = OverridesParser.create().parse_override(f"{key}={values}")
+        assert parsed.is_sweep_override()
+        if parsed.is_interval_sweep():
+            continue
+        for value in parsed.sweep_string_iterator():
+            # the optuna search overrides Hydra's own sweeper, which takes `--multirun`
+            group = [] if search == "optuna" else [f"hparams_search={search}"]
+            cfg = composed("experiment=aim_ssv2", "model=toy_vit", *group, f"{key}={value}")
+            build_classifier(cfg)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ("adapter.ratio=0.5,seed=1", "adapter.ratio-0.5_seed-1"),
+        ("", "defaults"),
+        ("adapter.temporal=[0, 1]", r"adapter.temporal-_0_1_________"),
+        ("data.root=" + "x" * 200, "data.root-" + "x" * 80 + "_________"),
+    ],
+)
+def test_jobs_are_named_by_their_overrides_without_signs_that_need_quoting(overrides: str, name: str) -> None:
+    found = entry._job_folder(overrides)
+    if name.endswith("_" * 9):  # a hash of eight signs
+        assert found[:-8] == name[:-8]
+        assert entry._job_folder(overrides + " ") != found
+    else:
+        assert found == name
+
+
+def test_a_job_of_another_config_is_refused_and_where_data_lie_is_no_other_config(
+    shapes: list[str], tmp_path: Path
+) -> None:
+    run(tmp_path, *shapes, "test=false", "data.max_videos=8")
+    cfg = composed(*shapes, "test=false", "data.max_videos=8", f"run_dir={tmp_path}", "name=toy")
+    sweep._refuse_another(cfg, tmp_path)
+    cfg.data.root = "/elsewhere"
+    sweep._refuse_another(cfg, tmp_path)
+    cfg.optim.lr = 1.0
+    with pytest.raises(ValueError, match=r"config was another: optim.lr was .* and is 1.0 \(1 key\(s\) differ\)"):
+        sweep._refuse_another(cfg, tmp_path)
+
+
+def test_jobs_of_one_machine_take_a_gpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(sweep, "_gpu", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    taken = []
+    for _ in range(2):  # as two processes would: each has a lock of its own
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+        monkeypatch.setattr(sweep, "_gpu", None)
+        sweep.take_gpu()
+        taken.append((os.environ["CUDA_VISIBLE_DEVICES"], sweep._gpu))
+        sweep.take_gpu()  # the process's next job stays where it is
+    assert [number for number, _ in taken] == ["2", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setattr(sweep, "_gpu", None)
+    with pytest.raises(ValueError, match=r"all 2 GPUs are taken .* set hydra.launcher.n_jobs=2"):
+        sweep.take_gpu()
+    for _, lock in taken:
+        assert lock
+        lock.close()
+
+
+def start(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(SRC / "train.py"), "-m", *overrides, f"hydra.sweep.dir={folder}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SRC)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+    )
+
+
+def test_a_failing_job_is_listed_and_the_others_finish_once(shapes: list[str], tmp_path: Path) -> None:
+    process = start(tmp_path / "sweep", *shapes, "data.max_videos=8", "hparams_search=seeds", "seed=0,-1,2")
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 1, said
+    assert "1 job(s) failed" in said
+    assert "seed=-1" in said
+    assert "failed: seed is -1, expected at least 0" in said
+    jobs = [json.loads(path.read_text()) for path in (tmp_path / "sweep").glob("*/run.json")]
+    assert len(jobs) == 2
+    assert all("finished" in job and "val/top1" in job["scores"] for job in jobs)
+    assert len(list((tmp_path / "sweep").glob("*/failed.json"))) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_of_six_jobs_runs_the_missing_ones_only(shapes: list[str], tmp_path: Path) -> None:
+    sweep_of_six = [*shapes, "trainer.max_epochs=2", "seed=0,1,2,3,4,5"]
+    folder = tmp_path / "sweep"
+    process = start(folder, *sweep_of_six)
+    deadline = time.monotonic() + 300
+    while len(finished := _finished(folder)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = {path: path.read_text() for path in finished}
+    assert 2 <= len(before) < 6
+    process = start(folder, *sweep_of_six)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    assert len(_finished(folder)) == 6
+    assert said.count("not run again") == len(before)
+    assert {path: path.read_text() for path in before} == before
+
+
+def _finished(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*/run.json") if '"finished"' in path.read_text()]
