@@ -248,17 +248,3 @@ def test_mixed_precision_trains(shapes: list[str], tmp_path: Path) -> None:
     run(tmp_path, *shapes, "trainer.precision=bf16-mixed", "test=false")
     assert pd.read_csv(tmp_path / "metrics.csv")["train/loss"].dropna().between(1, 4).all()
     assert {v.dtype for v in load(tmp_path)["state_dict"].values()} == {torch.float32}
-
-
-def test_a_run_logs_to_wandb_offline_without_asking(
-    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))  # no ~/.netrc
-    overrides = [override for override in shapes if override != "logger=csv"]
-    run(tmp_path, *overrides, "test=false")
-    run(tmp_path, f"resume={tmp_path}", "trainer.max_epochs=2")
-    record = json.loads((tmp_path / "run.json").read_text())
-    parts = list((tmp_path / "wandb").glob("offline-run-*"))
-    assert {part.name.rsplit("-", 1)[1] for part in parts} == {record["wandb_id"]}
-    assert all(list(part.glob("*.wandb")) for part in parts)

@@ -86,13 +86,18 @@ def _step(row: dict[str, Any]) -> float:
 def wandb_logger(**settings: Any) -> WandbLogger:
     """A W&B logger: online where there is a key (WANDB_API_KEY, `wandb login`) and the server answers, else offline.
 
-    Never asks. WANDB_MODE, where it is set, decides instead.
+    Never asks. WANDB_MODE, where it is set, decides instead. A run's summary holds its best validation, not its last.
     """
     os.environ.setdefault("WANDB_SILENT", "true")  # the run says itself where its W&B run is
     if "WANDB_MODE" not in os.environ and not (_is_first_process() and _logged_in()):
         settings["mode"] = "offline"
     Path(settings["save_dir"]).mkdir(parents=True, exist_ok=True)
-    return WandbLogger(**settings, settings=wandb.Settings(console="off"))
+    logger = WandbLogger(**settings, settings=wandb.Settings(console="off"))
+    if _is_first_process():
+        for name in ("top1", "top5", "mean_class"):
+            logger.experiment.define_metric(f"val/{name}", step_metric="trainer/global_step", summary="max")
+        logger.experiment.define_metric("val/loss", step_metric="trainer/global_step", summary="min")
+    return logger
 
 
 def _is_first_process() -> bool:

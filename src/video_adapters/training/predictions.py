@@ -14,11 +14,13 @@ from lightning.pytorch.loggers import WandbLogger
 
 from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
+from video_adapters.data.film_strip import film_strip
 from video_adapters.training.processes import gather
 
 log = logging.getLogger(__name__)
 
 MOST_SHOWN = 100  # classes of a confusion matrix in W&B, whose tables show 10 000 rows
+WORST_SHOWN = 8  # film strips in W&B
 UNREAD = "(unread)"
 
 
@@ -131,7 +133,8 @@ def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> None:
-    """Logs the accuracy of each class to W&B, and the confusion matrix where it is small enough to be seen."""
+    """Logs to W&B: the accuracy of each class, the confusion matrix where it is small enough to be seen, and the worst
+    videos as film strips."""
     rows = per_class_rows(scored, videos, names)
     columns = list(rows[0])
     run.log({"test/per_class": wandb.Table(columns=columns, data=[[str(v) for v in row.values()] for row in rows])})
@@ -140,3 +143,20 @@ def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> Non
         shown, said = videos.labels[scored.indices][read], scored.probabilities.argmax(1)[read]
         plot = wandb.plot.confusion_matrix(y_true=shown.tolist(), preds=said.tolist(), class_names=list(names))
         run.log({"test/confusion": plot})
+    if strips := worst_strips(scored, videos, names):
+        run.log({"test/worst": [wandb.Image(picture, caption=caption) for picture, caption in strips]})
+
+
+def worst_strips(
+    scored: Scored, videos: Videos, names: Sequence[str], count: int = WORST_SHOWN
+) -> list[tuple[np.ndarray, str]]:
+    """Film strips of the wrong videos whose true class got the least probability, with captions."""
+    labels = videos.labels[scored.indices]
+    given = scored.probabilities[np.arange(len(labels)), labels]
+    wrong = np.flatnonzero(scored.readable & (scored.probabilities.argmax(1) != labels))
+    strips = []
+    for place in wrong[np.argsort(given[wrong], kind="stable")][:count]:
+        video, said = videos[int(scored.indices[place])], int(scored.probabilities[place].argmax())
+        taken = f"taken for {names[said]} ({scored.probabilities[place, said]:.0%})"
+        strips.append((film_strip(video), f"{names[video.label]}, {taken}: {video.path}"))
+    return strips

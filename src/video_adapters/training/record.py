@@ -25,7 +25,7 @@ def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier
     path = folder / "run.json"
     before = json.loads(path.read_text()) if cfg.resume else {}
     record = {
-        "wandb_id": secrets.token_hex(4),
+        "wandb_id": os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4),  # an agent of a W&B sweep names its runs
         "overrides": overrides,
         "command": " ".join(sys.argv),
         "started": _now(),

@@ -91,8 +91,16 @@ def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> No
 
 
 def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
-    """A W&B logger continues under the id that the run was started with."""
-    return {"id": record["wandb_id"], "resume": "allow"} if "wandb" in entry["_target_"] else {}
+    """A W&B logger continues under the id that the run was started with; jobs of a sweep are a group."""
+    if "wandb" not in entry["_target_"]:
+        return {}
+    choices = record["choices"]
+    tags = [
+        choices[group] for group in ("experiment", "data", "model", "adapter", "hparams_search") if group in choices
+    ]
+    swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    group = f"{choices['experiment']}, {choices.get('hparams_search', 'sweep')}" if swept else None
+    return {"id": record["wandb_id"], "resume": "allow", "tags": list(dict.fromkeys(tags)), "group": group}
 
 
 @rank_zero_only

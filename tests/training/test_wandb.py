@@ -1,0 +1,118 @@
+"""What W&B is told, read back from the files of offline runs."""
+
+import json
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wandb.proto import wandb_internal_pb2 as messages
+
+from toy import run
+
+BLOCK = 1 << 15
+
+
+def records(path: Path) -> Iterator[Any]:
+    """The messages of a `.wandb` file: LevelDB's log format after a header of seven bytes."""
+    content, place, message = path.read_bytes(), 7, b""
+    while place + 7 <= len(content):
+        left = BLOCK - place % BLOCK
+        if left < 7:  # too little for a header: the rest of the block is filled up
+            place += left
+            continue
+        length, kind = struct.unpack("<HB", content[place + 4 : place + 7])
+        message += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or its last part
+            record: Any = messages.Record()
+            record.ParseFromString(message)
+            yield record
+            message = b""
+
+
+def complete(path: Path) -> list[Any]:
+    """All messages, once the process that writes them has come to the last one."""
+    deadline = time.monotonic() + 30
+    while not (found := list(records(path))) or not found[-1].HasField("exit"):
+        assert time.monotonic() < deadline, f"{path} was never finished"
+        time.sleep(0.1)
+    return found
+
+
+def values(items: Any) -> dict[str, Any]:
+    return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
+
+
+@pytest.fixture(scope="module")
+def resumed(shapes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch that went on for a second one, offline."""
+    folder = tmp_path_factory.mktemp("resumed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("WANDB_API_KEY", raising=False)
+        patch.setenv("HOME", str(folder))  # no ~/.netrc
+        overrides = [override for override in shapes if override != "logger=csv"]
+        run(folder, *overrides, "test=false")
+        run(folder, f"resume={folder}", "trainer.max_epochs=2", "test=true")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def parts(resumed: Path) -> list[list[Any]]:
+    """The messages of the run's two offline folders, in order."""
+    return [complete(path) for path in sorted((resumed / "wandb").glob("offline-run-*/*.wandb"))]
+
+
+def test_without_a_key_a_run_is_logged_offline_under_one_id(resumed: Path, parts: list[list[Any]]) -> None:
+    record = json.loads((resumed / "run.json").read_text())
+    assert len(parts) == 2
+    for part in parts:
+        (started,) = [one.run for one in part if one.HasField("run")][:1]
+        assert started.run_id == record["wandb_id"]
+        assert started.project == "video-adapters"
+
+
+def test_steps_go_on_where_the_run_was_left(parts: list[list[Any]]) -> None:
+    steps = [
+        [logged["trainer/global_step"] for one in part if "trainer/global_step" in (logged := values(one.history.item))]
+        for part in parts
+    ]
+    assert min(steps[0]) == 0
+    assert max(steps[0]) == 4  # five steps an epoch, counted from 0
+    assert min(steps[1]) == 5
+    assert max(steps[1]) == 10  # the test's: as many steps as were made
+
+
+def test_config_and_metrics_can_be_searched(parts: list[list[Any]]) -> None:
+    config: dict[str, Any] = {}
+    for one in parts[0]:
+        config |= values(one.config.update)
+        config |= values(one.run.config.update)
+    assert config["adapter"]["ratio"] == 0.25
+    assert {"git_commit", "overrides", "encoder_fingerprint", "trainable_parameters"} <= config.keys()
+    kept = {one.metric.name: one.metric.summary for one in parts[0] if one.HasField("metric")}
+    assert kept["val/top1"].max
+    assert kept["val/loss"].min
+
+
+def test_the_best_checkpoint_is_an_artifact(parts: list[list[Any]], resumed: Path) -> None:
+    models = [
+        one.artifact for part in parts for one in part if one.HasField("artifact") and one.artifact.type == "model"
+    ]
+    assert {"best", "latest"} <= set(models[-1].aliases)
+    (entry,) = models[-1].manifest.contents
+    assert entry.path == "model.ckpt"
+    assert entry.size == (resumed / "checkpoints" / "best.ckpt").stat().st_size
+
+
+def test_the_test_is_shown_by_class_as_a_matrix_and_in_pictures(parts: list[list[Any]]) -> None:
+    logged: dict[str, Any] = {}
+    for one in parts[1]:
+        logged |= values(one.history.item)
+    assert logged["test/per_class.nrows"] == 12
+    assert logged["test/confusion_table.nrows"] == 12 * 12
+    assert 0 < logged["test/worst.count"] <= 8
+    assert logged["test/worst.width"] == 8 * 96
+    assert "taken for" in logged["test/worst.captions"][0]
