@@ -1,0 +1,79 @@
+"""LoRA against matrices that were changed by hand."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from video_adapters.model.adapters.lora import Lora, LowRank, matrices
+from video_adapters.model.adapters.st_adapter import StAdapter
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.encoders.pretrained import open_up
+
+from networks import BUILDS, DEPTH, clips, network, randomise
+
+T = 4
+NOTHING = StAdapter(before_attention=None)
+
+
+def added(backbone: Backbone) -> list[LowRank]:
+    return [module for module in backbone.modules() if isinstance(module, LowRank)]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str) -> None:
+    net = network(BUILDS[build])
+    plain = Backbone(open_up(deepcopy(net)), NOTHING, T).train()
+    backbone = Backbone(open_up(net), Lora(), T).train()
+    torch.testing.assert_close(backbone(clips()), plain(clips()), rtol=1e-5, atol=1e-6)
+    for change in added(backbone):
+        randomise(change)
+    backbone(clips()).square().sum().backward()
+    trains = {name for name, p in backbone.named_parameters() if p.requires_grad}
+    assert {name for name, p in backbone.named_parameters() if p.grad is not None and p.grad.any()} == trains
+    assert sum("parametrizations" in name for name in trains) == 2 * 4 * DEPTH  # up and down of four matrices a block
+
+
+@pytest.mark.parametrize("build", ["timm", "open_clip", "timm Swin"])
+@torch.no_grad()
+def test_it_is_the_encoder_with_changed_matrices(build: str) -> None:
+    net = network(BUILDS[build])
+    by_hand = Backbone(open_up(deepcopy(net)), NOTHING, T).eval()
+    backbone = Backbone(open_up(net), Lora(rank=3, alpha=6.0, blocks=[1]), T).eval()
+    assert len(added(backbone)) == 4
+    theirs, ours = ([*matrices(net.blocks[1].parts.block)] for net in (by_hand, backbone))
+    for (module, name), (changed, _) in zip(theirs, ours, strict=True):
+        change = changed.parametrizations[name][0]
+        randomise(change)
+        getattr(module, name).add_(2.0 * change.up @ change.down)  # alpha / rank = 6 / 3
+    torch.testing.assert_close(backbone(clips()), by_hand(clips()), rtol=1e-5, atol=1e-5)
+
+
+def test_what_came_with_the_encoder_is_told_from_what_was_added() -> None:
+    backbone = Backbone(open_up(network(BUILDS["timm"])), Lora(), T)
+    pretrained = {id(p) for p in backbone.pretrained()}
+    assert not any(id(p) in pretrained for change in added(backbone) for p in change.parameters())
+    width, hidden, rank = 32, 128, 8
+    one = rank * ((width + 3 * width) + 2 * width + 2 * (width + hidden))  # qkv, output, and the MLP's two
+    assert sum(p.numel() for change in added(backbone) for p in change.parameters()) == DEPTH * one
+
+
+@torch.no_grad()
+def test_the_order_of_frames_does_not_matter() -> None:
+    backbone = Backbone(open_up(network(BUILDS["timm"])), Lora(), T).eval()
+    for change in added(backbone):
+        randomise(change)
+    torch.testing.assert_close(backbone(clips()).mean(1), backbone(clips().flip(1)).mean(1))
+
+
+@pytest.mark.parametrize("wrong", [{"rank": 0}, {"alpha": 0.0}])
+def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"adapter\.rank is .* and adapter\.alpha"):
+        Lora(**wrong)
+
+
+def test_a_low_rank_change_starts_at_zero() -> None:
+    weight = nn.Linear(5, 7).weight
+    assert torch.equal(LowRank(7, 5, 2, 1.0)(weight), weight)
