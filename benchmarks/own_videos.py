@@ -88,7 +88,8 @@ def finished() -> pd.DataFrame:
     if not any(FOLDER.glob("*/run.json")):
         return pd.DataFrame()
     runs = read_runs(FOLDER)
-    return runs[runs["finished"]].set_index(runs["path"].map(lambda path: Path(path).name)[runs["finished"]])
+    runs = runs[runs["test/top1"].notna()] if "test/top1" in runs else runs[:0]
+    return runs.set_index(runs["path"].map(lambda path: Path(path).name))
 
 
 def markdown(runs: pd.DataFrame) -> str:
