@@ -133,3 +133,22 @@ def test_a_killed_sweep_of_six_jobs_runs_the_missing_ones_only(shapes: list[str]
 
 def _finished(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*/run.json") if '"finished"' in path.read_text()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "jobs"),
+    [
+        (["seed=0,1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], 2),
+        (["seed=0,1", "hydra/launcher=submitit_local"], 2),
+        (["hparams_search=optuna", "hydra.sweeper.n_trials=3"], 3),
+    ],
+    ids=["joblib", "submitit", "optuna"],
+)
+def test_other_launchers_and_a_search_run_their_jobs(
+    options: list[str], jobs: int, shapes: list[str], tmp_path: Path
+) -> None:
+    process = start(tmp_path, *shapes, "data.max_videos=8", *options)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    assert len(_finished(tmp_path)) == jobs
