@@ -7,7 +7,7 @@ ARGS ?=       # passed on: make train ARGS="adapter=none"
 JOBS ?= 2     # processes that test; each keeps to one thread, a file's tests stay together
 READY := $(VENV)/.ready
 
-.PHONY: help install train test test-slow check format models clean
+.PHONY: help install train test test-slow check format models ablation ablation-quick clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,6 +41,18 @@ format: install ## Format and fix what can be fixed
 
 models: install ## Write docs/models.md, the table of every experiment
 	$(VENV)/bin/python src/models.py
+
+SWEEP = OMP_NUM_THREADS=1 $(VENV)/bin/python src/train.py -m logger=csv \
+	hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
+
+ablation: install ## AIM's ladder, its peers and bottlenecks on the moving shapes, three seeds (goes on where it stopped)
+	$(SWEEP) hparams_search=ablation seed=0,1,2
+	$(SWEEP) hparams_search=ratio seed=0,1,2
+	$(VENV)/bin/python src/report.py logs/sweeps/moving_shapes --out logs/ablation.html
+
+ablation-quick: install ## AIM's ladder and its peers, one seed
+	$(SWEEP) hparams_search=ablation seed=0
+	$(VENV)/bin/python src/report.py logs/sweeps/moving_shapes --out logs/ablation.html
 
 clean: ## Remove what was built, cached or rendered; runs in logs/ stay
 	rm -rf $(VENV) data/moving_shapes .pytest_cache .ruff_cache .mypy_cache
