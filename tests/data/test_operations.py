@@ -61,7 +61,7 @@ def test_posterize_keeps_the_bits_that_torchvision_keeps(frames: np.ndarray, bit
     assert_same(ours.posterize(frames, bits), frames, lambda clip: F.posterize(clip, bits))
 
 
-@pytest.mark.parametrize("threshold", [0.0, 77.0, 195.5, 255.0])
+@pytest.mark.parametrize("threshold", [0.0, 77.0, 195.5, 254.3, 255.0])
 def test_solarize_inverts_what_torchvision_inverts(frames: np.ndarray, threshold: float) -> None:
     assert_same(ours.solarize(frames, threshold), frames, lambda clip: F.solarize(clip, threshold))
 
@@ -83,6 +83,15 @@ def test_shear_takes_the_pixels_that_torchvision_takes(frames: np.ndarray, x: fl
         ours.shear(frames, x, y),
         frames,
         lambda clip: F.affine(clip, angle=0.0, translate=[0, 0], scale=1.0, shear=degrees, center=[0.0, 0.0]),
+    )
+
+
+@pytest.mark.parametrize(("x", "y"), [(3, 0), (-3, 0), (0, 5), (0, -5), (7, -2), (-100, 0), (0, 100), (0, 0)])
+def test_translation_takes_the_pixels_that_torchvision_takes(frames: np.ndarray, x: int, y: int) -> None:
+    assert_same(
+        ours.translate(frames, x, y),
+        frames,
+        lambda clip: F.affine(clip, angle=0.0, translate=[x, y], scale=1.0, shear=[0.0, 0.0]),
     )
 
 
