@@ -21,7 +21,7 @@ import av
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from input_files import FILES, File, prepare, write
+from input_files import FILES, File, write
 from input_ways import Way, read_ours, read_sequentially, ways
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -29,6 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from video_adapters.data.sample import Sampling
+from video_adapters.data.transcode import Settings, transcode
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "data"
 CLIPS = 4  # per batch
@@ -70,7 +71,7 @@ def lay_out(file: File, folder: Path, num_frames: int, console: Console) -> tupl
     """Writes the files, and names the ways from them that this machine can go, by the data set's own configuration."""
     path, copy = folder / file.name, folder / f"{file.data}_prepared.mp4"
     write(file, path)
-    prepare(path, copy)
+    transcode(str(path), str(copy), Settings())
     config: Any = OmegaConf.load(CONFIGS / f"{file.data}.yaml")
     ours, *others = ways(instantiate(config.train_transform)(image_size=config.image_size))
     rows = [Row(file=path, way=ours), Row(file=copy, way=ours)]

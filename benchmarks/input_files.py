@@ -1,4 +1,4 @@
-"""Videos like those of the data sets, written for benchmarks/input.py, and their prepared copies."""
+"""Videos like those of the data sets, written for benchmarks/input.py."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,6 @@ from PIL import Image
 
 NOISE = 2.0  # standard deviation of what is left of the camera's noise, in steps of 8 bits
 THINGS = 4
-SHORT_SIDE = 256  # of prepared copies, pixels; smaller videos stay as they are
-
-# A frame is at most 3 references (I, P, P) away from where decoding may start, B-frames between them are skipped, and
-# fastdecode leaves out the deblocking filter and arithmetic coding. crf 20 is hard to tell from the original.
-PREPARED = {"preset": "veryfast", "tune": "fastdecode", "g": "12", "bf": "3", "b-pyramid": "none", "crf": "20"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +43,14 @@ FILES = [
 
 def write(file: File, path: Path) -> None:
     """Encodes moving pictures as the data set's are encoded."""
-    frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in _pictures(file))
-    _encode(frames, path, file.codec, file.rate, file.options)
-
-
-def prepare(source: Path, path: Path) -> None:
-    """Writes the copy that decodes fast: every frame of the source, its short side at most 256."""
-    with av.open(str(source)) as container:
-        stream = container.streams.video[0]
-        scale = min(1.0, SHORT_SIDE / min(stream.width, stream.height))
-        width, height = (2 * round(scale * side / 2) for side in (stream.width, stream.height))
-        frames = (frame.reformat(width, height, format="yuv420p") for frame in container.decode(stream))
-        _encode(frames, path, "libx264", round(stream.average_rate), PREPARED)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(file.codec, rate=file.rate, options=file.options)
+        stream.height, stream.width, stream.pix_fmt = file.height, file.width, "yuv420p"
+        for index, picture in enumerate(_pictures(file)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, file.rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
 
 
 def _pictures(file: File) -> Iterator[np.ndarray]:
@@ -94,15 +85,3 @@ def _texture(height: int, width: int, generator: np.random.Generator) -> Image.I
             )
             total[..., channel] += 4 * cell**0.5 * np.asarray(layer)
     return Image.fromarray(total.clip(0, 255).astype(np.uint8))
-
-
-def _encode(frames: Iterator[av.VideoFrame], path: Path, codec: str, rate: int, options: dict[str, str]) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options)
-        stream.pix_fmt = "yuv420p"
-        for index, frame in enumerate(frames):
-            if index == 0:
-                stream.width, stream.height = frame.width, frame.height
-            frame.pts, frame.time_base = index, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
