@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from video_adapters.data import transcode as transcoding
-from video_adapters.data.annotations.prepared import copied_name
+from video_adapters.data.annotations import Video, VideoList
+from video_adapters.data.annotations.prepared import copied_name, in_copy
 from video_adapters.data.decode import DecodeError, VideoReader
 from video_adapters.data.transcode import Settings
 from video_adapters.data.transcode import transcode as write_copy
@@ -18,7 +19,7 @@ from video_adapters.training import transcode as command
 from video_adapters.training.prepare import Source, alone
 from video_adapters.training.transcode import Transcode, transcode
 
-from miniatures import MINIATURES, write_class_folders
+from miniatures import MINIATURES, write_class_folders, write_frame_folders
 from ssv2 import write_ssv2
 from toy import SMALL, run
 from videos import copy_packets, frame_number, numbered_frames, rotate_on_display, write_video
@@ -104,7 +105,9 @@ def test_what_cannot_be_read_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "new").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list"])
+@pytest.mark.parametrize(
+    "name", ["ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list", "frame folders"]
+)
 def test_a_copy_trains_by_the_same_data_config(name: str, tmp_path: Path, shapes_list: Path) -> None:
     if name == "ssv2":
         root, words = write_ssv2(tmp_path / "data", 4, 2, prefix="something-something-v2-"), ["data=ssv2"]
@@ -126,10 +129,8 @@ def test_a_copy_trains_by_the_same_data_config(name: str, tmp_path: Path, shapes
     scores = run(tmp_path / "run", *words, f"data.root={to}", *SMALL, *FRAMES)
     assert scores["test/unreadable"] == 0
     made = {path.relative_to(to) for path in to.rglob("*.mp4")}
-    suffixes = {".mp4", ".avi", ".webm"}
-    assert made == {Path(copied_name(str(p.relative_to(root)))) for p in before if p.suffix in suffixes} - _unlisted(
-        name
-    )
+    videos = [p for p in before if p.suffix in {".mp4", ".avi", ".webm"} or (p / "img_00001.png").exists()]
+    assert made == {Path(copied_name(str(p.relative_to(root)))) for p in videos} - _unlisted(name)
 
 
 def _unlisted(name: str) -> set[Path]:
@@ -170,10 +171,36 @@ def test_what_is_left_out_is_listed(damaged: Path, tmp_path: Path, capsys: pytes
     assert "│ val            │ 2 of 3 videos" in shown
 
 
-def test_frame_folders_are_left_out_openly(tmp_path: Path) -> None:
+def test_a_folder_of_frames_becomes_a_video_of_the_frames_that_its_line_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, to = write_frame_folders(tmp_path / "data", offset=True), tmp_path / "copy"
+    columns = "path offset frames label"
+    (root / "frames" / "train 1" / "img_00004.png").unlink()
+    (root / "frames" / "v.2").mkdir()  # empty
+    with (root / "train.txt").open("a") as file:
+        file.write("frames/v.2 0 3 0\n")
+    transcode(asked(root, to, "list", ("data.num_classes=2", f"data.annotations.columns={columns}")))
+    assert [frame_number(frame) for frame in read(to / "frames" / "train 0.mp4")] == list(range(10))
+    with VideoReader(str(to / "frames" / "train 0.mp4")) as video:
+        np.testing.assert_allclose(video.times, np.arange(10) / 30, atol=1e-3)  # as if 30 a second
+    copied = in_copy(str(to), VideoList(str(to), train="train.txt", columns=columns).videos("train"))
+    assert copied[0] == Video(str(to / "frames" / "train 0.mp4"), 0, 2, 9)
+    assert f"data=list data.num_classes=2 'data.annotations.columns={columns}'" in capsys.readouterr().out
+    left_out = (to / "left_out.csv").read_text()
+    assert 'train 1,"lacks 1 of the frames 1 to 10, such as 4"\n' in left_out
+    assert "v.2,is a folder without images\n" in left_out
+
+
+def test_folders_of_frames_count_with_their_files_in_the_prediction(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_cost, "SAMPLE", SAMPLE)
     write, (_, *words) = MINIATURES["frame folders"]
-    with pytest.raises(ValueError, match=r"none of the 6 videos can be copied: .*is a folder of frames"):
-        transcode(asked(write(tmp_path / "data"), tmp_path / "copy", "list", tuple(words)))
+    root = write(tmp_path / "data")
+    transcode(asked(root, tmp_path / "copy", "list", tuple(words), sample_only=True))
+    size = sum(path.stat().st_size for path in root.rglob("*.png"))
+    assert f"beside the originals' {size / 1e6:.1f} MB" in capsys.readouterr().out
 
 
 def test_an_interrupted_copy_goes_on_where_it_stopped(

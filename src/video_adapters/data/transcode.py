@@ -11,7 +11,9 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.decode import ONE_THREAD, DecodeError, VideoReader
+from video_adapters.data.reader import Span, open_video
 
 CLOCK = Fraction(1, 90_000)  # what most frame rates divide into whole ticks
 # fastdecode leaves out the deblocking filter and arithmetic coding. B-frames, to which no other frame refers, need not
@@ -23,7 +25,7 @@ PART = ".part"  # ends the names of unfinished files
 class Copy(NamedTuple):
     """One video, from where to where."""
 
-    source: str
+    source: str  # a file, or a folder of frames
     target: str
 
 
@@ -45,14 +47,14 @@ class Settings:
 def transcode(source: str, target: str, settings: Settings) -> None:
     """Writes the same frames in the same order, upright and without sound; the target appears when it is whole.
 
-    Colours go by way of RGB as it is read for training, so that every colour space ends as the one that decoders take
-    for granted. Sides become even, as h264 wants them.
+    A folder of frames becomes a video of them. Colours go by way of RGB as it is read for training, so that every
+    colour space ends as the one that decoders take for granted. Sides become even, as h264 wants them.
 
     Raises:
         DecodeError: the source cannot be read from end to end.
         ValueError: what was written does not have the frames that the source has.
     """
-    with VideoReader(source) as video, _appearing(target) as part:
+    with open_video(Video(source, UNLABELLED)) as video, _appearing(target) as part:
         _encode(video, part, settings)
         with VideoReader(part) as written:
             if written.num_frames != video.num_frames or written.quality:
@@ -70,7 +72,7 @@ def is_done(source: str, target: str) -> bool:
         return False
 
 
-def _encode(video: VideoReader, path: str, settings: Settings) -> None:
+def _encode(video: Span, path: str, settings: Settings) -> None:
     options = OPTIONS | {"crf": str(settings.crf), "g": str(settings.gop)}
     ticks = _ticks(video)
     with av.open(path, "w", format="mp4") as container:
@@ -90,11 +92,13 @@ def _encode(video: VideoReader, path: str, settings: Settings) -> None:
         container.mux(stream.encode(None))
 
 
-def _ticks(video: VideoReader) -> list[int]:
+def _ticks(video: Span) -> list[int]:
     """When each frame is shown, rising; 30 a second where the source does not say."""
     try:
         times = video.times
     except DecodeError:
+        times = None
+    if times is None:
         times = np.arange(video.num_frames) / 30
     ticks = np.round(times / float(CLOCK)).astype(np.int64)
     rising = np.maximum.accumulate(ticks - np.arange(len(ticks))) + np.arange(len(ticks))

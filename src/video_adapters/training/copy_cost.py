@@ -11,7 +11,8 @@ import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from video_adapters.data.decode import VideoReader
+from video_adapters.data.annotations import UNLABELLED, Video
+from video_adapters.data.reader import open_video
 from video_adapters.data.sample import Sampling
 from video_adapters.data.transcode import Copy, Settings, transcode
 from video_adapters.data.workers import Failure
@@ -25,7 +26,7 @@ CLIPS = 3  # read of each of them, to compare the speed
 class _Measured(NamedTuple):
     """What the copy of one video costs and gains."""
 
-    size: int  # bytes of the original
+    size: int  # bytes of the original, file or folder
     copied_size: int
     seconds: float  # of one core, to make it
     read: float  # seconds for a training clip of the original
@@ -45,7 +46,7 @@ def predict(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers
     if not measured:
         raise ValueError(f"none of {len(sample)} videos could be copied, such as {sample[0].source}: {results[0]}")
     mean = _Measured(*np.mean(measured, axis=0))
-    total = sum(os.path.getsize(copy.source) for copy in copies if os.path.isfile(copy.source))
+    total = sum(_size(copy.source, mean.size) for copy in copies)
     broken = f", {len(sample) - len(measured)} more cannot be read" if len(sample) > len(measured) else ""
     rows = {
         "sample": f"{len(measured)} of {len(copies)} videos{broken}",
@@ -62,7 +63,7 @@ def measure(settings: Settings, sampling: Sampling, copy: Copy) -> _Measured:
     transcode(copy.source, copy.target, settings)
     seconds = time.process_time() - start
     reads = [_reading(path, sampling) for path in (copy.source, copy.target)]
-    return _Measured(os.path.getsize(copy.source), os.path.getsize(copy.target), seconds, *reads)
+    return _Measured(sum(map(os.path.getsize, _files(copy.source))), os.path.getsize(copy.target), seconds, *reads)
 
 
 def _reading(path: str, sampling: Sampling) -> float:
@@ -70,9 +71,20 @@ def _reading(path: str, sampling: Sampling) -> float:
     generator = np.random.default_rng(0)
     start = time.process_time()
     for _ in range(CLIPS):
-        with VideoReader(path) as video:
+        with open_video(Video(path, UNLABELLED)) as video:
             video.read(sampling.train(video.num_frames, generator))
     return (time.process_time() - start) / CLIPS
+
+
+def _size(path: str, usual: float) -> float:
+    """Bytes of a file; of a folder of frames the usual number, since to look at all its files would take too long."""
+    if os.path.isdir(path):
+        return usual
+    return os.path.getsize(path) if os.path.isfile(path) else 0
+
+
+def _files(path: str) -> list[str]:
+    return [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else [path]
 
 
 def _bytes(count: float) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
 from video_adapters.training.copy_cost import predict
+from video_adapters.training.official_config import written
 from video_adapters.training.prepare import (
     Listed,
     Source,
@@ -90,9 +92,7 @@ def _plan(videos: Sequence[Listed], root: str, to: Path) -> tuple[list[Copy], di
             raise ValueError(f"{path} is not in {root}: only videos below data.root can be copied")
         if target in copies:
             raise ValueError(f"{copies[target].source} and {path} would both become {target}: rename one of them")
-        if os.path.isdir(path):
-            left_out[path] = "is a folder of frames, of which no copy is made"
-        elif not os.path.lexists(path):
+        if not os.path.lexists(path):
             left_out[path] = "is missing"
         else:
             copies[target] = Copy(path, target)
@@ -161,5 +161,6 @@ def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_ou
             rows[split] += f"; {moved} are of another split in the originals: what is left out shifts who is set aside"
     if left_out:
         rows["left out"] = f"{len(left_out)}, listed in {asked.to / LEFT_OUT}"
-    rows["train on it by"] = f"data={asked.source.data} data.root={asked.to.absolute()}"
+    root = f"data.root={written(str(asked.to.absolute()))}"
+    rows["train on it by"] = shlex.join([f"data={asked.source.data}", *asked.source.overrides, root])
     summary(str(asked.to), rows)
