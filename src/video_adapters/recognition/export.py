@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import Loaded, load
+from video_adapters.training.outputs import check_file
 from video_adapters.training.progress import summary
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
@@ -84,11 +85,11 @@ def export(request: Request) -> dict[str, Any]:
     Returns: the description.
 
     Raises:
-        ValueError: for what `load` refuses, and an output that is not PyTorch's.
+        ValueError: for what `load` refuses, a place that cannot be written to, and an output that is not PyTorch's.
     """
+    check_file(request.file, "--out")
     loaded = load(request.checkpoint, request.weights)
     network = Exported(loaded.classifier, request.logits).eval()
-    request.file.parent.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), tempfile.TemporaryDirectory(dir=request.file.parent, prefix=".export") as folder:
         written = Path(folder) / request.file.name
         run = _WRITE[request.format](network, _clips(loaded, 2), _names(request), written)

@@ -17,6 +17,7 @@ from video_adapters.recognition.find import Unread, find_videos
 from video_adapters.recognition.recognizer import Recognizer
 from video_adapters.recognition.report import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
+from video_adapters.training.outputs import check_file, check_folder
 from video_adapters.training.progress import interactive
 
 
@@ -25,7 +26,7 @@ class Request:
     """What is to be recognised, and where it is to be written.
 
     Raises:
-        ValueError: for impossible numbers, a stride without a window, and an output that is one of the inputs.
+        ValueError: for impossible numbers, a stride without a window, and one file for two outputs.
     """
 
     checkpoint: Path
@@ -51,8 +52,8 @@ class Request:
         for name, value in (("window", self.window), ("stride", self.stride), ("fps", self.fps)):
             if value is not None and not SHORTEST <= value < float("inf"):
                 raise ValueError(f"--{name} is {value}, expected a number of at least {SHORTEST}")
-        if self.annotate is not None and self.annotate.exists() and not self.annotate.is_dir():
-            raise ValueError(f"--annotate {self.annotate} is a file, expected a folder for the copies")
+        if self.csv is not None and self.json is not None and self.csv.resolve() == self.json.resolve():
+            raise ValueError(f"--csv and --json both name {self.csv}: give each a file of its own")
 
 
 def predict(request: Request) -> list[Outcome]:
@@ -98,7 +99,6 @@ def _annotated(video: str, result: Any, request: Request, progress: Progress) ->
     """Writes the annotated copy where one is asked for, and returns its path."""
     if request.annotate is None:
         return ""
-    request.annotate.mkdir(parents=True, exist_ok=True)
     target = free_name(request.annotate, video)
     caption = result.at if isinstance(result, Timeline) else lambda time: result.top(1)[0]
     write_annotated(video, target, caption, request.fps, partial(_tracked, progress, "annotated frames"))
@@ -117,18 +117,20 @@ def _tracked(progress: Progress, title: str, steps: Iterable[Any], total: int) -
 
 
 def _protect(request: Request, videos: Sequence[str | Unread]) -> None:
-    """Refuses to write a table over a video, and makes the folders of the tables.
+    """Refuses to write a table over a video, or anything where it cannot be, and makes the folders of the outputs.
 
     Raises:
         ValueError: naming it.
     """
     inputs = {Path(video).resolve() for video in videos if isinstance(video, str)} | {request.checkpoint.resolve()}
-    for path in (request.csv, request.json):
+    for option, path in (("--csv", request.csv), ("--json", request.json)):
         if path is None:
             continue
-        if path.resolve() in inputs or path.is_dir():
-            raise ValueError(f"{path} was given to be written, but is a folder or one of the inputs")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.resolve() in inputs:
+            raise ValueError(f"{option} {path} is one of the inputs: choose another file")
+        check_file(path, option)
+    if request.annotate is not None:
+        check_folder(request.annotate, "--annotate")
 
 
 def _count(outcomes: Sequence[Outcome]) -> None:

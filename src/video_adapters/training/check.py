@@ -13,6 +13,7 @@ from video_adapters.data import report
 from video_adapters.data.inspection import inspect, size_of
 from video_adapters.data.report import STATUSES, UNREADABLE, Finding, in_report
 from video_adapters.data.workers import Failure
+from video_adapters.training.outputs import check_file
 from video_adapters.training.prepare import (
     Listed,
     Source,
@@ -42,11 +43,12 @@ def check(asked: Check) -> Path:
     """Writes the report, or goes on with one, and prints its summary.
 
     Raises:
-        ValueError: the data set is not as its config says, or the file to be written is no report.
+        ValueError: the data set is not as its config says, or the file to be written is no report or cannot be.
     """
+    path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
+    check_file(path, "--out")
     cfg = asked.source.config()
     videos = listed(annotations_of(cfg), cfg.root, splits_of(cfg))
-    path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
     with alone(path.with_name(f".{path.name}.lock")), stoppable(f"the same command goes on with {path}"):
         known = {} if asked.fresh or not path.is_file() else report.read(str(path))
         done = [finding for one in videos if (finding := _still_true(one, known, cfg.root)) is not None]

@@ -1,5 +1,6 @@
 """From an exception to the one message that its cause deserves."""
 
+import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from hydra.errors import CompactHydraException, InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
+OF_THE_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # no bug raises these
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -20,7 +22,8 @@ def explained() -> Iterator[None]:
     """Turns errors that a config, a file or a command line can cause into a UserError; lets bugs through as they are.
 
     A ValueError counts when our own code raised it, on purpose and with a message for the user; so does what Lightning
-    says of a wrong set-up, and a key without a value. Hydra's wrapping of a constructor's error is taken off.
+    says of a wrong set-up, a key without a value, and a disk that is full or closed to us. Hydra's wrapping of a
+    constructor's error is taken off.
     """
     # here, so that what needs no model (--help, a wrong key) does not wait for torch
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -35,14 +38,20 @@ def explained() -> Iterator[None]:
         raise UserError(f"{error.full_key} has no default: give {error.full_key}=...") from None
     except MisconfigurationException as error:
         raise UserError(f"trainer: {error}") from error
-    except ValueError as error:
-        if _is_ours(error):
-            raise UserError(str(error)) from error
-        raise
-    except TypeError as error:
-        if _is_ours(error):
-            raise UserError(f"a value in the config has the wrong type: {error}") from error
-        raise
+    except (ValueError, TypeError, OSError) as error:
+        if (message := _for_user(error)) is None:
+            raise
+        raise UserError(message) from error
+
+
+def _for_user(error: ValueError | TypeError | OSError) -> str | None:
+    """What to say of it; None of a bug."""
+    if isinstance(error, OSError):
+        place = "" if error.filename is None else f": {error.filename}"
+        return f"{error.strerror}{place}" if error.errno in OF_THE_PLACE else None
+    if not _is_ours(error):
+        return None
+    return f"a value in the config has the wrong type: {error}" if isinstance(error, TypeError) else str(error)
 
 
 def _unwrapped(error: InstantiationException) -> str:

@@ -11,6 +11,7 @@ from video_adapters.training.official_config import compose_train, overrides_for
 from video_adapters.training.official_report import report
 from video_adapters.training.official_request import Request, read_official
 from video_adapters.training.official_weights import check_kept, place_weights
+from video_adapters.training.outputs import check_file
 
 
 def import_official(request: Request) -> dict[str, Any]:
@@ -20,9 +21,12 @@ def import_official(request: Request) -> dict[str, Any]:
 
     Raises:
         ValueError: for a file that is no official checkpoint or fits nothing, naming what; for settings that contradict
-            it or are missing; for files in the way.
+            it or are missing; for files in the way, and places that cannot be written to.
     """
     request.refuse_overwriting(request.out)
+    check_file(request.out, "--out")
+    if request.encoder_out is not None:
+        check_file(request.encoder_out, "--encoder-out")
     official = take_apart(read_official(request.checkpoint), request.heads, request.image_size)
     names = request.class_names(official.sizes.num_classes)
     said = [*([f"data.root={written(request.root)}"] if request.root else []), *request.overrides]

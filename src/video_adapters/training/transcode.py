@@ -22,6 +22,7 @@ from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
 from video_adapters.training.copy_cost import predict
 from video_adapters.training.official_config import written
+from video_adapters.training.outputs import check_folder
 from video_adapters.training.prepare import (
     Listed,
     Source,
@@ -63,6 +64,8 @@ def transcode(asked: Transcode) -> None:
     _check_apart(cfg.root, asked.to)
     videos = listed(annotations, cfg.root, splits_of(cfg))
     copies, left_out = _plan(videos, cfg.root, asked.to.absolute())
+    if not asked.sample_only:
+        check_folder(asked.to, "--to")
     predict(copies, settings, cfg, asked.workers)
     if asked.sample_only:
         return

@@ -1,0 +1,41 @@
+"""Whether a command's output can be written: asked before its work, which may take hours, and not after it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def check_file(path: Path, option: str) -> None:
+    """Makes the folder of a file that is to be written, and tries whether it can be; what is in the file stays.
+
+    Raises:
+        ValueError: it cannot, naming the option that asks for it.
+    """
+    with _refusal(path, option):
+        if path.is_dir():
+            raise ValueError(f"{option} {path} is a folder, expected the name of a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            path.open("ab").close()
+        elif not path.exists():  # what is neither is a device or a pipe, which is to be opened but once
+            tempfile.TemporaryFile(dir=path.parent).close()
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Makes a folder that is to be written to, and tries whether it can be.
+
+    Raises:
+        ValueError: it cannot, naming the option that asks for it.
+    """
+    with _refusal(path, option):
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+
+
+@contextmanager
+def _refusal(path: Path, option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"{option} {path} cannot be written ({error.strerror}): choose another place") from error
