@@ -1,25 +1,22 @@
 """Exports a checkpoint for other programs: python src/export.py RUN/checkpoints/best.ckpt --format onnx"""
 
 import argparse
-from pathlib import Path
 
 from hydra.errors import CompactHydraException
 
 from video_adapters.training import entry
 
 
-def path(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Writes a checkpoint's network for other programs: uint8 clips in, probabilities out."
     )
-    parser.add_argument("checkpoint", type=path, help="such as RUN/checkpoints/best.ckpt")
+    parser.add_argument("checkpoint", type=entry.path, help="such as RUN/checkpoints/best.ckpt")
     parser.add_argument("--format", required=True, help="onnx or torch_export")
-    parser.add_argument("--out", type=path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2")
-    parser.add_argument("--weights", type=path, metavar="FILE", help="where the frozen encoder's weights lie now")
+    parser.add_argument(
+        "--out", type=entry.path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2"
+    )
+    parser.add_argument("--weights", type=entry.path, metavar="FILE", help="where the frozen encoder's weights lie now")
     parser.add_argument("--logits", action="store_true", help="logits instead of probabilities")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     return parser

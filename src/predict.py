@@ -3,15 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from hydra.errors import CompactHydraException
 
 from video_adapters.training import entry
-
-
-def path(text: str) -> Path:
-    return Path(text).expanduser()
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -19,18 +14,22 @@ def arguments() -> argparse.ArgumentParser:
         description="Says which classes videos show. Names that begin with '-' go after a '--'.",
         epilog="Exit status: 0 when all videos were read, 1 when some were not (they are named, the others go on).",
     )
-    parser.add_argument("checkpoint", type=path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes")
+    parser.add_argument(
+        "checkpoint", type=entry.path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes"
+    )
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="files, folders (of videos or of frames), patterns")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="classes per video (default: 5)")
-    parser.add_argument("--weights", type=path, metavar="FILE", help="where the frozen encoder's weights lie now")
+    parser.add_argument("--weights", type=entry.path, metavar="FILE", help="where the frozen encoder's weights lie now")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     parser.add_argument("--views", metavar="NAME", help="ssv2, k400, k700, diving48, single (default: as trained)")
     parser.add_argument("--window", type=float, metavar="S", help="slides a window of S seconds: gives a timeline")
     parser.add_argument("--stride", type=float, metavar="S", help="from window to window (default: half a window)")
     parser.add_argument("--fps", type=float, default=30.0, help="frames a second of folders of frames (default: 30)")
-    parser.add_argument("--csv", type=path, metavar="FILE", help="writes a row per video, or per window")
-    parser.add_argument("--json", type=path, metavar="FILE", help="writes an object per video")
-    parser.add_argument("--annotate", type=path, metavar="FOLDER", help="writes copies with the class on them, silent")
+    parser.add_argument("--csv", type=entry.path, metavar="FILE", help="writes a row per video, or per window")
+    parser.add_argument("--json", type=entry.path, metavar="FILE", help="writes an object per video")
+    parser.add_argument(
+        "--annotate", type=entry.path, metavar="FOLDER", help="writes copies with the class on them, silent"
+    )
     return parser
 
 

@@ -1,16 +1,13 @@
 """Checks or converts a data set's videos: python src/prepare.py check --data ssv2 --root /videos/ssv2"""
 
 import argparse
-from pathlib import Path
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.errors import CompactHydraException
 
 from video_adapters.training import entry
-
-
-def path(text: str) -> Path:
-    return Path(text).expanduser()
 
 
 def short_side(text: str) -> int | None:
@@ -21,22 +18,22 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="decode every video and report which are broken, missing, cut, odd")
-    check.add_argument("--out", type=path, help="the report (default: NAME_report.csv here); a second call goes on")
+    check.add_argument(
+        "--out", type=entry.path, help="the report (default: NAME_report.csv here); a second call goes on"
+    )
     check.add_argument("--fresh", action="store_true", help="start again instead of going on")
     transcode = commands.add_parser("transcode", help="make a copy for training that decodes fast")
-    transcode.add_argument("--to", type=path, required=True, help="folder of the copy, outside of the data set")
+    transcode.add_argument("--to", type=entry.path, required=True, help="folder of the copy, outside of the data set")
     transcode.add_argument(
         "--short-side", type=short_side, default=256, help="pixels at most, or native (default: 256)"
     )
     transcode.add_argument(
-        "--crf", type=int, default=20, help="quality of h264: less is better and larger (default: 20)"
+        "--crf", type=int, default=20, help="h264's quality: less is better and larger (default: 20)"
     )
     transcode.add_argument("--gop", type=int, default=12, help="frames from key frame to key frame (default: 12)")
     transcode.add_argument("--sample-only", action="store_true", help="stop after the sample and its prediction")
     for command in (check, transcode):
-        command.add_argument(
-            "--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, csv, ..."
-        )
+        command.add_argument("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
         command.add_argument("--root", help="folder of the data set")
         command.add_argument("--workers", type=int, help="processes (default: one for each core)")
         command.add_argument(
@@ -46,8 +43,17 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def parsed(words: Sequence[str]) -> dict[str, Any]:
+    """The command line; KEY=VALUE may stand between the options, which argparse does not see below a subcommand."""
+    parser = arguments()
+    known, rest = parser.parse_known_args(words)
+    if unknown := [word for word in rest if word.startswith("-") or "=" not in word]:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return {**vars(known), "overrides": [*known.overrides, *rest]}
+
+
 def main() -> None:
-    given: dict[str, Any] = vars(arguments().parse_args())
+    given = parsed(sys.argv[1:])
     command = given.pop("command")
     try:
         entry.run(lambda: run(command, given))

@@ -121,5 +121,7 @@ def test_files_in_the_way_and_unknown_formats_are_refused(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match=r"toy\.json exists already: choose another --out, or say --overwrite"):
         Request(checkpoint=tmp_path / "toy.ckpt", format="torch_export")
     Request(checkpoint=tmp_path / "toy.ckpt", format="torch_export", overwrite=True)
+    with pytest.raises(ValueError, match=r"but \.json is the description's"):
+        Request(checkpoint=tmp_path / "c.ckpt", format="onnx", out=tmp_path / "new.json")
     with pytest.raises(ValueError, match="the format is 'tflite', expected one of: onnx, torch_export"):
         Request(checkpoint=tmp_path / "toy.ckpt", format="tflite")

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from video_adapters.recognition import Recognizer
+from video_adapters.recognition import predict as commands
 from video_adapters.recognition.predict import Request, predict
+from video_adapters.training import entry
 
 from colours import coloured
 
@@ -136,3 +138,21 @@ def test_a_table_is_not_written_over_a_video(named: Path) -> None:
     with pytest.raises(ValueError, match=r"--csv .*v\.mp4 is one of the inputs"):
         predict(Request(checkpoint=named / "c", videos=["*.mp4"], csv=video))
     assert video.read_bytes() == before
+
+
+def test_what_is_done_when_ctrl_c_is_pressed_is_written(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        coloured(named / f"{name}.mp4", [("red", 4)])
+    outcome = commands._outcome
+
+    def interrupted(recognizer: object, video: str, *rest: object) -> object:
+        if video == "b.mp4":
+            raise KeyboardInterrupt
+        return outcome(recognizer, video, *rest)
+
+    monkeypatch.setattr(commands, "_outcome", interrupted)
+    request = Request(checkpoint=named / "c", videos=["a.mp4", "b.mp4"], csv=named / "o.csv")
+    with pytest.raises(SystemExit) as stop:
+        entry.run(lambda: predict(request))
+    assert stop.value.code == 130  # as shells have it: 128 + SIGINT
+    assert [row["video"] for row in table(named / "o.csv")] == ["a.mp4"]

@@ -273,8 +273,10 @@ def test_two_videos_that_would_become_one_are_named(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="--short-side is 8, expected native or at least 16"):
         Settings(short_side=8)
-    with pytest.raises(ValueError, match="--crf is 52, expected 0 to 51"):
+    with pytest.raises(ValueError, match=r"^--crf is 52, expected 0 to 51$"):
         Settings(crf=52)
+    with pytest.raises(ValueError, match=r"^--gop is 0, expected at least 1 frame$"):
+        Settings(gop=0)
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.short_side is not None and self.short_side < 16:
             raise ValueError(f"--short-side is {self.short_side}, expected native or at least 16 pixels")
-        if not 0 <= self.crf <= 51 or self.gop < 1:
-            raise ValueError(f"--crf is {self.crf}, expected 0 to 51; --gop is {self.gop}, expected at least 1")
+        if not 0 <= self.crf <= 51:
+            raise ValueError(f"--crf is {self.crf}, expected 0 to 51")
+        if self.gop < 1:
+            raise ValueError(f"--gop is {self.gop}, expected at least 1 frame")
 
 
 def transcode(source: str, target: str, settings: Settings) -> None:

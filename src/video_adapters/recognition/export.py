@@ -32,7 +32,8 @@ class Request:
     """What is to be exported, and where it goes.
 
     Raises:
-        ValueError: for an unknown format, packages that it needs and that are not there, and files in the way.
+        ValueError: for an unknown format, packages that it needs and that are not there, files in the way,
+            and the name of the description.
     """
 
     checkpoint: Path
@@ -49,6 +50,8 @@ class Request:
             raise ValueError(
                 f"--format {self.format} needs {', '.join(missing)}: pip install -e '.[export]' brings what is missing"
             )
+        if self.file == self.about:
+            raise ValueError(f"--out is {self.file}, but .json is the description's: expected another ending")
         for path in (self.file, self.about):
             if path.exists() and not self.overwrite:
                 raise ValueError(f"{path} exists already: choose another --out, or say --overwrite")

@@ -59,6 +59,8 @@ class Request:
 def predict(request: Request) -> list[Outcome]:
     """Recognises the videos, prints each when it is done, and writes the files that were asked for.
 
+    Interrupted, it writes what is done by then.
+
     Returns: what came out of each video, in the order of `find_videos`.
 
     Raises:
@@ -67,19 +69,25 @@ def predict(request: Request) -> list[Outcome]:
     videos = find_videos(request.videos)
     _protect(request, videos)
     recognizer = Recognizer.from_checkpoint(request.checkpoint, request.weights, request.device, request.views)
-    outcomes = []
+    outcomes: list[Outcome] = []
     console = Console(stderr=True)
-    with Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal) as progress:
-        for video in progress.track(videos, description="videos"):
-            outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, request, progress)
-            report.show(outcome, 1 if isinstance(outcome, Recognized) and request.window else request.top)
-            outcomes.append(outcome)
+    try:
+        with Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal) as progress:
+            for video in progress.track(videos, description="videos"):
+                outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, request, progress)
+                report.show(outcome, 1 if isinstance(outcome, Recognized) and request.window else request.top)
+                outcomes.append(outcome)
+    finally:
+        _write(request, outcomes)
+    _count(outcomes)
+    return outcomes
+
+
+def _write(request: Request, outcomes: Sequence[Outcome]) -> None:
     if request.csv:
         report.write_csv(request.csv, outcomes, request.top)
     if request.json:
         report.write_json(request.json, outcomes, request.top)
-    _count(outcomes)
-    return outcomes
 
 
 def _outcome(recognizer: Recognizer, video: str, request: Request, progress: Progress) -> Outcome:

@@ -1,9 +1,11 @@
 """What the commands share: environment, config resolvers, and how a run ends."""
 
+import argparse
 import hashlib
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -31,6 +33,17 @@ def set_up() -> None:
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
 
 
+def path(text: str) -> Path:
+    """A path of the command line, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, as a variable of the shell that is not set.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty, expected a name")
+    return Path(text).expanduser()
+
+
 def command_line() -> list[str]:
     """What the command line changes in the config, as it was typed."""
     return list(HydraConfig.get().overrides.task)
@@ -45,6 +58,9 @@ def run(job: Callable[[], Result]) -> Result:
     try:
         with explained():
             return job()
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr, flush=True)
+        raise SystemExit(128 + signal.SIGINT) from None
     except Interrupted as stop:
         if os.environ.get("LOCAL_RANK", "0") != "0":
             raise SystemExit(0) from None  # a failing child would have the first process killed before it has finished
