@@ -33,9 +33,9 @@ TOY = (
 """What any recipe is tried on."""
 
 RECIPES = {
-    # Adam moves each weight by about its rate, and what a bottleneck adds to a feature by that times its 16 units here,
-    # its 192 in ViT-B: rates grow by about as much as the width falls, and more where features are smaller.
-    "own_videos": ("experiment=own_videos", "optim.backbone_lr_ratio=5"),
+    # Adam moves each weight by about its rate, and a sum over D of them by D times that: with a width of 64 instead of
+    # 768, rates are larger by about as much. This is the one of experiment=moving_shapes.
+    "own_videos": ("experiment=own_videos", "optim.lr=5e-3", "optim.backbone_lr_ratio=1"),
     "paper": ("experiment=aim_ssv2",),
     "paper, fast": ("experiment=aim_ssv2", "optim.lr=5e-3"),
 }

@@ -79,7 +79,7 @@ def test_other_encoders_cost_what_they_cost_officially(
     assert agrees(counts.macs, 1e9, gmacs)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [name for name, one in VARIANTS.items() if one.data != "folders"])
 def test_test_protocols_cost_what_the_papers_say(variant: str) -> None:
     experiment = VARIANTS[variant]
     assert experiment.views == OTHER_VIEWS.get(experiment.name, VIEWS[experiment.data])
