@@ -10,7 +10,8 @@ PACKAGE = SRC / "video_adapters"
 MAY_IMPORT = {
     "data": {"data"},
     "model": {"model"},
-    "training": {"data", "model", "training"},
+    "memory": {"memory"},
+    "training": {"data", "model", "memory", "training"},
     "recognition": {"data", "model", "training", "recognition"},
     "analysis": {"data", "model", "training", "analysis"},
     "": {"training", "recognition"},  # the entry scripts

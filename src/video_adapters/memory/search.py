@@ -1,0 +1,127 @@
+"""Which split of a step's clips, and how many blocks recomputed, fit a card and cost the least time."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+
+from video_adapters.memory.allocator import CachingAllocator, Peak
+from video_adapters.memory.card import Card
+from video_adapters.memory.step import Trace, Updates
+
+ANCHOR = 5
+"""Clips of the two traces that all others are estimated from: an odd number tells what grows with the clips."""
+
+MOST_TRACES = 8
+"""Traces after which the best of those that were found to fit is taken."""
+
+
+Tracer = Callable[[int, int, Updates | None, bool], Trace]
+"""Makes the trace of (clips, checkpointed blocks, updates to take over, whether to evaluate too)."""
+
+
+class Option(NamedTuple):
+    """One way to make an optimizer step on one card."""
+
+    clips: int  # per pass
+    passes: int
+    checkpointed: int  # blocks recomputed, from the first
+    peak: Peak  # bytes
+    flops: int  # of a step, recomputation included
+    seconds: float  # of a step, roughly
+    traced: bool  # whether the peak is that of a trace of just this option, or estimated from others
+
+
+class Search:
+    """Options for a share of `share` clips per step on one card.
+
+    Peaks fall on a line while blocks are recomputed one after the other, up to the last, which is recomputed for
+    nothing: its backward pass is the first. So two traces, of none and of all but one, tell of those between; traces of
+    options that looked best replace estimates, until the best one is traced itself.
+
+    Args:
+        record: makes traces.
+        depth: number of blocks.
+        share: clips of a step on one card.
+        card: that the step has to fit.
+        half: type of autocast, if any.
+        least: blocks that are recomputed in any case.
+    """
+
+    def __init__(
+        self, record: Tracer, depth: int, share: int, card: Card, half: torch.dtype | None, least: int = 0
+    ) -> None:
+        self.record, self.share, self.card, self.half = record, share, card, half
+        self.most = max(depth - 1, least)
+        self.known: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
+        self.updates: Updates | None = None
+        for checkpointed in sorted({least, self.most}):
+            anchor = record(ANCHOR, checkpointed, self.updates, False)
+            self.updates = anchor.updates
+            for clips in self.splits():
+                self._note(anchor.scaled(clips), checkpointed, traced=False)
+
+    def splits(self) -> list[int]:
+        """The numbers of clips that divide the share into whole passes."""
+        return [clips for clips in range(1, self.share + 1) if self.share % clips == 0]
+
+    def best(self) -> Option | None:
+        """The quickest option that fits, traced; None where none does."""
+        while True:
+            fitting = [option for option in self.options() if self.fits(option)]
+            if sum(option.traced for option in self.known.values()) >= MOST_TRACES:
+                fitting = [option for option in fitting if option.traced]
+            if not fitting:
+                return None
+            quickest = min(fitting, key=lambda option: (option.seconds, option.peak.reserved))
+            if quickest.traced:
+                return quickest
+            trace = self.record(quickest.clips, quickest.checkpointed, self.updates, True)
+            self._note(trace, quickest.checkpointed, traced=True)
+
+    def options(self) -> list[Option]:
+        """What was considered: for every split none, the fewest blocks that fit, and the most recomputed."""
+        fewest = (self._fewest(clips) for clips in self.splits())
+        estimated = {(option.clips, option.checkpointed): option for option in fewest if option}
+        return [option for _, option in sorted((estimated | self.known).items())]
+
+    def fits(self, option: Option) -> bool:
+        """Whether the card has room for it."""
+        return option.peak.reserved <= self.card.limit
+
+    def _note(self, trace: Trace, checkpointed: int, traced: bool) -> None:
+        passes = self.share // trace.clips
+        self.known[trace.clips, checkpointed] = Option(
+            trace.clips,
+            passes,
+            checkpointed,
+            CachingAllocator().run(trace.steps(passes)),
+            passes * sum(work.flops for work in trace.work),
+            passes * self.card.seconds(trace.work, self.half),
+            traced,
+        )
+
+    def _fewest(self, clips: int) -> Option | None:
+        """The option of these clips that recomputes the fewest blocks and fits, estimated between those known."""
+        known = [option for _, option in sorted(self.known.items()) if option.clips == clips]
+        for low, high in pairwise(known):
+            if self.fits(low):
+                return low
+            for checkpointed in range(low.checkpointed + 1, high.checkpointed):
+                between = _between(low, high, checkpointed)
+                if self.fits(between):
+                    return between
+        return None
+
+
+def _between(low: Option, high: Option, checkpointed: int) -> Option:
+    """The option on the line between two that differ in checkpointed blocks alone."""
+    share = (checkpointed - low.checkpointed) / (high.checkpointed - low.checkpointed)
+
+    def at(start: float, end: float) -> float:
+        return start + share * (end - start)
+
+    peak = Peak(*(round(at(*ends)) for ends in zip(low.peak, high.peak, strict=True)))
+    flops, seconds = round(at(low.flops, high.flops)), at(low.seconds, high.seconds)
+    return Option(low.clips, low.passes, checkpointed, peak, flops, seconds, traced=False)
