@@ -1,0 +1,53 @@
+"""Compares what a plan predicted with what the card says."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 0.1
+"""Share by which a prediction may be off before that is worth a warning."""
+
+
+class MemoryCheck(Callback):
+    """After the second optimizer step, logs the memory that was predicted and the most that was reserved on this GPU.
+
+    From the second step on the optimizer's state is there, and every step is like it.
+
+    Args:
+        predicted: bytes; None where nothing was planned, and nothing is compared.
+        reserved: what the card says; for tests.
+    """
+
+    def __init__(self, predicted: int | None = None, reserved: Callable[[], int] | None = None) -> None:
+        self.predicted = predicted
+        self.reserved = reserved
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.predicted is None or trainer.global_step < 2:
+            return
+        measured = self._measured()
+        if measured is not None:
+            self._compare(self.predicted, measured, pl_module)
+        self.predicted = None  # once
+
+    def _measured(self) -> int | None:
+        if self.reserved is not None:
+            return self.reserved()
+        return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None
+
+    def _compare(self, predicted: int, measured: int, module: L.LightningModule) -> None:
+        off = measured / predicted - 1
+        module.log("memory/predicted_gib", predicted / 2**30, rank_zero_only=True)
+        module.log("memory/reserved_gib", measured / 2**30, rank_zero_only=True)
+        log.log(
+            logging.WARNING if abs(off) > TOLERANCE else logging.INFO,
+            "memory reserved: %.2f GiB predicted, %.2f GiB measured (%+.0f %%)%s",
+            predicted / 2**30, measured / 2**30, 100 * off,
+            "; please report this with your card's name" if abs(off) > TOLERANCE else "",
+        )  # fmt: skip
