@@ -21,7 +21,9 @@ COMMANDS = [
 ]
 PYTHON = [command[1:] for command in COMMANDS if command[0] == "python"]
 HYDRA = [
-    words for words in PYTHON if words[0].removeprefix("src/") in ("train.py", "eval.py", "cost.py", "pretrain.py")
+    words
+    for words in PYTHON
+    if words[0].removeprefix("src/") in ("train.py", "eval.py", "cost.py", "plan.py", "pretrain.py")
 ]
 ARGPARSE = [words for words in PYTHON if words not in HYDRA]
 ELSEWHERE = ("data.root=", "resume=", "checkpoint=", "experiment=", "--help")  # what needs videos or a run to be there

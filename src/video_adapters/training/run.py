@@ -24,6 +24,7 @@ from video_adapters.training.build import (
     refuse_sweep_over_processes,
 )
 from video_adapters.training.module import ActionModule
+from video_adapters.training.plan import planned
 from video_adapters.training.progress import summary
 from video_adapters.training.record import note_finish, resumed, write_record
 
@@ -44,7 +45,9 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     """
     folder = Path(cfg.run_dir)
     if cfg.resume:
-        cfg, overrides = resumed(cfg, overrides)
+        cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
+    else:
+        cfg = planned(cfg)
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
     L.seed_everything(cfg.seed, workers=False, verbose=False)

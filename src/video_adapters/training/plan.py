@@ -1,0 +1,125 @@
+"""Plans how a training step fits a card: clips per pass, passes per step, blocks recomputed."""
+
+import logging
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.memory.card import Card
+from video_adapters.memory.search import Option, Search
+from video_adapters.memory.step import uncollected
+from video_adapters.training.build import build_outline
+from video_adapters.training.cards import card_of, is_named, num_devices
+from video_adapters.training.plan_table import command, gib, report
+from video_adapters.training.rehearsal import half_type, rehearse
+from video_adapters.training.remedies import remedies
+
+log = logging.getLogger(__name__)
+
+OWN = ("batch.per_device", "memory.checkpoint_blocks")
+"""Keys that a plan decides."""
+
+
+OF_CHECKPOINTS = ("checkpoint_nested", "offload")
+"""Keys of `memory` that say how blocks are recomputed, so that at least one has to be."""
+
+
+class Plan(NamedTuple):
+    """What a plan considered, and what it chose."""
+
+    card: Card
+    chosen: Option | None  # None: nothing fits
+    options: list[Option]
+
+
+@uncollected()
+def make_plan(cfg: DictConfig, card: Card) -> Plan:
+    """Plans a composed experiment for a card, keeping batch.per_step.
+
+    Raises:
+        ValueError: when the step's clips do not divide over the devices, or the precision is none that is planned.
+    """
+    share = _share(cfg)
+    least = int(any(cfg.memory.get(name) for name in OF_CHECKPOINTS))
+    cfg = cfg.copy()
+    OmegaConf.update(cfg, "memory.checkpoint_blocks", least)
+    depth = sum(build_outline(cfg).backbone.encoder.depths)
+    search = Search(partial(rehearse, cfg, card), depth, share, card, half_type(cfg, card), least)
+    chosen = search.best()
+    return Plan(card, chosen, search.options())
+
+
+def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
+    """Prints what was considered and the command that runs what was chosen.
+
+    Raises:
+        ValueError: when nothing fits, with what would.
+    """
+    plan = make_plan(cfg, card_of(cfg))
+    report(cfg, plan.card, plan.options, plan.chosen)
+    if plan.chosen is None:
+        raise ValueError(_nothing_fits(cfg, plan))
+    print(command(overrides, _decided(plan.chosen)))
+
+
+def planned(cfg: DictConfig) -> DictConfig:
+    """The config with what `memory.plan=auto` decides; as it is where nothing is asked for, or nothing to plan for.
+
+    Raises:
+        ValueError: for another value of memory.plan, and when nothing fits, with what would.
+    """
+    if cfg.memory.plan is None:
+        return cfg
+    if cfg.memory.plan != "auto":
+        raise ValueError(f"memory.plan is {cfg.memory.plan}, expected auto or null")
+    on_gpu = torch.cuda.is_available() and cfg.trainer.accelerator in ("auto", "gpu", "cuda")
+    if not on_gpu and not is_named(cfg):
+        log.info(
+            "memory.plan=auto: there is no GPU to plan for, so batch.per_device=%s and memory.checkpoint_blocks=%s "
+            "stay; gpu=NAME plans for a named card",
+            cfg.batch.per_device, cfg.memory.checkpoint_blocks,
+        )  # fmt: skip
+        return cfg
+    plan = make_plan(cfg, card_of(cfg))
+    if plan.chosen is None:
+        raise ValueError(_nothing_fits(cfg, plan))
+    decided, reserved = _decided(plan.chosen), plan.chosen.peak.reserved
+    log.info(
+        "memory.plan=auto, for %s: batch.per_device=%s memory.checkpoint_blocks=%s, %s GiB reserved of at most %s",
+        plan.card.name, *decided.values(), gib(reserved), gib(plan.card.limit),
+    )  # fmt: skip
+    return _changed(cfg, decided, reserved)
+
+
+def _changed(cfg: DictConfig, decided: dict[str, int], reserved: int) -> DictConfig:
+    """A config with what was decided, and with the prediction where that is compared with the card."""
+    cfg = cfg.copy()
+    for key, value in decided.items():
+        OmegaConf.update(cfg, key, value)
+    if cfg.callbacks.get("memory_check"):
+        OmegaConf.update(cfg, "callbacks.memory_check.predicted", reserved)
+    return cfg
+
+
+def _decided(option: Option) -> dict[str, int]:
+    return dict(zip(OWN, (option.clips, option.checkpointed), strict=True))
+
+
+def _share(cfg: DictConfig) -> int:
+    """Clips of a step on one device."""
+    devices = num_devices(cfg)
+    if cfg.batch.per_step % devices:
+        raise ValueError(f"batch.per_step={cfg.batch.per_step} clips do not divide over {devices} devices")
+    return cfg.batch.per_step // devices
+
+
+def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
+    least = min(plan.options, key=lambda option: option.peak.reserved)
+    text = (
+        f"nothing fits {plan.card.name}: even {least.clips} clip at a time with {least.checkpointed} blocks recomputed "
+        f"reserves {gib(least.peak.reserved)} GiB, and {gib(plan.card.limit)} are to be had"
+    )
+    found = [f"{overrides} ({gib(peak)} GiB)" for overrides, peak in remedies(cfg, plan.card, least.checkpointed)]
+    return f"{text}. {'What would fit: ' + '; or '.join(found) if found else 'Fewer pixels, or a smaller encoder'}"

@@ -1,0 +1,59 @@
+"""What a plan says on the terminal."""
+
+import shlex
+from collections.abc import Sequence
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from video_adapters.memory.card import MARGIN, Card
+from video_adapters.memory.search import Option
+from video_adapters.training.progress import interactive
+
+COLUMNS = ("clips x passes", "blocks recomputed", "allocated GiB", "reserved GiB", "TFLOP a step", "about s a step", "")
+
+
+def report(cfg: DictConfig, card: Card, options: Sequence[Option], chosen: Option | None) -> None:
+    """Prints the table of what was considered."""
+    title = (
+        f"{cfg.name}: {cfg.model.encoder.model_name}, {cfg.data.num_frames} frames, {cfg.batch.per_step} clips a step, "
+        f"on {card.name}, which has {gib(card.limit)} GiB to plan with ({MARGIN:.0%} left free)"
+    )
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name else "left")
+    for option in options:
+        table.add_row(*_row(option, card, option == chosen))
+    Console(width=None if interactive() else 160, soft_wrap=True).print(table)
+    print(
+        "Peaks are predicted, from a trace of that very option where there is no ~; +-10 % until somebody's card has "
+        "confirmed them. Times are rough, and good for comparing rows alone."
+    )
+
+
+def command(overrides: Sequence[str], decided: dict[str, int]) -> str:
+    """The command that trains what was planned."""
+    ours = ("gpu", "memory.plan", *decided)
+    names = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
+    kept = [o for o, name in zip(overrides, names, strict=True) if name not in ours and not name.startswith("gpu.")]
+    words = [*kept, *(f"{key}={value}" for key, value in decided.items())]
+    return shlex.join(["python", "src/train.py", *words])
+
+
+def gib(size: int) -> str:
+    """Bytes as GiB with one digit."""
+    return f"{size / 2**30:.1f}"
+
+
+def _row(option: Option, card: Card, chosen: bool) -> list[str]:
+    verdict = "chosen" if chosen else "fits" if option.peak.reserved <= card.limit else "too large"
+    about = "" if option.traced else "~"
+    return [
+        f"{option.clips} x {option.passes}",
+        str(option.checkpointed),
+        *(about + gib(size) for size in option.peak),
+        f"{option.flops / 1e12:.0f}",
+        f"{option.seconds:.1f}",
+        verdict,
+    ]

@@ -1,0 +1,100 @@
+"""A composed experiment's training step and evaluation, made ready to be recorded without a value being computed."""
+
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from video_adapters.data.dataset import Batch
+from video_adapters.memory.card import Card
+from video_adapters.memory.step import Trace, Updates, Workload, record
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.training.build import build_outline
+from video_adapters.training.cards import num_devices
+from video_adapters.training.checkpoint import Origin
+from video_adapters.training.module import ActionModule
+
+
+def rehearse(
+    cfg: DictConfig, card: Card, clips: int, checkpointed: int, updates: Updates | None = None, scored: bool = True
+) -> Trace:
+    """The trace of an experiment on a card, with so many clips a pass and so many blocks recomputed.
+
+    The optimizer's updates, which depend on neither, may be another such trace's; the evaluation may be left out.
+    """
+    cfg = cfg.copy()
+    OmegaConf.update(cfg, "memory.checkpoint_blocks", checkpointed)
+    if "compile" in cfg.memory:
+        OmegaConf.update(cfg, "memory.compile", False)  # compiled blocks take no more than the operators they fuse
+    return record(workload(cfg, half_type(cfg, card), build_outline(cfg)), clips, card.version, updates, scored)
+
+
+def workload(cfg: DictConfig, half: torch.dtype | None, classifier: VideoClassifier) -> Workload:
+    """The step of a composed experiment's network, by the module that trains it."""
+    module = ActionModule(
+        classifier,
+        optim=instantiate(cfg.optim, _convert_="all"),
+        schedule=instantiate(cfg.schedule, _convert_="all"),
+        label_smoothing=cfg.loss.label_smoothing,
+        origin=Origin({}, (), ""),
+    )
+    stand_in: Any = _Trainer()
+    module._trainer = stand_in
+    views = cfg.data.test_views.clips * cfg.data.test_views.crops
+
+    def loss(clips: int) -> Tensor:
+        return module.training_step(_batch(cfg, clips, views=1), 0)
+
+    def score(clips: int) -> Tensor:
+        module.most_views = clips
+        return module.probabilities(_batch(cfg, max(1, clips // views), views).clips)
+
+    return Workload(
+        module=module,
+        loss=loss,
+        score=score,
+        optimizer=lambda: module.optim.build(module.classifier),
+        half=half,
+        clip_norm=cfg.trainer.gradient_clip_val,
+        shared=num_devices(cfg) > 1,
+    )
+
+
+def half_type(cfg: DictConfig, card: Card) -> torch.dtype | None:
+    """The type of autocast that the precision of a config comes to on a card; None without autocast.
+
+    Raises:
+        ValueError: for precisions that are not planned.
+    """
+    precision = str(cfg.trainer.precision)
+    if precision in ("32-true", "32"):
+        return None
+    if precision not in ("16-mixed", "bf16-mixed"):
+        raise ValueError(f"trainer.precision is {precision}; memory is planned for 16-mixed, bf16-mixed and 32-true")
+    return torch.bfloat16 if precision == "bf16-mixed" and card.version >= (8, 0) else torch.float16
+
+
+class _Trainer:
+    """What the training step asks of its trainer."""
+
+    world_size = accumulate_grad_batches = 1
+
+    class _Optimizer:
+        param_groups = ({"lr": 0.0},)
+
+    optimizers = (_Optimizer,)
+
+
+def _batch(cfg: DictConfig, videos: int, views: int) -> Batch:
+    """What the loader gives, in its memory layout: colours last."""
+    frames = (cfg.data.num_frames, cfg.data.image_size, cfg.data.image_size, 3)
+    return Batch(
+        clips=torch.ones(videos, views, *frames, dtype=torch.uint8).permute(0, 1, 2, 5, 3, 4),
+        labels=torch.ones(videos, dtype=torch.long),
+        weights=torch.ones(videos),
+        indices=torch.ones(videos, dtype=torch.long),
+        readable=torch.ones(videos, dtype=torch.bool),
+        broken=[],
+    )

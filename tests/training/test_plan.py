@@ -1,0 +1,201 @@
+"""Plans of toy experiments for made-up cards: what is chosen, kept, printed and refused."""
+
+import logging
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.memory.allocator import MIB, CachingAllocator
+from video_adapters.training.cards import card_of, known, num_devices, this_card
+from video_adapters.training.plan import make_plan, planned, print_plan
+from video_adapters.training.rehearsal import half_type, rehearse
+
+from toy import CONFIGS, SMALL, composed, run
+
+TOY = ["model=toy_vit", "data.image_size=256", "data.num_frames=16", "trainer.precision=16-mixed"]
+TOY += ["batch.per_step=8", "batch.per_device=2"]
+"""Large frames cost nothing here, and make a few MiB more or less visible beside the workspaces."""
+
+
+def card(free: float) -> str:
+    """The override for a card with so many MiB to plan with."""
+    return f"gpu.memory={0.5 + (free + 0.5) / 1024 / 0.95}"
+
+
+def reserved(cfg: DictConfig, clips: int, checkpointed: int) -> float:
+    """MiB of a trace of just that."""
+    trace = rehearse(cfg, card_of(cfg), clips, checkpointed)
+    return CachingAllocator().run(trace.steps(cfg.batch.per_step // clips)).reserved / MIB
+
+
+def test_a_card_with_room_takes_all_clips_at_once() -> None:
+    cfg = composed(*TOY, card(2000))
+    plan = make_plan(cfg, card_of(cfg))
+    assert plan.chosen
+    assert (plan.chosen.clips, plan.chosen.passes, plan.chosen.checkpointed) == (8, 1, 0)
+    assert plan.chosen.peak.reserved / MIB == reserved(cfg, 8, 0)
+
+
+def test_a_smaller_one_takes_the_quickest_that_fits_and_the_devices_share_the_step() -> None:
+    cfg = composed(*TOY, card(2000), "trainer.devices=2")
+    room = reserved(cfg, 2, 0)
+    plan = make_plan(cfg, card_of(composed(*TOY, card(room))))
+    assert plan.chosen
+    assert plan.chosen.traced
+    fitting = [option for option in plan.options if option.peak.reserved <= room * MIB]
+    assert plan.chosen.seconds == min(option.seconds for option in fitting)
+    assert len(fitting) < len(plan.options)
+    assert {option.clips * option.passes for option in plan.options} == {4}
+
+
+def test_checkpointing_and_less_precision_lower_the_peak() -> None:
+    cfg = composed(*TOY, card(2000))
+    peaks = [CachingAllocator().run(rehearse(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 1, 3)]
+    assert peaks == sorted(peaks, reverse=True)
+    assert peaks[0] > peaks[2] * 1.5
+    full = composed(*TOY, card(2000), "trainer.precision=32-true")
+    assert CachingAllocator().run(rehearse(full, card_of(full), 8, 0).steps(1)).allocated > peaks[0]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "model"),
+    [
+        ("aim_ssv2", "toy_clip"),
+        ("aim_swin_k400", "toy_swin"),
+        ("full_tuning_ssv2", "toy_vit"),
+        ("video_swin_k400", "toy_swin"),
+    ],
+)
+def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model: str) -> None:
+    cfg = composed(f"experiment={experiment}", f"model={model}", "data.image_size=64", card(900))
+    trace = rehearse(cfg, card_of(cfg), 2, 1)
+    assert trace.backward
+    assert trace.evaluation
+    assert sum(work.flops for work in trace.work) > 0
+
+
+def test_where_nothing_fits_it_says_what_would(capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = composed(*TOY, "data.num_frames=32", card(2000))
+    least = reserved(cfg, 1, 3)
+    half = composed(*TOY, "data.num_frames=16", card(2000))
+    room = reserved(half, 1, 3)
+    assert room < least
+    cfg = composed(*TOY, "name=toy", "data.num_frames=32", card(room))
+    with pytest.raises(ValueError, match=r"nothing fits .* What would fit: .*data\.num_frames=16") as error:
+        print_plan(cfg, [])
+    assert "too large" in capsys.readouterr().out
+    assert "even 1 clip at a time" in str(error.value)
+
+
+def test_automatic_planning_changes_the_config_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    cfg = composed(*TOY, card(2000), "memory.plan=auto")
+    with caplog.at_level(logging.INFO):
+        changed = planned(cfg)
+    assert (changed.batch.per_device, changed.memory.checkpoint_blocks, changed.batch.per_step) == (8, 0, 8)
+    assert changed.callbacks.memory_check.predicted / MIB == reserved(cfg, 8, 0)
+    assert "batch.per_device=8 memory.checkpoint_blocks=0" in caplog.text
+    assert cfg.batch.per_device == 2, "the config that was given is another"
+
+
+def test_without_a_card_there_is_nothing_to_plan_for(caplog: pytest.LogCaptureFixture) -> None:
+    cfg = composed(*TOY, "memory.plan=auto", "trainer.accelerator=cpu")
+    with caplog.at_level(logging.INFO):
+        assert planned(cfg) == cfg
+    assert "there is no GPU to plan for, so batch.per_device=2" in caplog.text
+    unasked = composed(*TOY, card(2000))
+    assert planned(unasked) is unasked
+
+
+def test_other_plans_and_precisions_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"memory\.plan is greedy, expected auto or null"):
+        planned(composed(*TOY, "memory.plan=greedy"))
+    with pytest.raises(ValueError, match="planned for 16-mixed, bf16-mixed and 32-true"):
+        planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.precision=16-true"))
+    with pytest.raises(ValueError, match=r"batch\.per_step=8 clips do not divide over 3 devices"):
+        planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.devices=3"))
+
+
+def test_a_run_trains_by_its_plan_and_goes_on_by_it(shapes: list[str], tmp_path: Path) -> None:
+    overrides = [*shapes, "memory.plan=auto", card(2000), "callbacks.last.every_n_steps=1", "trainer.max_steps=2"]
+    run(tmp_path, *overrides, "batch.per_device=2", "test=false")
+    config: Any = OmegaConf.load(tmp_path / "config.yaml")
+    assert (config.batch.per_device, config.memory.checkpoint_blocks) == (8, 0)
+    assert config.callbacks.memory_check.predicted > 0
+    # on a smaller card the run that goes on keeps to what it was started with
+    run(tmp_path, f"resume={tmp_path}", card(40), "trainer.max_steps=3", "test=false")
+    config = OmegaConf.load(tmp_path / "config.yaml")
+    assert config.batch.per_device == 8
+
+
+@pytest.mark.parametrize(("given", "devices"), [("4", 4), ("'2'", 2), ("[0,2,3]", 3)])
+def test_devices_are_counted_over_machines(given: str, devices: int) -> None:
+    assert num_devices(composed(f"trainer.devices={given}", "trainer.num_nodes=2")) == 2 * devices
+
+
+def test_devices_that_a_machine_without_gpus_should_count_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"trainer\.devices is auto: say how many"):
+        num_devices(composed("trainer.devices=auto"))
+
+
+def test_half_precision_follows_the_card() -> None:
+    for precision, name, expected in [
+        ("16-mixed", "a10", torch.float16),
+        ("bf16-mixed", "a10", torch.bfloat16),
+        ("bf16-mixed", "gtx1080ti", torch.float16),
+        ("32-true", "a10", None),
+    ]:
+        cfg = composed(*TOY, f"gpu={name}", f"trainer.precision={precision}")
+        assert half_type(cfg, card_of(cfg)) is expected
+
+
+def test_every_known_card_composes_and_has_its_facts() -> None:
+    names = {path.stem for path in (CONFIGS / "gpu").glob("*.yaml")} - {"this"}
+    assert {"gtx1080ti", "rtx2080ti", "t4", "v100_16gb", "v100_32gb", "rtx3060", "rtx3090", "rtx4090"} < names
+    assert {"a10", "a100_40gb", "a100_80gb", "h100"} < names
+    assert {card_of(composed(f"gpu={name}")) for name in names} == set(known())
+
+
+def test_a_card_of_given_memory_counts_as_the_oldest() -> None:
+    made_up = card_of(composed("gpu.memory=11"))
+    assert (made_up.memory, made_up.capability, made_up.name) == (11, 6.1, "a card of 11 GiB")
+    assert card_of(composed("gpu=rtx3090", "gpu.memory=20")).capability == 8.6
+
+
+def test_this_machines_card_is_its_smallest_with_the_rates_of_the_most_similar(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Properties:
+        def __init__(self, gib: float) -> None:
+            self.name, self.total_memory, self.major, self.minor = "RTX A5000", int(gib * 2**30), 8, 6
+
+    cards = [Properties(47.5), Properties(23.6)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: cards[i])
+    mine = this_card()
+    assert (mine.name, mine.version) == ("RTX A5000", (8, 6))
+    assert mine.memory == pytest.approx(23.6)
+    assert mine.fp32 == card_of(composed("gpu=rtx3090")).fp32
+
+
+def test_without_a_gpu_a_card_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"no GPU to plan for: give gpu=NAME \(a10, .*\), or gpu.memory=11"):
+        card_of(composed())
+
+
+def test_the_command_prints_the_table_and_the_command_to_run() -> None:
+    words = ["experiment=aim_ssv2", *(o for o in SMALL if o.startswith("model=")), "gpu=gtx1080ti", "batch.per_step=4"]
+    done = subprocess.run([sys.executable, "src/plan.py", *words], cwd=CONFIGS.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"4 x 1 .* 0 .* chosen", done.stdout)
+    last = shlex.split(done.stdout.strip().splitlines()[-1])
+    assert last[:2] == ["python", "src/train.py"]
+    expected = ["experiment=aim_ssv2", "model=toy_vit", "batch.per_step=4"]
+    assert last[2:] == [*expected, "batch.per_device=4", "memory.checkpoint_blocks=0"]
+    assert composed(*last[2:]).batch.per_device == 4
