@@ -1,5 +1,6 @@
 """Small image networks with random weights, one for each build that a family must get right."""
 
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from video_adapters.model.encoders.activation import QuickGelu
 from video_adapters.model.encoders.weights import build_random
 
 IMAGE_SIZE = 32
@@ -62,6 +64,16 @@ def network(build: "partial[nn.Module]") -> nn.Module:
     if tower is not net:
         tower.proj = None  # CLIP's projection into the space shared with text, no part of the frame's feature
     randomise(tower)
+    return tower
+
+
+def with_our_activation(tower: nn.Module) -> nn.Module:
+    """The same network with QuickGELU as our blocks write it: what is left of it must agree to the bit."""
+    tower = deepcopy(tower)
+    for module in list(tower.modules()):
+        for name, child in module.named_children():
+            if type(child) is open_clip.transformer.QuickGELU:
+                setattr(module, name, QuickGelu())
     return tower
 
 

@@ -14,7 +14,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.encoders.timm_vit import TimmVitParts
 
-from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit
+from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit, with_our_activation
 
 T = 4
 
@@ -83,22 +83,32 @@ def test_the_final_norm_stays_frozen_where_the_method_says_so(published: nn.Modu
 def test_untrained_adapters_change_nothing(published: nn.Module) -> None:
     backbone = build(published).eval()
     with torch.no_grad():
-        ours, theirs = backbone.features(clips()).flatten(0, 1), published.eval()(frames(backbone))
+        ours, theirs = backbone.features(clips()).flatten(0, 1), with_our_activation(published).eval()(frames(backbone))
     assert torch.equal(ours, theirs)
     assert ours.std() > 0.01
 
 
 def test_untrained_adapters_change_nothing_in_training(published: nn.Module) -> None:
     backbone = build(published).train()
-    ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
+    ours, theirs = backbone.features(clips()).flatten(0, 1), with_our_activation(published).train()(frames(backbone))
     assert torch.equal(ours, theirs)
 
 
 def test_untrained_adapters_change_nothing_in_mixed_precision(published: nn.Module) -> None:
     backbone = build(published).train()
     with torch.autocast("cpu", torch.bfloat16):
-        ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
+        ours, theirs = (
+            backbone.features(clips()).flatten(0, 1),
+            with_our_activation(published).train()(frames(backbone)),
+        )
     assert torch.equal(ours, theirs)
+
+
+def test_our_activation_changes_the_published_features_by_rounding_only(published: nn.Module) -> None:
+    backbone = build(published).eval()
+    with torch.no_grad():
+        ours, theirs = backbone.features(clips()).flatten(0, 1), published.eval()(frames(backbone))
+    torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=2e-6)
 
 
 def test_what_was_added_and_the_final_norm_train_and_all_of_it_gets_a_gradient(published: nn.Module) -> None:

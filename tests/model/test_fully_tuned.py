@@ -14,7 +14,7 @@ from video_adapters.model.adapters.video_swin import VideoSwin
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, clips, network, randomise, timm_swin
+from networks import BUILDS, clips, network, randomise, timm_swin, with_our_activation
 
 T = 4
 
@@ -27,8 +27,9 @@ EVERYWHERE = {"full tuning": FULL_TUNING, "AIM, fully tuned": Aim(frozen=False),
 def test_before_training_every_frame_leaves_as_the_image_encoder_would_have_it(
     method: AdapterMethod, name: str
 ) -> None:
-    published = network(BUILDS[name]).eval()
-    backbone = Backbone(open_up(deepcopy(published)), method, T, skip_dead_work=False).eval()
+    net = network(BUILDS[name])
+    published = with_our_activation(net).eval()
+    backbone = Backbone(open_up(net), method, T, skip_dead_work=False).eval()
     with torch.no_grad():
         frames = backbone.normalise(clips(num_frames=T)).flatten(0, 1)
         assert torch.equal(backbone.features(clips(num_frames=T)).flatten(0, 1), published(frames))

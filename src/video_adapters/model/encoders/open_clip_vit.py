@@ -2,16 +2,22 @@
 
 from copy import deepcopy
 
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
+from video_adapters.model.encoders.activation import QuickGelu
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
 
 
 class OpenClipVitParts(Parts):
-    """x + ls_1(attn(ln_1 x)), then x + ls_2(mlp(ln_2 x))."""
+    """x + ls_1(attn(ln_1 x)), then x + ls_2(mlp(ln_2 x)). QuickGELU gives way to ours, equal up to rounding."""
 
     wraps = ResidualAttentionBlock
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__(block)
+        if type(self.block.mlp.gelu) is QuickGELU:
+            self.block.mlp.gelu = QuickGelu()
 
     @property
     def width(self) -> int:
