@@ -6,28 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from video_adapters.model.adapters.adapter import Adapter, DropPath, fold_time, unfold_time
+from video_adapters.model.adapters.adapter import Adapter, DropPath
 
-B, T = 2, 3
-
-
-@pytest.mark.parametrize("grid", [(5,), (2, 4)], ids=["tokens", "grid"])
-def test_time_folds_into_rows_of_one_place_each(grid: tuple[int, ...]) -> None:
-    places = math.prod(grid)
-    x = torch.arange(B * T * places * 2.0).view(B * T, *grid, 2)
-    folded = fold_time(x, T)
-    assert folded.shape == (B * places, T, 2)
-    for clip in range(B):
-        for place in range(places):
-            for frame in range(T):
-                first = ((clip * T + frame) * places + place) * 2.0  # counted through in the order of arange
-                assert folded[clip * places + place, frame].tolist() == [first, first + 1]
-
-
-@pytest.mark.parametrize("grid", [(5,), (2, 4)], ids=["tokens", "grid"])
-def test_unfolding_undoes_folding(grid: tuple[int, ...]) -> None:
-    x = torch.arange(B * T * math.prod(grid) * 2.0).view(B * T, *grid, 2)
-    assert torch.equal(unfold_time(fold_time(x, T), x), x)
+T = 3
 
 
 def test_an_adapter_is_zero_at_start_and_its_upper_half_learns_first() -> None:

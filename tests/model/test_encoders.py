@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from video_adapters.model.adapters.adapter import TimeBias
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
+from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.encoders.timm_vit import TimmVitParts
 
@@ -59,11 +60,17 @@ def test_attention_over_time_has_the_bias_of_frame_distance_and_no_other(name: s
     parts = open_up(network(BUILDS[name])).blocks[0]
     bias = TimeBias(parts.num_heads, T)
     randomise(bias, scale=1.0)
-    x = torch.randn(5, T, parts.width)
-    expected = torch.stack([over_time_by_hand(parts.block.attn, tube, bias.table) for tube in x])
-    torch.testing.assert_close(parts.attend_time(x, bias()), expected)
-    without = torch.stack([over_time_by_hand(parts.block.attn, tube, torch.zeros_like(bias.table)) for tube in x])
-    torch.testing.assert_close(parts.attend_time(x), without)
+    x = torch.randn(2, T, 5, parts.width)  # of two clips, five places
+
+    def by_hand(table: Tensor) -> Tensor:
+        tubes = x.transpose(1, 2).flatten(0, 1)
+        answers = [over_time_by_hand(parts.block.attn, tube, table) for tube in tubes]
+        return torch.stack(answers).unflatten(0, (2, 5)).transpose(1, 2)
+
+    expected, without = by_hand(bias.table), by_hand(torch.zeros_like(bias.table))
+    frames = x.flatten(0, 1)
+    torch.testing.assert_close(parts.attend_time(frames, T, bias()).project(), expected.flatten(0, 1))
+    torch.testing.assert_close(parts.attend_time(frames, T).project(), without.flatten(0, 1))
     assert (expected - without).abs().max() > 0.001
 
 
@@ -90,21 +97,22 @@ def test_untrained_adapters_change_nothing(published: nn.Module) -> None:
 
 def test_untrained_adapters_change_nothing_in_training(published: nn.Module) -> None:
     backbone = build(published).train()
-    ours, theirs = backbone.features(clips()).flatten(0, 1), with_our_activation(published).train()(frames(backbone))
-    assert torch.equal(ours, theirs)
+    theirs = with_our_activation(published).train()(frames(backbone))
+    assert torch.equal(backbone.features(clips()).flatten(0, 1), theirs)
 
 
 def test_untrained_adapters_change_nothing_in_mixed_precision(published: nn.Module) -> None:
     backbone = build(published).train()
     with torch.autocast("cpu", torch.bfloat16):
-        ours, theirs = (
-            backbone.features(clips()).flatten(0, 1),
-            with_our_activation(published).train()(frames(backbone)),
-        )
-    assert torch.equal(ours, theirs)
+        ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
+    if isinstance(backbone.encoder, OpenClipVit):  # torch's attention rounds once more, after its product, than ours
+        torch.testing.assert_close(ours, theirs, atol=4 * 2**-8 * theirs.abs().max().item(), rtol=0)
+    else:
+        assert torch.equal(ours, theirs)
 
 
-def test_our_activation_changes_the_published_features_by_rounding_only(published: nn.Module) -> None:
+def test_our_activation_and_layout_change_the_published_features_by_rounding_only(published: nn.Module) -> None:
+    torch.backends.mha.set_fastpath_enabled(True)
     backbone = build(published).eval()
     with torch.no_grad():
         ours, theirs = backbone.features(clips()).flatten(0, 1), published.eval()(frames(backbone))

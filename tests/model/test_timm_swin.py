@@ -10,7 +10,6 @@ from torch import Tensor
 
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.encoders import timm_swin as family
 from video_adapters.model.encoders.pretrained import fingerprint, load_encoder, open_up
 
 from networks import clips, network, randomise, timm_swin
@@ -20,18 +19,6 @@ T = 3
 
 def swin(**changes: Any) -> Any:
     return open_up(network(timm_swin(**changes)))
-
-
-@torch.no_grad()
-def test_many_places_are_attended_to_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = swin().blocks[0]
-    x = torch.randn(7, T, parts.width)
-    whole = parts.attend_time(x)
-    portions: list[int] = []
-    parts.block.attn.qkv.register_forward_pre_hook(lambda module, args: portions.append(len(args[0])))
-    monkeypatch.setattr(family, "MOST_ROWS", 3)
-    torch.testing.assert_close(parts.attend_time(x), whole)
-    assert portions == [3, 3, 1]
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

@@ -40,15 +40,12 @@ def _macs(model: VideoClassifier) -> _Macs:
     last: Any = backbone.blocks[-1]
     given: list[Tensor] = []
     hook = last.register_forward_pre_hook(lambda block, args: given.append(args[0]))
-    mode, keep = model.training, last.keep
-    model.train()  # in eval mode nn.MultiheadAttention takes a fused path that the counter cannot see into
-    last.keep = None
+    keep, last.keep = last.keep, None
     whole = _counted(model, clip)
     hook.remove()
     complete = _counted(last, given[0])
     last.keep = keep
     dead = complete - _counted(last, given[0])
-    model.train(mode)
     return _Macs(whole, dead)
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.encoder import Encoder
@@ -124,14 +123,3 @@ def check_drop_path(rate: float) -> None:
 def drop_paths(rate: float, num_blocks: int, num_times: int) -> list[DropPath]:
     """One for each block: 0 in the first, rising linearly to `rate` in the last."""
     return [DropPath(rate * i / max(num_blocks - 1, 1), num_times) for i in range(num_blocks)]
-
-
-def fold_time(x: Tensor, num_times: int) -> Tensor:
-    """Frames as rows -> places as rows: (B*T, ..., D) -> (B*N, T, D)."""
-    return rearrange(x.flatten(1, -2), "(b t) n d -> (b n) t d", t=num_times)
-
-
-def unfold_time(x: Tensor, like: Tensor) -> Tensor:
-    """Back again: (B*N, T, D) -> (B*T, ..., D), the shape of `like`."""
-    places = like.flatten(1, -2).shape[1]
-    return rearrange(x, "(b n) t d -> (b t) n d", n=places).reshape(like.shape)

@@ -13,9 +13,8 @@ from video_adapters.model.adapters.adapter import (
     TimeBias,
     check_drop_path,
     drop_paths,
-    fold_time,
-    unfold_time,
 )
+from video_adapters.model.encoders.attention import Answer
 from video_adapters.model.encoders.encoder import Encoder, Parts
 from video_adapters.model.placement import Placement, place
 
@@ -103,19 +102,19 @@ class AimBlock(AdaptedBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.temporal is not None:
-            x = x + self.drop_path(self.temporal(self._over_time(x)))
-        y = self.parts.attend(self.parts.norm1(x), self.keep)
+            x = x + self.drop_path(self.temporal(self._over_time(x).project()))
+        y = self.parts.attend(self.parts.norm1(x), self.keep).project()
         x = x[:, : self.keep] + (y if self.spatial is None else y + self.spatial(y))
         z = self.parts.norm2(x)
         y = self.parts.mlp(z)
         return x + (y if self.joint is None else y + self.drop_path(self.scale * self.joint(z)))
 
-    def _over_time(self, x: Tensor) -> Tensor:
-        y = fold_time(self.parts.norm1(x), self.drop_path.num_times)
+    def _over_time(self, x: Tensor) -> Answer:
+        y = self.parts.norm1(x)
         if self.temporal_in is not None:
             y = y + self.temporal_in(y)
         bias = None if self.time_bias is None else self.time_bias()
-        return unfold_time(self.parts.attend_time(y, bias), x)
+        return self.parts.attend_time(y, self.drop_path.num_times, bias)
 
     def pretrained(self) -> list[nn.Parameter]:
         return list(self.parts.parameters())

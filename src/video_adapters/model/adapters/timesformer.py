@@ -11,8 +11,6 @@ from video_adapters.model.adapters.adapter import (
     DropPath,
     check_drop_path,
     drop_paths,
-    fold_time,
-    unfold_time,
 )
 from video_adapters.model.encoders.encoder import Encoder, Parts
 
@@ -56,9 +54,10 @@ class TimeSformerBlock(AdaptedBlock):
         self.drop_path = drop_path
 
     def forward(self, x: Tensor) -> Tensor:
-        y = fold_time(self.time.norm1(x), self.drop_path.num_times)
-        x = x + self.drop_path(self.time_out(unfold_time(self.time.attend_time(y), x)))
-        x = x[:, : self.keep] + self.drop_path(self.parts.attend(self.parts.norm1(x), self.keep))
+        y = self.time.attend_time(self.time.norm1(x), self.drop_path.num_times).project()
+        x = x + self.drop_path(self.time_out(y))
+        y = self.parts.attend(self.parts.norm1(x), self.keep).project()
+        x = x[:, : self.keep] + self.drop_path(y)
         return x + self.drop_path(self.parts.mlp(self.parts.norm2(x)))
 
     def pretrained(self) -> list[nn.Parameter]:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from video_adapters.model.encoders.attention import Answer
+
 
 class Parts(nn.Module, ABC):
     """A frozen transformer block seen by its parts: the same names in every family.
@@ -43,15 +45,15 @@ class Parts(nn.Module, ABC):
         """The norm before attention: (..., D) -> (..., D)."""
 
     @abstractmethod
-    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
-        """Attention within each frame, with any layer scale: (B*T, ..., D) -> (B*T, ..., D).
+    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
+        """Attention within each frame, with any layer scale: (B*T, ..., D) -> an answer of (B*T, ..., D).
 
         With `keep`, every token is attended to, but only the first `keep` of a frame get an answer: (B*T, keep, D).
         """
 
     @abstractmethod
-    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Attention of the same weights over time, for each place by itself: (B*N, T, D) -> (B*N, T, D).
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
+        """Attention of the same weights over the T frames of a clip, for each place by itself: (B*T, ..., D), same.
 
         Biases of the attention within frames play no part; `bias` (num_heads, T, T) is added to the scores.
         """

@@ -6,11 +6,16 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTrans
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.activation import QuickGelu
+from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
 
 
 class OpenClipVitParts(Parts):
-    """x + ls_1(attn(ln_1 x)), then x + ls_2(mlp(ln_2 x)). QuickGELU gives way to ours, equal up to rounding."""
+    """x + ls_1(attn(ln_1 x)), then x + ls_2(mlp(ln_2 x)).
+
+    The weights of torch's attention module are used without it, to the same bits in fp32; QuickGELU gives way to ours,
+    equal up to rounding.
+    """
 
     wraps = ResidualAttentionBlock
 
@@ -30,15 +35,11 @@ class OpenClipVitParts(Parts):
     def norm1(self, x: Tensor) -> Tensor:
         return self.block.ln_1(x)
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
-        if keep is None:
-            return self.block.ls_1(self.block.attention(x))
-        return self.block.ls_1(self.block.attention(x[:, :keep], x, x))
+    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
+        return self._answer(within_frames(self._split(x, keep)))
 
-    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        if bias is not None:  # torch's attention takes a mask of its own for every row and head
-            bias = bias.repeat(x.shape[0], 1, 1)
-        return self.block.ls_1(self.block.attention(x, attn_mask=bias))
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
+        return self._answer(over_time(self._split(x), num_times, bias))
 
     def norm2(self, x: Tensor) -> Tensor:
         return self.block.ln_2(x)
@@ -53,6 +54,14 @@ class OpenClipVitParts(Parts):
 
     def positions(self) -> list[nn.Parameter]:
         return []
+
+    def _split(self, x: Tensor, keep: int | None = None) -> Heads:
+        attention = self.block.attn
+        return split(x, attention.in_proj_weight, attention.in_proj_bias, self.num_heads, keep)
+
+    def _answer(self, mixed: Tensor) -> Answer:
+        last, scale = self.block.attn.out_proj, self.block.ls_1
+        return Answer(mixed, last.weight, last.bias, getattr(scale, "gamma", None))
 
 
 class OpenClipVit(Encoder):

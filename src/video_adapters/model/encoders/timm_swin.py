@@ -3,16 +3,11 @@
 from copy import deepcopy
 from itertools import accumulate
 
-import torch
-import torch.nn.functional as F
-from einops import rearrange
 from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock, WindowAttention
 from torch import Tensor, nn
 
+from video_adapters.model.encoders.attention import Answer, over_time, split
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
-
-MOST_ROWS = 2**15
-"""Rows of one attention over time. CUDA's kernels take fewer than 65 536; 21 clips in Swin's first stage are more."""
 
 
 class TimmSwinParts(Parts):
@@ -38,15 +33,17 @@ class TimmSwinParts(Parts):
     def norm1(self, x: Tensor) -> Tensor:
         return self.block.norm1(x)
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
+    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
         assert keep is None, "a Swin's features are the mean over all tokens"
-        return self.block._attn(x)
+        return Answer(self.block._attn(x), None, None, None)
 
-    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        # (an exported graph takes any number of rows, but not a varying one of portions)
-        if torch.compiler.is_compiling() or len(x) <= MOST_ROWS:
-            return self._attend_time(x, bias)
-        return torch.cat([self._attend_time(rows, bias) for rows in x.split(MOST_ROWS)])
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
+        attention = self.block.attn
+        heads = split(x.flatten(1, -2), attention.qkv.weight, attention.qkv.bias, self.num_heads)
+        mixed = over_time(heads, num_times, bias).view(x.shape)
+        if attention.training and attention.proj_drop.p > 0:
+            return Answer(attention.proj_drop(attention.proj(mixed)), None, None, None)
+        return Answer(mixed, attention.proj.weight, attention.proj.bias, None)
 
     def norm2(self, x: Tensor) -> Tensor:
         return self.block.norm2(x)
@@ -62,12 +59,6 @@ class TimmSwinParts(Parts):
 
     def positions(self) -> list[nn.Parameter]:
         return [self.block.attn.relative_position_bias_table]
-
-    def _attend_time(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        attention = self.block.attn
-        q, k, v = rearrange(attention.qkv(x), "m t (three h d) -> three m h t d", three=3, h=self.num_heads)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return attention.proj_drop(attention.proj(rearrange(y, "m h t d -> m t (h d)")))
 
 
 class TimmSwin(Encoder):

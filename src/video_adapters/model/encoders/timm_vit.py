@@ -2,12 +2,11 @@
 
 from copy import deepcopy
 
-import torch.nn.functional as F
-from einops import rearrange
 from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
+from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
 
 
@@ -31,12 +30,11 @@ class TimmVitParts(Parts):
     def norm1(self, x: Tensor) -> Tensor:
         return self.block.norm1(x)
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Tensor:
-        attention = self.block.attn
-        return self.block.ls1(attention(x) if keep is None else _answers(attention, x, keep))
+    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
+        return self._answer(within_frames(self._split(x, keep), dropout=self._dropout()), x, keep)
 
-    def attend_time(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        return self.block.ls1(self.block.attn(x, attn_mask=bias))
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
+        return self._answer(over_time(self._split(x), num_times, bias, dropout=self._dropout()), x)
 
     def norm2(self, x: Tensor) -> Tensor:
         return self.block.norm2(x)
@@ -51,6 +49,24 @@ class TimmVitParts(Parts):
 
     def positions(self) -> list[nn.Parameter]:
         return []
+
+    def _split(self, x: Tensor, keep: int | None = None) -> Heads:
+        attention = self.block.attn
+        q, k, v = split(x, attention.qkv.weight, attention.qkv.bias, self.num_heads, keep)
+        return Heads(attention.q_norm(q), attention.k_norm(k), v)
+
+    def _dropout(self) -> float:
+        drop = self.block.attn.attn_drop
+        return drop.p if drop.training else 0.0
+
+    def _answer(self, mixed: Tensor, x: Tensor, keep: int | None = None) -> Answer:
+        attention = self.block.attn
+        mixed = attention.norm(mixed)
+        if getattr(attention, "gate", None) is not None:
+            mixed = mixed * attention.gate(x[:, :keep]).sigmoid()
+        if attention.training and attention.proj_drop.p > 0:
+            return Answer(self.block.ls1(attention.proj_drop(attention.proj(mixed))), None, None, None)
+        return Answer(mixed, attention.proj.weight, attention.proj.bias, getattr(self.block.ls1, "gamma", None))
 
 
 class TimmVit(Encoder):
@@ -102,18 +118,3 @@ class TimmVit(Encoder):
 
     def pool(self, x: Tensor) -> Tensor:
         return self.net.forward_head(self.net.norm(x), pre_logits=True)
-
-
-def _answers(attention: Attention, x: Tensor, keep: int) -> Tensor:
-    """What timm's attention gives the first `keep` tokens: (M, N, D) -> (M, keep, D). No other query is computed."""
-    drops = attention.training and (attention.attn_drop.p > 0 or attention.proj_drop.p > 0)
-    if drops or type(attention.qkv) is not nn.Linear or getattr(attention, "gate", None) is not None:
-        return attention(x)[:, :keep]
-    width = attention.num_heads * attention.head_dim
-    weight, bias = attention.qkv.weight, attention.qkv.bias
-    queries = F.linear(x[:, :keep], weight[:width], None if bias is None else bias[:width])
-    others = F.linear(x, weight[width:], None if bias is None else bias[width:])
-    q = rearrange(queries, "m n (h d) -> m h n d", h=attention.num_heads)
-    k, v = rearrange(others, "m n (two h d) -> two m h n d", two=2, h=attention.num_heads)
-    y = F.scaled_dot_product_attention(attention.q_norm(q), attention.k_norm(k), v)
-    return attention.proj(attention.norm(rearrange(y, "m h n d -> m n (h d)")))
