@@ -45,7 +45,10 @@ def closed_form(method: Aim) -> Cost:
         + 8 * D * D
         + 2 * D * HIDDEN * sum(s == "all" for s in (method.spatial, method.joint))
     )
-    return Cost(frozen + trainable, trainable, macs, macs - T * dead_tokens * dead)
+    # the layer after an attention and the adapter's first make one: for time instead of, for space beside the first
+    composed = (method.temporal == "all") + (method.spatial == "all")
+    fused = DEPTH * (composed * HIDDEN * D * D - with_time * T * TOKENS * D * D)
+    return Cost(frozen + trainable, trainable, macs, macs - T * dead_tokens * dead + fused)
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])

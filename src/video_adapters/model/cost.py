@@ -1,9 +1,10 @@
 """What a model costs: parameters, and multiply-accumulates of one view."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -16,41 +17,36 @@ class Cost(NamedTuple):
     params: int  # all of them, the classifier included
     trainable: int  # what the method trains, and the head
     macs: int  # of convolutions, linears, QK^T and AV, as published; the papers' "GFLOPs" are these, times views
-    macs_run: int  # the same of what is computed here, where the last block leaves dead work out
+    macs_run: int  # the same of what is computed here: without dead work, linear layers in a row taken for one
 
 
 def count(model: VideoClassifier) -> Cost:
     """Counts a model, which may stand on the meta device: nothing is computed there."""
     params = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.trainable().values())
-    macs = _macs(model)
-    return Cost(params, trainable, macs.whole, macs.whole - macs.dead)
+    run = _macs(model)
+    with _as_published(model):
+        return Cost(params, trainable, _macs(model), run)
 
 
-class _Macs(NamedTuple):
-    whole: int  # every token of every block
-    dead: int  # of these, what the last block leaves out
+@contextmanager
+def _as_published(model: VideoClassifier) -> Iterator[None]:
+    """Has blocks compute all that their paper writes."""
+    blocks: Any = model.backbone.blocks
+    before = [(block.keep, block.as_published) for block in blocks]
+    for block in blocks:
+        block.keep, block.as_published = None, True
+    yield
+    for block, (keep, as_published) in zip(blocks, before, strict=True):
+        block.keep, block.as_published = keep, as_published
 
 
 @torch.no_grad()
-def _macs(model: VideoClassifier) -> _Macs:
+def _macs(model: VideoClassifier) -> int:
     backbone = model.backbone
     device = next(model.parameters()).device
     clip = torch.zeros(1, backbone.num_frames, 3, *backbone.encoder.image_size, dtype=torch.uint8, device=device)
-    last: Any = backbone.blocks[-1]
-    given: list[Tensor] = []
-    hook = last.register_forward_pre_hook(lambda block, args: given.append(args[0]))
-    keep, last.keep = last.keep, None
-    whole = _counted(model, clip)
-    hook.remove()
-    complete = _counted(last, given[0])
-    last.keep = keep
-    dead = complete - _counted(last, given[0])
-    return _Macs(whole, dead)
-
-
-def _counted(module: nn.Module, given: Tensor) -> int:
     # The counter knows attention written in matrix products, but not the fused kernel of the CPU.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        module(given)
+        model(clip)
     return counter.get_total_flops() // 2

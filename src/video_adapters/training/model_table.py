@@ -30,7 +30,8 @@ Every experiment under `configs/experiment`, counted without weights or data. Th
 - **params, tunable:** millions, the classifier included. Tunable is what trains: what the method adds or tunes, and the
   head. Where the two are equal, everything trains.
 - **GMACs a view:** multiply-accumulates of convolutions, linears, QK^T and AV, for one clip and crop, as published.
-  **As run:** without what the last block would compute for tokens that nothing reads, which is left out here.
+  **As run:** without what the last block would compute for tokens that nothing reads, and with the layer after an
+  attention and the first of its adapter taken for one.
 - **views:** clips x crops of the test protocol. **GMACs a video:** GMACs a view, as published, times views; the papers
   call these GFLOPs.
 - **published:** top-1 accuracy in %, as its source reports it. **ours:** the same, measured with this code. A dash

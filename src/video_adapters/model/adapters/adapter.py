@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from video_adapters.model.adapters.bottleneck import bottleneck
+from video_adapters.model.encoders.attention import Answer
 from video_adapters.model.encoders.encoder import Encoder
 
 
@@ -15,6 +16,9 @@ class AdaptedBlock(nn.Module, ABC):
 
     keep: int | None = None
     """How many tokens of a frame, from the first, are read after this block: the others need not leave it."""
+
+    as_published: bool = False
+    """Whether every product that the paper writes is computed as it stands, for counting them."""
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -67,8 +71,20 @@ class Adapter(nn.Module):
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.up(F.gelu(self.down(x)))
+    def forward(self, x: Tensor, made_from: Tensor | None = None, by: nn.Module | None = None) -> Tensor:
+        """With `made_from` and `by`, x is by(made_from), and is made again in the backward pass instead of kept."""
+        return bottleneck(x, self.down.weight, self.down.bias, self.up.weight, self.up.bias, made_from, by)
+
+    def of(self, answer: Answer) -> Tensor:
+        """The same for what an attention answers, without its last layer where that is linear: (..., D) -> (..., D).
+
+        That layer and `down` make one: a product of K x D x D replaces one of tokens x D x D, and the answer itself is
+        not kept for the backward pass.
+        """
+        if answer.weight is None:
+            return self(answer.mixed)
+        weight, bias = answer.into(self.down.weight, self.down.bias)
+        return bottleneck(answer.mixed, weight, bias, self.up.weight, self.up.bias)
 
 
 class TimeBias(nn.Module):

@@ -102,19 +102,24 @@ class AimBlock(AdaptedBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.temporal is not None:
-            x = x + self.drop_path(self.temporal(self._over_time(x).project()))
-        y = self.parts.attend(self.parts.norm1(x), self.keep).project()
-        x = x[:, : self.keep] + (y if self.spatial is None else y + self.spatial(y))
+            x = x + self.drop_path(self.temporal.of(self._over_time(x)))
+        answer = self._counted(self.parts.attend(self.parts.norm1(x), self.keep))
+        x, y = x[:, : self.keep], answer.project()
+        x = x + (y if self.spatial is None else y + self.spatial.of(answer))
         z = self.parts.norm2(x)
         y = self.parts.mlp(z)
-        return x + (y if self.joint is None else y + self.drop_path(self.scale * self.joint(z)))
+        return x + (y if self.joint is None else y + self.drop_path(self.scale * self.joint(z, x, self.parts.norm2)))
 
     def _over_time(self, x: Tensor) -> Answer:
         y = self.parts.norm1(x)
         if self.temporal_in is not None:
             y = y + self.temporal_in(y)
         bias = None if self.time_bias is None else self.time_bias()
-        return self.parts.attend_time(y, self.drop_path.num_times, bias)
+        return self._counted(self.parts.attend_time(y, self.drop_path.num_times, bias))
+
+    def _counted(self, answer: Answer) -> Answer:
+        """With its last layer done where the paper's products are counted, so that no adapter makes one with it."""
+        return Answer(answer.project(), None, None, None) if self.as_published else answer
 
     def pretrained(self) -> list[nn.Parameter]:
         return list(self.parts.parameters())

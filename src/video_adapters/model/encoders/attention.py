@@ -24,6 +24,12 @@ class Answer(NamedTuple):
         y = F.linear(self.mixed, self.weight, self.bias)
         return y if self.scale is None else y * self.scale
 
+    def into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The one linear layer from `mixed` that does what the last layer and then this one (K, D) do: (K, D), (K,)."""
+        assert self.weight is not None
+        scaled = weight if self.scale is None else weight * self.scale
+        return scaled @ self.weight, bias if self.bias is None else bias + scaled @ self.bias
+
 
 class Heads(NamedTuple):
     """What each head asks of every token, and what each token offers it."""

@@ -1,0 +1,72 @@
+"""Two linear layers around a GELU, keeping for the backward pass no more than it cannot do without."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Remake = Callable[[Tensor], Tensor]
+
+
+def bottleneck(
+    x: Tensor,
+    down: Tensor,
+    down_bias: Tensor,
+    up: Tensor,
+    up_bias: Tensor,
+    made_from: Tensor | None = None,
+    by: Remake | None = None,
+) -> Tensor:
+    """gelu(x down^T + down_bias) up^T + up_bias: (..., D) -> (..., E).
+
+    Keeps x and what GELU is given; autograd would keep what GELU returns too.
+
+    Args:
+        x: (..., D).
+        down: (K, D).
+        down_bias: (K,).
+        up: (E, K).
+        up_bias: (E,).
+        made_from: a tensor that is kept anyway, from which `by` makes x again; then x is not kept either.
+        by: a function without randomness.
+    """
+    if torch.compiler.is_compiling():  # compilers choose by themselves what they keep
+        return F.linear(F.gelu(F.linear(x, down, down_bias)), up, up_bias)
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        x, down, down_bias, up, up_bias = (t.to(dtype) for t in (x, down, down_bias, up, up_bias))
+    return _Bottleneck.apply(x, down, down_bias, up, up_bias, made_from, by)
+
+
+class _Bottleneck(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        down: Tensor,
+        down_bias: Tensor,
+        up: Tensor,
+        up_bias: Tensor,
+        made_from: Tensor | None,
+        by: Remake | None,
+    ) -> Tensor:
+        hidden = F.linear(x, down, down_bias)
+        ctx.save_for_backward(x if made_from is None else made_from, hidden, down, up)
+        ctx.by = by
+        return F.linear(F.gelu(hidden), up, up_bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, hidden, down, up = ctx.saved_tensors
+        if ctx.by is not None:
+            x = ctx.by(x).to(hidden.dtype)
+        x, hidden_rows, grad = x.flatten(0, -2), hidden.flatten(0, -2), grad.flatten(0, -2)
+        grad_up = grad.T @ F.gelu(hidden_rows)
+        grad_hidden = torch.ops.aten.gelu_backward(grad @ up, hidden_rows)
+        grad_x = (grad_hidden @ down).unflatten(0, hidden.shape[:-1]) if ctx.needs_input_grad[0] else None
+        return grad_x, grad_hidden.T @ x, grad_hidden.sum(0), grad_up, grad.sum(0), None, None
