@@ -22,7 +22,7 @@ def print_cost(cfg: DictConfig) -> None:
             "parameters": f"{counts.params / 1e6:.3f} M",
             "of these train": f"{counts.trainable / 1e6:.3f} M",
             "one view, as published": f"{counts.macs / 1e9:.3f} GMACs",
-            "one view, as run": f"{counts.macs_run / 1e9:.3f} GMACs (dead work left out, linear layers in a row made one)",
+            "one view, as run": f"{counts.macs_run / 1e9:.3f} GMACs (no dead work, linear layers in a row as one)",
             "test protocol": f"{views} views, {counts.macs * views / 1e9:.1f} GMACs (the papers' GFLOPs)",
         },
     )
