@@ -10,6 +10,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.head import MeanHead
+from video_adapters.model.memory import Memory
 
 from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin
 
@@ -108,7 +109,9 @@ def test_another_size_is_refused_with_both_sizes() -> None:
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_what_nothing_reads_can_be_left_out_of_the_last_block(name: str) -> None:
-    whole = Backbone(open_up(network(BUILDS[name])), Aim(temporal_in="all", drop_path=0.0), T, skip_dead_work=False)
+    whole = Backbone(
+        open_up(network(BUILDS[name])), Aim(temporal_in="all", drop_path=0.0), T, memory=Memory(skip_dead_work=False)
+    )
     randomise(whole)
     lean = deepcopy(whole)
     lean.blocks[-1].keep = lean.encoder.pooled
@@ -143,7 +146,7 @@ def test_impossible_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match=r"data.num_frames is 7 and data.tubelet 2: .* whole tubelets"):
         Backbone(open_up(network(BUILDS["timm"])), Aim(), 7, tubelet=2)
     with pytest.raises(ValueError, match=r"memory.checkpoint_blocks is 4, but the encoder has 3 blocks"):
-        Backbone(open_up(network(BUILDS["timm"])), Aim(), T, checkpoint_blocks=4)
+        Backbone(open_up(network(BUILDS["timm"])), Aim(), T, memory=Memory(checkpoint_blocks=4))
 
 
 def test_the_head_is_mean_dropout_linear() -> None:

@@ -14,6 +14,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.encoders.timm_vit import TimmVitParts
+from video_adapters.model.memory import Memory
 
 from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit, with_our_activation
 
@@ -28,7 +29,9 @@ def published(request: pytest.FixtureRequest) -> Any:
 
 
 def build(net: nn.Module, method: Aim = ALL_SITES, checkpoint_blocks: int = 0) -> Backbone:
-    return Backbone(open_up(deepcopy(net)), method, T, checkpoint_blocks, skip_dead_work=False)
+    return Backbone(
+        open_up(deepcopy(net)), method, T, memory=Memory(checkpoint_blocks=checkpoint_blocks, skip_dead_work=False)
+    )
 
 
 def frames(backbone: Backbone) -> Tensor:

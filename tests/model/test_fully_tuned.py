@@ -13,6 +13,7 @@ from video_adapters.model.adapters.timesformer import TimeSformer
 from video_adapters.model.adapters.video_swin import VideoSwin
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
+from video_adapters.model.memory import Memory
 
 from networks import BUILDS, clips, network, randomise, timm_swin, with_our_activation
 
@@ -29,7 +30,7 @@ def test_before_training_every_frame_leaves_as_the_image_encoder_would_have_it(
 ) -> None:
     net = network(BUILDS[name])
     published = with_our_activation(net).eval()
-    backbone = Backbone(open_up(net), method, T, skip_dead_work=False).eval()
+    backbone = Backbone(open_up(net), method, T, memory=Memory(skip_dead_work=False)).eval()
     with torch.no_grad():
         frames = backbone.normalise(clips(num_frames=T)).flatten(0, 1)
         assert torch.equal(backbone.features(clips(num_frames=T)).flatten(0, 1), published(frames))
@@ -61,7 +62,7 @@ def test_full_tuning_is_order_blind_and_the_others_are_not() -> None:
 @torch.no_grad()
 def test_timesformer_is_its_equation() -> None:
     """Bertasius et al., equations 9 and 10 and their figure 2, each place and frame by itself."""
-    backbone = Backbone(open_up(network(BUILDS["timm"])), TimeSformer(), T, skip_dead_work=False).eval()
+    backbone = Backbone(open_up(network(BUILDS["timm"])), TimeSformer(), T, memory=Memory(skip_dead_work=False)).eval()
     randomise(backbone)
     block: Any = backbone.blocks[1]
     time, space = block.time.block, block.parts.block

@@ -11,6 +11,7 @@ from torch import Tensor
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import fingerprint, load_encoder, open_up
+from video_adapters.model.memory import Memory
 
 from networks import clips, network, randomise, timm_swin
 
@@ -70,7 +71,7 @@ def test_a_file_of_microsoft_loads_by_its_model_key(tmp_path: Path) -> None:
     torch.save({"model": microsoft(published.state_dict())}, tmp_path / "swin_base_patch4_window7_224_22k.pth")
     encoder = load_encoder(timm_swin(), weights=str(tmp_path / "swin_base_patch4_window7_224_22k.pth"))
     assert encoder.fingerprint == fingerprint(published)
-    backbone = Backbone(encoder, Aim(), T, skip_dead_work=False).eval()
+    backbone = Backbone(encoder, Aim(), T, memory=Memory(skip_dead_work=False)).eval()
     given = clips(num_frames=T)
     with torch.no_grad():
         expected = published(backbone.normalise(given).flatten(0, 1))

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from omegaconf import DictConfig
 
+from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training import build
 from video_adapters.training.build import fitting_precision, refuse_sweep_over_processes
 
@@ -45,3 +47,46 @@ def test_several_processes_in_a_sweep_are_refused_unless_started_from_outside(mo
         refuse_sweep_over_processes(trainer, multirun=True)
     monkeypatch.setenv("LOCAL_RANK", "0")  # as torchrun does
     refuse_sweep_over_processes(trainer, multirun=True)
+
+
+def outline(*overrides: str) -> tuple[VideoClassifier, DictConfig]:
+    cfg = composed("model=toy_clip", *overrides)
+    return build.build_outline(cfg), cfg
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "held"),
+    [
+        ("16-mixed", "auto", torch.float16),
+        ("bf16-mixed", "auto", torch.bfloat16),
+        ("32-true", "auto", torch.float32),
+        ("16-mixed", "float16", torch.float16),
+        ("16-mixed", "null", torch.float32),
+    ],
+)
+def test_frozen_weights_are_held_in_the_type_that_they_are_multiplied_in(
+    monkeypatch: pytest.MonkeyPatch, precision: str, asked: str, held: torch.dtype
+) -> None:
+    gpu(monkeypatch, (8, 0))
+    classifier, cfg = outline(f"trainer.precision={precision}", f"memory.frozen_dtype={asked}")
+    build.make_ready(classifier, cfg)
+    assert classifier.backbone.encoder.patches.weight.dtype == held
+    assert {p.dtype for p in classifier.trainable().values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("key", ["frozen_dtype", "residual_dtype"])
+def test_another_half_than_that_of_the_run_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    gpu(monkeypatch, (6, 1))
+    classifier, cfg = outline("trainer.precision=bf16-mixed", f"memory.{key}=bfloat16")
+    with pytest.raises(ValueError, match=rf"memory.{key}=bfloat16 .* comes to float16 .* memory.{key}=auto follows it"):
+        build.make_ready(classifier, cfg)
+
+
+def test_blocks_are_not_compiled_for_a_card_that_triton_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier, cfg = outline("memory.compile=true")
+    gpu(monkeypatch, (6, 1))
+    with pytest.raises(ValueError, match=r"needs a card of compute capability 7.0; this one has 6.1: leave memory"):
+        build.make_ready(classifier, cfg)
+    gpu(monkeypatch, (7, 0))
+    build.make_ready(classifier, cfg)
+    assert all(block._compiled_call_impl is not None for block in classifier.backbone.blocks)

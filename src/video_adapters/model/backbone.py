@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from video_adapters.model.adapters.adapter import AdapterMethod
 from video_adapters.model.encoders.encoder import Encoder
+from video_adapters.model.memory import Memory, autocast_dtype, recompute
 
 
 class Backbone(nn.Module):
@@ -20,10 +20,8 @@ class Backbone(nn.Module):
         encoder: the pretrained network; its blocks move into the backbone.
         method: which adapters, where.
         num_frames: frames of a clip, which the temporal embedding and the folds over time are built for.
-        checkpoint_blocks: how many blocks, from the first, are recomputed in the backward pass instead of kept.
         tubelet: frames that share a token; T = num_frames / tubelet below.
-        skip_dead_work: leaves out what the last block would compute for tokens that are not read after it (all but the
-            class token); equal up to rounding.
+        memory: what is kept for the backward pass, and how.
 
     Raises:
         ValueError: for impossible numbers, and for clips of another shape than it was built for.
@@ -37,36 +35,36 @@ class Backbone(nn.Module):
         encoder: Encoder,
         method: AdapterMethod,
         num_frames: int,
-        checkpoint_blocks: int = 0,
         tubelet: int = 1,
-        skip_dead_work: bool = True,
+        memory: Memory = Memory(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
-        depth = sum(encoder.depths)
         if num_frames < 1 or tubelet < 1 or num_frames % tubelet:
             raise ValueError(
                 f"data.num_frames is {num_frames} and data.tubelet {tubelet}: expected at least 1, and whole tubelets"
             )
-        if not 0 <= checkpoint_blocks <= depth:
-            raise ValueError(f"memory.checkpoint_blocks is {checkpoint_blocks}, but the encoder has {depth} blocks")
+        self.segments = memory.segments(sum(encoder.depths))
         encoder.take_tubelets(tubelet)
         encoder.requires_grad_(False)
         for parts in encoder.blocks:
             parts.requires_grad_(False)
+            parts.half_norms = memory.residual_dtype is not None
         self.encoder = encoder
         self.num_frames, self.num_times, self.tubelet = num_frames, num_frames // tubelet, tubelet
         adapted = method.adapt(encoder, self.num_times)
         for module in adapted.tuned:
             module.requires_grad_(True)
         self.blocks = nn.ModuleList(adapted.blocks)
-        if skip_dead_work:
+        for block in adapted.blocks:
+            block.recompute_mlp = memory.recompute_mlp
+        if memory.skip_dead_work:
             adapted.blocks[-1].keep = encoder.pooled
+        self.memory = memory
         self.time_from = adapted.time_from
         self.temporal_embedding: nn.Parameter | None = None
         if adapted.time_from is not None:
             width = encoder.blocks[adapted.time_from].width
             self.temporal_embedding = nn.Parameter(torch.zeros(1, self.num_times, width))
-        self.checkpoint_blocks = checkpoint_blocks
         self.register_buffer("mean", torch.tensor(encoder.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(encoder.std).view(3, 1, 1), persistent=False)
 
@@ -85,7 +83,7 @@ class Backbone(nn.Module):
 
     def features(self, clips: Tensor) -> Tensor:
         """One feature per frame or tubelet: (B, frames, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
-        return self.encoder.pool(self.tokens(clips)).unflatten(0, (clips.shape[0], -1))
+        return self.encoder.pool(self._full(self.tokens(clips))).unflatten(0, (clips.shape[0], -1))
 
     def tokens(self, clips: Tensor) -> Tensor:
         """What leaves the last block, before the final norm: (B, frames, 3, H, W) -> (B*T, ..., D)."""
@@ -95,12 +93,27 @@ class Backbone(nn.Module):
         if self.time_from == 0:  # as published: before the norm that CLIP has ahead of its blocks
             x = self._mark_time(x)
         x = self.encoder.pre_norm(x)
-        for i, block in enumerate(self.blocks):
-            x = self.encoder.merge(x, i)
-            if i > 0 and i == self.time_from:
-                x = self._mark_time(x)
-            x = self._run(block, x, recompute=i < self.checkpoint_blocks)
+        half = autocast_dtype(x)
+        if self.memory.residual_dtype and half:
+            x = x.to(half)
+        for segment in self.segments:
+            x = recompute(self._through, segment, x, offload=self.memory.offload)
+        for i in range(self.memory.checkpoint_blocks, len(self.blocks)):
+            x = self._step(i, x)
         return x
+
+    def _through(self, segment: range, x: Tensor) -> Tensor:
+        """Blocks that are recomputed together: (B*T, ..., D) -> (B*T, ..., D)."""
+        for i in segment:
+            x = recompute(self._step, i, x) if len(segment) > 1 else self._step(i, x)
+        return x
+
+    def _step(self, i: int, x: Tensor) -> Tensor:
+        """One block, and what stands between it and the one before: (B*T, ..., D) -> (B*T, ..., D)."""
+        x = self.encoder.merge(x, i)
+        if i > 0 and i == self.time_from:
+            x = self._mark_time(x)
+        return self.blocks[i](x)
 
     def normalise(self, clips: Tensor) -> Tensor:
         """uint8 pixels -> float by the mean and std of the encoder's weights; float clips pass as they are."""
@@ -108,17 +121,16 @@ class Backbone(nn.Module):
             return clips
         return clips.to(self.mean.dtype).div_(255).sub_(self.mean).div_(self.std)  # in place: clips are large
 
+    def _full(self, x: Tensor) -> Tensor:
+        """Out of a half-precision residual stream, in the precision of what trains after it."""
+        return x.to(self.mean.dtype) if self.memory.residual_dtype else x
+
     def _mark_time(self, x: Tensor) -> Tensor:
         """Adds the temporal embedding to every token of its frame: (B*T, ..., D) -> same shape."""
         assert self.temporal_embedding is not None
         embedding = self.temporal_embedding[0].to(x.dtype)
         clips = x.unflatten(0, (-1, self.num_times))
         return (clips + embedding.view(self.num_times, *[1] * (x.dim() - 2), -1)).flatten(0, 1)
-
-    def _run(self, block: nn.Module, x: Tensor, recompute: bool) -> Tensor:
-        if recompute and torch.is_grad_enabled():
-            return checkpoint(block, x, use_reentrant=False)
-        return block(x)
 
     def _check(self, clips: Tensor) -> None:
         height, width = self.encoder.image_size

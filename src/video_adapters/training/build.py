@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.data.datamodule import VideoData
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.memory import HALVES, Memory, compile_blocks, hold_frozen
 from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin, holds_everything
 from video_adapters.training.module import ActionModule
 from video_adapters.training.progress import interactive
@@ -26,7 +27,7 @@ def build_classifier(cfg: DictConfig) -> VideoClassifier:
     encoder = instantiate(cfg.model, _convert_="all")
     method = instantiate(cfg.adapter, _convert_="all")
     memory = {key: value for key, value in cfg.memory.items() if key != "plan"}  # what was planned stands in the others
-    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, **memory)
+    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, memory=Memory(**memory))
     head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
     return VideoClassifier(backbone, head)
 
@@ -59,7 +60,8 @@ def build_data(cfg: DictConfig) -> VideoData:
 
 
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
-    """The training and evaluation steps around a network."""
+    """The training and evaluation steps around a network, which gets ready for the precision and hardware of cfg."""
+    make_ready(classifier, cfg)
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     return ActionModule(
         classifier,
@@ -136,16 +138,58 @@ def refuse_sweep_over_processes(trainer: L.Trainer, multirun: bool) -> None:
         )
 
 
-def fitting_precision(precision: str, accelerator: str) -> str:
+def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
+    """Does what `memory` says of a network under the trainer of a config: half-precision weights, compiled blocks.
+
+    Raises:
+        ValueError: where precision or hardware do not allow it.
+    """
+    memory, precision = classifier.backbone.memory, str(cfg.trainer.precision)
+    half = AMP.get(fitting_precision(precision, cfg.trainer.accelerator, silent=True))
+    for name in ("frozen_dtype", "residual_dtype"):
+        given = getattr(memory, name)
+        if given not in (None, "auto", half):
+            raise ValueError(
+                f"memory.{name}={given} is for runs that multiply in {given}, but trainer.precision={precision} comes "
+                f"to {half or 'fp32'} on this machine; memory.{name}=auto follows it"
+            )
+    if memory.frozen_dtype and half:
+        hold_frozen(classifier, HALVES[half])
+    if memory.compile:
+        _refuse_to_compile_for_old_cards(cfg.trainer.accelerator)
+        compile_blocks(classifier.backbone.blocks)
+
+
+def _refuse_to_compile_for_old_cards(accelerator: str) -> None:
+    """Triton, which writes compiled kernels, begins at compute capability 7.0."""
+    version = torch.cuda.get_device_capability() if _on_gpu(accelerator) else (7, 0)
+    if version < (7, 0):
+        raise ValueError(
+            f"memory.compile=true needs a card of compute capability 7.0; this one has {version[0]}.{version[1]}: "
+            "leave memory.compile=false"
+        )
+
+
+AMP = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
+"""Types that products are computed in, by Lightning's names of precisions."""
+
+
+def fitting_precision(precision: str, accelerator: str, silent: bool = False) -> str:
     """The precision that the hardware can do: bf16 needs compute capability 8, and fp16 serves the cards below it.
 
-    Says so when it is not what was asked for.
+    (torch.cuda.is_bf16_supported() counts emulation, which is slow, as support.) Says so when it is not what was asked
+    for, unless `silent`.
     """
-    on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    on_gpu = _on_gpu(accelerator)
+    fitting, why = precision, ""
     if on_gpu and precision == "bf16-mixed" and torch.cuda.get_device_capability()[0] < 8:
-        log.warning("trainer.precision=bf16-mixed needs compute capability 8; this card has less and runs 16-mixed")
-        return "16-mixed"
+        fitting, why = "16-mixed", "bf16-mixed needs compute capability 8; this card has less and runs 16-mixed"
     if not on_gpu and precision == "16-mixed":
-        log.warning("trainer.precision=16-mixed is for GPUs; on this CPU it runs as bf16-mixed")
-        return "bf16-mixed"
-    return precision
+        fitting, why = "bf16-mixed", "16-mixed is for GPUs; on this CPU it runs as bf16-mixed"
+    if why and not silent:
+        log.warning("trainer.precision=%s", why)
+    return fitting
+
+
+def _on_gpu(accelerator: str) -> bool:
+    return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()

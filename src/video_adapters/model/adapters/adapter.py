@@ -1,6 +1,7 @@
 """What adapter methods are built from, and what a backbone asks of one."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from video_adapters.model.adapters.bottleneck import bottleneck
 from video_adapters.model.encoders.attention import Answer
 from video_adapters.model.encoders.encoder import Encoder
+from video_adapters.model.memory import recompute
 
 
 class AdaptedBlock(nn.Module, ABC):
@@ -20,9 +22,16 @@ class AdaptedBlock(nn.Module, ABC):
     as_published: bool = False
     """Whether every product that the paper writes is computed as it stands, for counting them."""
 
+    recompute_mlp: bool = False
+    """Whether the MLP's hidden layer is made again in the backward pass instead of kept."""
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """With `keep`: (B*T, N, D) -> (B*T, keep, D)."""
+
+    def without_hidden(self, branch: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """branch(x), the block's way through its MLP, keeping no more than the block is told to."""
+        return recompute(branch, x) if self.recompute_mlp else branch(x)
 
     @abstractmethod
     def pretrained(self) -> list[nn.Parameter]:

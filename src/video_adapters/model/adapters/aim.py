@@ -106,9 +106,12 @@ class AimBlock(AdaptedBlock):
         answer = self._counted(self.parts.attend(self.parts.norm1(x), self.keep))
         x, y = x[:, : self.keep], answer.project()
         x = x + (y if self.spatial is None else y + self.spatial.of(answer))
+        return x + self.without_hidden(self._mlp, x)
+
+    def _mlp(self, x: Tensor) -> Tensor:
         z = self.parts.norm2(x)
         y = self.parts.mlp(z)
-        return x + (y if self.joint is None else y + self.drop_path(self.scale * self.joint(z, x, self.parts.norm2)))
+        return y if self.joint is None else y + self.drop_path(self.scale * self.joint(z, x, self.parts.norm2))
 
     def _over_time(self, x: Tensor) -> Answer:
         y = self.parts.norm1(x)

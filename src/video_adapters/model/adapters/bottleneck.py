@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from video_adapters.model.memory import autocast_dtype
+
 Remake = Callable[[Tensor], Tensor]
 
 
@@ -35,9 +37,7 @@ def bottleneck(
     """
     if torch.compiler.is_compiling():  # compilers choose by themselves what they keep
         return F.linear(F.gelu(F.linear(x, down, down_bias)), up, up_bias)
-    device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
+    if dtype := autocast_dtype(x):
         x, down, down_bias, up, up_bias = (t.to(dtype) for t in (x, down, down_bias, up, up_bias))
     return _Bottleneck.apply(x, down, down_bias, up, up_bias, made_from, by)
 

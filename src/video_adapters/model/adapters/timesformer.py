@@ -58,7 +58,7 @@ class TimeSformerBlock(AdaptedBlock):
         x = x + self.drop_path(self.time_out(y))
         y = self.parts.attend(self.parts.norm1(x), self.keep).project()
         x = x[:, : self.keep] + self.drop_path(y)
-        return x + self.drop_path(self.parts.mlp(self.parts.norm2(x)))
+        return x + self.drop_path(self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x))
 
     def pretrained(self) -> list[nn.Parameter]:
         return [*self.parts.parameters(), *self.time.parameters()]

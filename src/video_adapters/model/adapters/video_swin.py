@@ -84,7 +84,7 @@ class VideoSwinBlock(AdaptedBlock):
     def forward(self, x: Tensor) -> Tensor:
         clips = rearrange(self.parts.norm1(x), "(b t) h w d -> b t h w d", t=self.drop_path.num_times)
         x = x + self.drop_path(self.attention(clips).flatten(0, 1))
-        return x + self.drop_path(self.parts.mlp(self.parts.norm2(x)))
+        return x + self.drop_path(self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x))
 
     def pretrained(self) -> list[nn.Parameter]:
         # not its bias table: tiled over time, it has yet to learn what tells times apart

@@ -21,6 +21,9 @@ class Parts(nn.Module, ABC):
 
     wraps: ClassVar[type[nn.Module]]
 
+    half_norms: bool = False
+    """Whether norms of a half-precision stream stay in its precision."""
+
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
         if type(block) is not self.wraps:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from video_adapters.model.encoders.attention import Answer, over_time, split
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.norm import normed
 
 
 class TimmSwinParts(Parts):
@@ -31,7 +32,7 @@ class TimmSwinParts(Parts):
         return self.block.attn.num_heads
 
     def norm1(self, x: Tensor) -> Tensor:
-        return self.block.norm1(x)
+        return normed(self.block.norm1, x, self.half_norms)
 
     def attend(self, x: Tensor, keep: int | None = None) -> Answer:
         assert keep is None, "a Swin's features are the mean over all tokens"
@@ -46,7 +47,7 @@ class TimmSwinParts(Parts):
         return Answer(mixed, attention.proj.weight, attention.proj.bias, None)
 
     def norm2(self, x: Tensor) -> Tensor:
-        return self.block.norm2(x)
+        return normed(self.block.norm2, x, self.half_norms)
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.mlp(x)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.norm import normed
 
 
 class TimmVitParts(Parts):
@@ -28,7 +29,7 @@ class TimmVitParts(Parts):
         return self.block.attn.num_heads
 
     def norm1(self, x: Tensor) -> Tensor:
-        return self.block.norm1(x)
+        return normed(self.block.norm1, x, self.half_norms)
 
     def attend(self, x: Tensor, keep: int | None = None) -> Answer:
         return self._answer(within_frames(self._split(x, keep), dropout=self._dropout()), x, keep)
@@ -37,7 +38,7 @@ class TimmVitParts(Parts):
         return self._answer(over_time(self._split(x), num_times, bias, dropout=self._dropout()), x)
 
     def norm2(self, x: Tensor) -> Tensor:
-        return self.block.norm2(x)
+        return normed(self.block.norm2, x, self.half_norms)
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls2(self.block.mlp(x))

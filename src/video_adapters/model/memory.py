@@ -1,0 +1,93 @@
+"""How a model spends memory and time: settings that change no result, or by the rounding that they name."""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """The group `memory` of the configs.
+
+    Raises:
+        ValueError: for impossible numbers, unknown types, and settings of a recomputation that is not asked for.
+    """
+
+    checkpoint_blocks: int = 0  # so many blocks, from the first, are recomputed in the backward pass instead of kept
+    checkpoint_nested: bool = False  # of those only every sqrt(n)-th input is kept, the others made again from it
+    offload: bool = False  # the inputs kept of recomputed blocks wait in the host's memory
+    recompute_mlp: bool = False  # the hidden layer of every MLP is recomputed in the backward pass instead of kept
+    frozen_dtype: str | None = None  # under AMP: auto (its half), float16, bfloat16; null: frozen weights as loaded
+    residual_dtype: str | None = None  # under AMP: auto, float16, bfloat16; null: the residual stream stays fp32
+    skip_dead_work: bool = True  # what the last block would compute for tokens that nothing reads is left out
+    compile: bool = False  # every block by torch.compile
+
+    def __post_init__(self) -> None:
+        if self.checkpoint_blocks < 0:
+            raise ValueError(f"memory.checkpoint_blocks is {self.checkpoint_blocks}, expected at least 0")
+        for name in ("checkpoint_nested", "offload"):
+            if getattr(self, name) and not self.checkpoint_blocks:
+                raise ValueError(f"memory.{name}=true is about recomputed blocks: set memory.checkpoint_blocks too")
+        for name in ("frozen_dtype", "residual_dtype"):
+            given = getattr(self, name)
+            if given not in (None, "auto", *HALVES):
+                raise ValueError(f"memory.{name} is {given}, expected auto, {', '.join(HALVES)} or null")
+
+    def segments(self, depth: int) -> list[range]:
+        """Blocks that are recomputed together; within one of several, each is recomputed by itself once more.
+
+        Raises:
+            ValueError: for more blocks than there are.
+        """
+        blocks = self.checkpoint_blocks
+        if blocks > depth:
+            raise ValueError(f"memory.checkpoint_blocks is {blocks}, but the encoder has {depth} blocks")
+        size = math.ceil(math.sqrt(blocks)) if self.checkpoint_nested else 1
+        return [range(start, min(start + size, blocks)) for start in range(0, blocks, size)] if blocks else []
+
+
+def recompute(run: Callable[..., Tensor], *inputs: Any, offload: bool = False) -> Tensor:
+    """run(*inputs), of which the inputs alone are kept for the backward pass; `offload`: in the host's memory."""
+    if not torch.is_grad_enabled():
+        return run(*inputs)
+    on_gpu = any(isinstance(x, Tensor) and x.is_cuda for x in inputs)
+    kept: AbstractContextManager[Any] = (
+        torch.autograd.graph.save_on_cpu(pin_memory=on_gpu) if offload else nullcontext()
+    )
+    with kept:
+        result: Tensor = checkpoint(run, *inputs, use_reentrant=False)
+    return result
+
+
+def autocast_dtype(x: Tensor) -> torch.dtype | None:
+    """The type that products are computed in here under AMP; None without."""
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return None
+
+
+def hold_frozen(model: nn.Module, dtype: torch.dtype | None) -> None:
+    """Holds frozen weights of linear layers, attentions and convolutions in `dtype`, which AMP would cast at every use.
+
+    Results stay the same to the bit, but only under AMP of that type. Norms, embeddings and all that trains stay fp32.
+    """
+    for module in model.modules() if dtype else ():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)):
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(dtype)
+
+
+def compile_blocks(blocks: nn.ModuleList, backend: str = "inductor") -> None:
+    """Has every block compiled, as a whole, when it first runs; names of weights stay as they are."""
+    for block in blocks:
+        block.compile(fullgraph=True, backend=backend)

@@ -1,0 +1,273 @@
+"""Settings that change what is kept, and not what is learned."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache, partial
+from itertools import combinations
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.adapters.timesformer import TimeSformer
+from video_adapters.model.adapters.video_swin import VideoSwin
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.encoders.pretrained import fingerprint, open_up
+from video_adapters.model.head import MeanHead
+from video_adapters.model.memory import Memory, compile_blocks, hold_frozen
+
+from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise
+
+T, CLASSES = 4, 3
+
+FAMILIES = ("timm", "open_clip", "timm Swin")
+
+METHODS = {
+    "AIM": Aim(temporal_in="all", drop_path=0.3),
+    "TimeSformer": TimeSformer(drop_path=0.3),
+    "Video Swin": VideoSwin(window=2, drop_path=0.3),
+}
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "blocks": {"checkpoint_blocks": 2},
+    "nested": {"checkpoint_blocks": DEPTH, "checkpoint_nested": True},
+    "offload": {"checkpoint_blocks": DEPTH, "offload": True},
+    "mlp": {"recompute_mlp": True},
+    "dead work": {"skip_dead_work": False},
+}
+PAIRS = {f"{a} and {b}": OPTIONS[a] | OPTIONS[b] for a, b in combinations(OPTIONS, 2)}
+
+
+# the compiler asks what enters a block for its gradient, which only leaves have
+quiet = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf Tensor")
+
+
+@cache
+def untrained(name: str) -> nn.Module:
+    return network(BUILDS[name])
+
+
+def model(name: str, method: str = "AIM", memory: Memory = Memory()) -> VideoClassifier:  # noqa: B008 (frozen)
+    net = deepcopy(untrained(name))
+    torch.manual_seed(0)
+    backbone = Backbone(open_up(net), METHODS[method], T, memory=memory)
+    classifier = VideoClassifier(backbone, MeanHead(backbone.width, CLASSES, dropout=0.0)).train()
+    randomise(classifier, scale=0.05)
+    return classifier
+
+
+def losses(classifier: VideoClassifier, half: torch.dtype | None = None) -> Tensor:
+    """Of ten steps on the same clips, with the same draws of drop path."""
+    torch.manual_seed(1)
+    optimizer = torch.optim.AdamW(classifier.trainable().values(), lr=3e-3)
+    given, labels = clips(), torch.tensor([0, 2])
+    seen = []
+    for _ in range(10):
+        with torch.autocast("cpu", half, enabled=half is not None):
+            logits = classifier(given)
+        loss = F.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen.append(loss.detach())
+    assert seen[-1] < 0.8 * seen[0]  # it learns
+    return torch.stack(seen)
+
+
+@cache
+def plain_losses(name: str, method: str = "AIM", half: torch.dtype | None = None) -> Tensor:
+    return losses(model(name, method), half)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_option_learns_the_same(name: str, option: str) -> None:
+    ours = losses(model(name, memory=Memory(**OPTIONS[option])))
+    torch.testing.assert_close(ours, plain_losses(name), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_so_does_every_pair(pair: str) -> None:
+    ours = losses(model("open_clip", memory=Memory(**PAIRS[pair])))
+    torch.testing.assert_close(ours, plain_losses("open_clip"), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("name", "method"), [("timm", "TimeSformer"), ("timm Swin", "Video Swin")])
+@pytest.mark.parametrize("option", ["nested", "mlp"])
+def test_so_do_the_rivals(name: str, method: str, option: str) -> None:
+    ours = losses(model(name, method, Memory(**OPTIONS[option])))
+    torch.testing.assert_close(ours, plain_losses(name, method), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("option", [None, *OPTIONS])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_frozen_weights_in_half_precision_learn_the_same_under_amp(name: str, option: str | None) -> None:
+    """To the bit, where attention's and adapter's layers are no more composed: there to bf16's 2^-8, twice."""
+    lean = model(name, memory=Memory(**OPTIONS[option]) if option else Memory())
+    hold_frozen(lean, torch.bfloat16)
+    torch.testing.assert_close(losses(lean, torch.bfloat16), plain_losses(name, half=torch.bfloat16), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("option", [None, *OPTIONS])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_residual_stream_in_half_precision_learns_nearly_the_same(name: str, option: str | None) -> None:
+    """bf16 has 8 bits: every one of the three blocks rounds its stream by up to 0.4 %."""
+    memory = Memory(residual_dtype="auto", **(OPTIONS[option] if option else {}))
+    ours = losses(model(name, memory=memory), torch.bfloat16)
+    torch.testing.assert_close(ours, plain_losses(name), atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_without_amp_the_residual_stream_stays_as_it_is(name: str) -> None:
+    assert torch.equal(losses(model(name, memory=Memory(residual_dtype="auto"))), plain_losses(name))
+
+
+def test_a_half_precision_stream_is_half_precision_in_every_block() -> None:
+    backbone = model("open_clip", memory=Memory(residual_dtype="auto")).backbone
+    seen: list[torch.dtype] = []
+    for block in backbone.blocks:
+        block.register_forward_hook(lambda block, args, output: seen.extend((args[0].dtype, output.dtype)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert backbone.features(clips()).dtype == torch.float32
+    assert set(seen) == {torch.bfloat16}
+
+
+def test_only_frozen_weights_of_products_are_held_in_half_precision() -> None:
+    classifier = model("open_clip")
+    before = {name: p.detach().clone() for name, p in classifier.named_parameters()}
+    hold_frozen(classifier, torch.float16)
+    halves = {name for name, p in classifier.named_parameters() if p.dtype == torch.float16}
+    assert halves.isdisjoint(classifier.trainable())
+    layers = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias", "c_fc.weight", "c_fc.bias")
+    layers += ("c_proj.weight", "c_proj.bias")
+    block = "parts.block"
+    names = {f"attn.{name}" if "proj" in name and "c_" not in name else f"mlp.{name}" for name in layers}
+    expected = {f"backbone.blocks.{i}.{block}.{name}" for i in range(DEPTH) for name in names}
+    assert halves == expected | {"backbone.encoder.net.conv1.weight"}
+    for name, parameter in classifier.named_parameters():
+        assert torch.equal(parameter.float(), before[name].half().float() if name in halves else before[name])
+
+
+def test_the_fingerprint_is_that_of_the_weights_as_loaded() -> None:
+    net = network(clip_vit())
+    expected = fingerprint(net)
+    backbone = Backbone(open_up(net), Aim(), T)
+    hold_frozen(backbone, torch.float16)
+    assert backbone.encoder.fingerprint == expected
+
+
+def kept(run: Callable[[], Tensor], known: nn.Module) -> list[Tensor]:
+    """Tensors that autograd keeps beyond the parameters, each storage once."""
+    here = {p.untyped_storage().data_ptr() for p in known.parameters()}
+    found: dict[int, Tensor] = {}
+
+    def pack(saved: Tensor) -> Tensor:
+        if saved.untyped_storage().data_ptr() not in here:
+            found[saved.untyped_storage().data_ptr()] = saved
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        run()
+    return list(found.values())
+
+
+@pytest.mark.parametrize(("nested", "inputs"), [(False, 5), (True, 2)])
+def test_recomputed_blocks_keep_their_inputs_and_nested_ones_every_other(nested: bool, inputs: int) -> None:
+    """Of 5 blocks, nested ones go in segments of ceil(sqrt(5)) = 3 and 2."""
+    net = network(clip_vit(layers=5))
+    backbone = Backbone(open_up(net), Aim(), T, memory=Memory(checkpoint_blocks=5, checkpoint_nested=nested))
+    tokens = (2 * T, 5, 64)
+    found = kept(lambda: backbone.train().tokens(clips()), backbone)
+    assert sum(tuple(tensor.shape) == tokens for tensor in found) == inputs + 1  # and the input of the norm ahead
+    assert not any(tuple(tensor.shape) == (2 * T, 5, 4 * 64) for tensor in found)
+
+
+def test_the_hidden_layer_is_not_kept_where_it_is_recomputed() -> None:
+    def numbers(recompute_mlp: bool) -> int:
+        backbone = Backbone(open_up(network(clip_vit())), Aim(), T, memory=Memory(recompute_mlp=recompute_mlp))
+        block: Any = backbone.blocks[0]
+        x = torch.randn(2 * T, 5, 64, requires_grad=True)
+        return sum(tensor.numel() for tensor in kept(lambda: block(x), block))
+
+    hidden, statistics = 4 * 64 + 16, 2  # of the MLP and of its adapter; mean and deviation of the norm
+    assert numbers(False) - numbers(True) == 2 * T * 5 * (hidden + statistics)
+
+
+def test_offloaded_inputs_wait_in_the_hosts_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[Tensor] = []
+
+    class Watched(torch.autograd.graph.saved_tensors_hooks):
+        def __init__(self, pin_memory: bool) -> None:
+            super().__init__(lambda saved: moved.append(saved) or saved, lambda saved: saved)
+
+    monkeypatch.setattr(torch.autograd.graph, "save_on_cpu", Watched)
+    backbone = model("open_clip", memory=Memory(checkpoint_blocks=2, offload=True)).backbone
+    inputs: list[Tensor] = []
+    for block in backbone.blocks[:2]:
+        block.register_forward_pre_hook(lambda block, args: inputs.append(args[0]))
+    backbone.tokens(clips())
+    assert [x.data_ptr() for x in moved if x.is_floating_point() and x.numel()] == [x.data_ptr() for x in inputs]
+
+
+@quiet
+@pytest.mark.parametrize("name", FAMILIES)
+def test_compiled_blocks_are_whole_graphs_that_learn_the_same_under_the_same_names(name: str) -> None:
+    """By the compiler's front, which is what may break a graph; what it generates is tested below."""
+    compiled = model(name)
+    names = list(compiled.state_dict())
+    compile_blocks(compiled.backbone.blocks, backend="aot_eager")
+    torch.testing.assert_close(losses(compiled), plain_losses(name), atol=1e-5, rtol=0)
+    assert list(compiled.state_dict()) == names
+
+
+@quiet
+@pytest.mark.slow
+@pytest.mark.parametrize("option", [{}, *OPTIONS.values()], ids=["alone", *OPTIONS])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_blocks_compiled_to_machine_code_learn_the_same(name: str, option: dict[str, Any]) -> None:
+    compiled = model(name, memory=Memory(**option))
+    compile_blocks(compiled.backbone.blocks)
+    torch.testing.assert_close(losses(compiled), plain_losses(name), atol=1e-5, rtol=0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("option", [None, *OPTIONS])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_on_a_gpu_in_fp16_every_option_learns_the_same(name: str, option: str | None) -> None:
+    torch.set_default_device("cuda")
+    try:
+        memory = Memory(residual_dtype="auto", **(OPTIONS[option] if option else {}))
+        lean = model(name, memory=memory).cuda()
+        hold_frozen(lean, torch.float16)
+        with torch.autocast("cuda", torch.float16):
+            ours = lean(clips().cuda())
+        full = model(name).cuda()(clips().cuda())
+    finally:
+        torch.set_default_device("cpu")
+    torch.testing.assert_close(ours.float(), full, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"checkpoint_blocks": -1}, r"memory.checkpoint_blocks is -1, expected at least 0"),
+        ({"offload": True}, r"memory.offload=true is about recomputed blocks: set memory.checkpoint_blocks too"),
+        ({"checkpoint_nested": True}, r"memory.checkpoint_nested=true is about recomputed blocks"),
+        ({"frozen_dtype": "half"}, r"memory.frozen_dtype is half, expected auto, float16, bfloat16 or null"),
+        ({"residual_dtype": "float32"}, r"memory.residual_dtype is float32, expected auto"),
+    ],
+)
+def test_impossible_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Memory(**wrong)
+
+
+def test_segments_cover_the_recomputed_blocks_in_order() -> None:
+    segments = partial(Memory(checkpoint_blocks=12, checkpoint_nested=True).segments, 12)
+    assert [list(segment) for segment in segments()] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert Memory(checkpoint_blocks=2).segments(12) == [range(1), range(1, 2)]
+    assert Memory().segments(12) == []
