@@ -50,7 +50,7 @@ def test_several_processes_in_a_sweep_are_refused_unless_started_from_outside(mo
 
 
 def outline(*overrides: str) -> tuple[VideoClassifier, DictConfig]:
-    cfg = composed("model=toy_clip", *overrides)
+    cfg = composed("model=toy_clip", "trainer.accelerator=auto", *overrides)
     return build.build_outline(cfg), cfg
 
 
