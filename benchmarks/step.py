@@ -249,7 +249,7 @@ def composed(overrides: list[str]) -> DictConfig:
 
 
 def peak_size() -> int:
-    """Most bytes that this process has been resident with. (getrusage would count those of the process it came from.)"""
+    """Most bytes that this process was resident with. (getrusage would count those of the process it came from too.)"""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -6,9 +6,10 @@ import torch
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.model.cost import Cost, count
+from video_adapters.model.cost import Cost, count, training_flops
 from video_adapters.model.encoders.pretrained import load_encoder
 from video_adapters.model.head import MeanHead
+from video_adapters.model.memory import Memory
 
 from networks import DEPTH, timm_vit
 
@@ -66,3 +67,24 @@ def test_counting_leaves_the_model_as_it_was() -> None:
     model = VideoClassifier(Backbone(encoder, Aim(), T), MeanHead(D, CLASSES)).eval()
     count(model)
     assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("clips", [1, 3])
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_training_counts_gradients_of_inputs_of_attention_twice_and_of_weights_that_train(
+    clips: int, device: str
+) -> None:
+    with torch.device(device):
+        encoder = load_encoder(timm_vit(), allow_random=True)
+        backbone = Backbone(encoder, Aim(), T, memory=Memory(skip_dead_work=False))
+        model = VideoClassifier(backbone, MeanHead(D, CLASSES))
+    tokens = clips * T * TOKENS
+    patches = clips * T * PATCHES * PIXELS * D  # nothing trains below them
+    frozen = tokens * D * D * (2 * 3 + 1 + 8)  # qkv over time and space, the projection in space, the MLP
+    attention = 2 * tokens * D * (T + TOKENS)
+    adapters = 3 * 2 * tokens * D * HIDDEN
+    composed = 2 * HIDDEN * D * D  # of the adapters after an attention; their frozen half gets no gradient
+    head = clips * D * CLASSES
+    macs = patches + DEPTH * (2 * frozen + 3 * attention + 3 * adapters + 2 * composed) + 3 * head
+    assert training_flops(model, clips) == 2 * macs
+    assert all(p.grad is None for p in model.parameters())

@@ -58,7 +58,15 @@ def test_a_run_leaves_its_config_record_and_figures(finished: Path) -> None:
     record = json.loads((finished / "run.json").read_text())
     assert {"wandb_id", "git_commit", "overrides", "command", "started", "parameters"} <= record.keys()
     figures = pd.read_csv(finished / "metrics.csv")
-    for name in ("train/loss", "train/lr", "val/top1", "test/top1", "test/mean_class", "speed/clips_per_s"):
+    for name in (
+        "train/loss",
+        "train/lr",
+        "val/top1",
+        "test/top1",
+        "test/mean_class",
+        "speed/clips_per_s",
+        "speed/tflop_per_s",
+    ):
         assert figures[name].notna().any(), name
     assert figures["test/top1"].max() <= 1
     assert not [path for path in finished.rglob("*") if "=" in path.name]

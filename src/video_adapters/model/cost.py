@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -43,10 +44,29 @@ def _as_published(model: VideoClassifier) -> Iterator[None]:
 
 @torch.no_grad()
 def _macs(model: VideoClassifier) -> int:
-    backbone = model.backbone
-    device = next(model.parameters()).device
-    clip = torch.zeros(1, backbone.num_frames, 3, *backbone.encoder.image_size, dtype=torch.uint8, device=device)
+    clip = _batch(model, 1, next(model.parameters()).device)
     # The counter knows attention written in matrix products, but not the fused kernel of the CPU.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(clip)
     return counter.get_total_flops() // 2
+
+
+def training_flops(model: VideoClassifier, clips: int) -> int:
+    """Floating-point operations of `clips` clips forward and back: two for each multiply-accumulate of the products.
+
+    Back, every product gives the gradient of its input, those of attention of both, and only layers that train that of
+    their weight; below the first of these there is none. A model that recomputes is counted with what it recomputes. It
+    may stand on the meta device.
+    """
+    device = next(model.parameters()).device
+    batch = _batch(model, clips, device)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(batch).sum().backward()
+    model.zero_grad()
+    return counter.get_total_flops()
+
+
+def _batch(model: VideoClassifier, clips: int, device: torch.device) -> Tensor:
+    backbone = model.backbone
+    shape = (clips, backbone.num_frames, 3, *backbone.encoder.image_size)
+    return torch.zeros(shape, dtype=torch.uint8, device=device)

@@ -8,12 +8,18 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from omegaconf import OmegaConf
 
 from video_adapters.data.dataset import Batch
+from video_adapters.model.cost import training_flops
+from video_adapters.training.build import build_outline
 
 
 class Speed(Callback):
     """Logs clips per second over all devices, the share of time spent waiting for data, and the peak of memory.
+
+    `speed/tflop_per_s` is, of each device, what the products of a training step come to in that time, waiting included;
+    what is recomputed to save memory does not count (Chowdhery et al. 2022, "model FLOPs").
 
     Figures are means over the optimizer steps since they were last logged; `speed/seconds` is the time spent so
     far, validation included, by the processes that this one goes on from too.
@@ -23,6 +29,7 @@ class Speed(Callback):
         self._seconds = 0.0  # spent before the span that is being measured
         self._started = self._idle_since = time.perf_counter()
         self._waited, self._clips = 0.0, 0
+        self._flops_of_a_clip = 0.0
 
     def state_dict(self) -> dict[str, float]:
         return {"seconds": self._seconds + time.perf_counter() - self._started}
@@ -30,7 +37,8 @@ class Speed(Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         self._seconds = state_dict["seconds"]
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._flops_of_a_clip = flops_of_a_clip(pl_module.origin.config)
         self._started = time.perf_counter()
         self._restart()
 
@@ -52,6 +60,8 @@ class Speed(Callback):
             return
         elapsed = self._idle_since - self._started
         pl_module.log("speed/clips_per_s", self._clips * trainer.world_size / elapsed, rank_zero_only=True)
+        tflops = self._clips * self._flops_of_a_clip / elapsed / 1e12
+        pl_module.log("speed/tflop_per_s", tflops, rank_zero_only=True)
         pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
         pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
         self._restart()
@@ -61,6 +71,13 @@ class Speed(Callback):
         self._seconds += now - self._started
         self._started = self._idle_since = now
         self._waited, self._clips = 0.0, 0
+
+
+def flops_of_a_clip(config: dict[str, Any]) -> float:
+    """What a clip costs in training, forward and back, in passes of batch.per_device clips, without recomputation."""
+    cfg = OmegaConf.create(config)
+    cfg.memory = {"skip_dead_work": cfg.memory.skip_dead_work}
+    return training_flops(build_outline(cfg), cfg.batch.per_device) / cfg.batch.per_device
 
 
 def peak_memory() -> int:
