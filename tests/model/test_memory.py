@@ -25,6 +25,7 @@ from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise
 T, CLASSES = 4, 3
 
 FAMILIES = ("timm", "open_clip", "timm Swin")
+SLOW_TO_COMPILE = [pytest.param(name, marks=pytest.mark.slow) for name in ("timm", "timm Swin")]
 
 METHODS = {
     "AIM": Aim(temporal_in="all", drop_path=0.3),

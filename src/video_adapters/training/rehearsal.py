@@ -11,6 +11,7 @@ from video_adapters.data.dataset import Batch
 from video_adapters.memory.card import Card
 from video_adapters.memory.step import Trace, Updates, Workload, record
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.memory import hold_frozen
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import num_devices
 from video_adapters.training.checkpoint import Origin
@@ -28,7 +29,10 @@ def rehearse(
     OmegaConf.update(cfg, "memory.checkpoint_blocks", checkpointed)
     if "compile" in cfg.memory:
         OmegaConf.update(cfg, "memory.compile", False)  # compiled blocks take no more than the operators they fuse
-    return record(workload(cfg, half_type(cfg, card), build_outline(cfg)), clips, card.version, updates, scored)
+    half, classifier = half_type(cfg, card), build_outline(cfg)
+    if cfg.memory.frozen_dtype:
+        hold_frozen(classifier, half)
+    return record(workload(cfg, half, classifier), clips, card.version, updates, scored)
 
 
 def workload(cfg: DictConfig, half: torch.dtype | None, classifier: VideoClassifier) -> Workload:

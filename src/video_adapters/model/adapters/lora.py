@@ -76,8 +76,8 @@ class LoraBlock(AdaptedBlock):
         self.parts = parts
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep)
-        return x + self.parts.mlp(self.parts.norm2(x))
+        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep).project()
+        return x + self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x)
 
     def pretrained(self) -> list[nn.Parameter]:
         added = {id(p) for m in self.modules() if isinstance(m, LowRank) for p in m.parameters()}

@@ -102,10 +102,10 @@ class StBlock(AdaptedBlock):
     def forward(self, x: Tensor) -> Tensor:
         if self.before_attention is not None:
             x = self.before_attention(x)
-        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep)
+        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep).project()
         if self.before_mlp is not None:
             x = self.before_mlp(x)
-        return x + self.parts.mlp(self.parts.norm2(x))
+        return x + self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x)
 
     def pretrained(self) -> list[nn.Parameter]:
         return list(self.parts.parameters())
