@@ -106,10 +106,11 @@ def test_untrained_adapters_change_nothing_in_training(published: nn.Module) -> 
 
 def test_untrained_adapters_change_nothing_in_mixed_precision(published: nn.Module) -> None:
     backbone = build(published).train()
+    exact = published.train()(frames(backbone))
     with torch.autocast("cpu", torch.bfloat16):
         ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
-    if isinstance(backbone.encoder, OpenClipVit):  # torch's attention rounds once more, after its product, than ours
-        torch.testing.assert_close(ours, theirs, atol=4 * 2**-8 * theirs.abs().max().item(), rtol=0)
+    if isinstance(backbone.encoder, OpenClipVit):  # torch's attention rounds in other places: neither is nearer
+        assert (ours - exact).abs().max() < 2 * (theirs - exact).abs().max()
     else:
         assert torch.equal(ours, theirs)
 

@@ -78,8 +78,8 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
 def hold_frozen(model: nn.Module, dtype: torch.dtype | None) -> None:
     """Holds frozen weights of linear layers, attentions and convolutions in `dtype`, which AMP would cast at every use.
 
-    Results stay the same to the bit, but only under AMP of that type. Norms, embeddings and all that trains stay fp32, and
-    so do matrices that something trained is added to (LoRA's): what training adds is small.
+    Results stay the same to the bit, but only under AMP of that type. Norms, embeddings and all that trains stay fp32,
+    and so do matrices that something trained is added to (LoRA's): what training adds is small.
     """
     for module in model.modules() if dtype else ():
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)):
