@@ -1,13 +1,12 @@
 """Tables and figures of hand-written run folders."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
 matplotlib.use("agg")
 
@@ -17,51 +16,13 @@ from video_adapters.analysis.figures import plot_curves, plot_throughput
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.runs import overview, read_metrics, read_runs, runs_folder
 
-METRICS = """step,epoch,speed/clips_per_s,speed/data_wait,speed/peak_memory_gib,train/loss,val/top1,test/top1
-0,0,10.0,0.5,1.0,2.0,,
-1,0,30.0,0.1,2.0,1.5,,
-1,0,,,,,0.25,
-2,1,20.0,0.1,1.5,1.0,,
-3,1,20.0,0.3,1.5,0.5,,
-3,1,,,,,0.75,
-5,2,20.0,0.3,1.5,0.5,,
-5,2,,,,,0.75,
-6,3,,,,,,0.7
-"""
+from written_runs import METRICS, write_confusion, write_run
 
 
 @pytest.fixture(autouse=True)
 def _close_figures() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def write_run(folder: Path, metrics: str | None = METRICS, name: str = "shapes", **changes: object) -> Path:
-    """A run's folder; `changes` are of the config's keys, a double underscore for each dot."""
-    config = {
-        "name": name,
-        "data.num_classes": 4,
-        "data.num_frames": 8,
-        "data.root": str(folder),
-        "model.weights": None,
-        "adapter._target_": "video_adapters.model.adapters.aim.Aim",
-        "adapter.temporal": "all",
-        "adapter.ratio": 0.25,
-        "callbacks.last.path": str(folder / "last.ckpt"),
-        "trainer.max_epochs": 3,
-        "test": True,
-        "seed": 0,
-    }
-    tree = OmegaConf.create()
-    for key, value in (config | {key.replace("__", "."): value for key, value in changes.items()}).items():
-        OmegaConf.update(tree, key, value)
-    folder.mkdir(parents=True)
-    OmegaConf.save(tree, folder / "config.yaml")
-    record = {"started": f"2026-01-{len(list(folder.parent.iterdir())):02}T12:00:00+00:00", "git_commit": "1b01ff7+"}
-    (folder / "run.json").write_text(json.dumps(record | {"overrides": ["seed=0", "adapter.ratio=0.25"]}))
-    if metrics is not None:
-        (folder / "metrics.csv").write_text(metrics)
-    return folder
 
 
 def test_rows_of_a_step_become_one(tmp_path: Path) -> None:
@@ -104,6 +65,33 @@ def test_runs_that_go_on_or_have_just_begun_are_not_finished(tmp_path: Path) -> 
     assert runs["steps"].to_dict() == {"begun": 0, "going": 3, "untested": 6}
     assert pd.isna(runs["best_val_top1"]["begun"])
     assert pd.isna(runs["wall_time"]["begun"])
+
+
+def test_a_run_that_notes_its_end_is_finished_however_early_it_stopped(tmp_path: Path) -> None:
+    header, *rows = METRICS.splitlines(keepends=True)
+    stopped = header + "".join(rows[:6])  # 2 of 3 epochs, and no test asked for
+    write_run(tmp_path / "stopped", metrics=stopped, finished="2026-01-01T12:30:00+00:00", test=False)
+    write_run(tmp_path / "going", metrics=stopped, test=False)
+    runs = read_runs(tmp_path)
+    assert list(runs["finished"]) == [True, False]
+    assert runs["wall_time"][0] == pd.Timedelta("30min")  # by the note, not by the files, which may have been copied
+
+
+def test_what_the_record_nests_becomes_columns(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", record={"choices": {"adapter": "aim", "data": "ssv2"}, "parameters": 7})
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert (run["choices.adapter"], run["choices.data"], run["parameters"]) == ("aim", "ssv2", 7)
+
+
+def test_a_tested_run_tells_how_many_videos_went_to_the_right_pair(tmp_path: Path) -> None:
+    counts = np.zeros((12, 12), int)
+    counts[0, 0], counts[0, 1], counts[0, 2] = 5, 3, 2  # right, reversed, elsewhere
+    write_confusion(write_run(tmp_path / "a"), counts, unread=[0, 10, *[0] * 10])
+    write_confusion(write_run(tmp_path / "b"), np.eye(2, dtype=int), names=("push", "pull"))
+    write_run(tmp_path / "c")
+    pair = read_runs(tmp_path)["test/pair"]
+    assert pair[0] == (5 + 3) / 20
+    assert pair[1:].isna().all()  # of other classes nobody knows the reversals
 
 
 def test_other_folders_are_no_runs(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from video_adapters.analysis.labels import labels
+from video_adapters.analysis.predictions import pair_accuracy, read_confusion
 from video_adapters.training import entry
 
 _BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError)  # what half-written files raise
@@ -32,9 +33,10 @@ def runs_folder() -> Path:
 def read_runs(folder: str | Path) -> pd.DataFrame:
     """A row per run at any depth of `folder`, in the order of their start.
 
-    Columns: path, name, started, wall_time (from the start to the last logged figure, interruptions included), steps,
-    best_val_top1, best_epoch, the test's scores (`test/top1`, ...), clips_per_s and data_wait (medians),
-    peak_memory_gib, finished, whatever else `run.json` holds (git_commit, overrides, ...), and the config
+    Columns: path, name, started, wall_time (from the start to the end, or the last logged figure; interruptions
+    included), steps, best_val_top1, best_epoch, the test's scores (`test/top1`, ...; `test/pair`, see
+    `pair_accuracy`), clips_per_s and data_wait (medians), peak_memory_gib, finished, whatever else `run.json` holds
+    (parameters, trainable_parameters, git_commit, overrides, choices.adapter, ...), and the config
     (`config.adapter.ratio`, ...). What a run does not have is missing in its row. Runs that cannot be read are named in
     a warning.
 
@@ -98,11 +100,26 @@ def _find(folder: str | Path) -> Iterator[Path]:
 def _row(run: Path) -> dict[str, Any]:
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
-    row = {"path": str(run), "name": config["name"], "started": pd.Timestamp(record.pop("started"))}
     metrics = read_metrics(run) if (run / "metrics.csv").exists() else pd.DataFrame()
-    row |= {"wall_time": _wall_time(run, row["started"]), **_figures(metrics)}
-    row["finished"] = _finished(config, metrics)
-    row |= {name: " ".join(value) if isinstance(value, list) else value for name, value in record.items()}
+    ended = record.pop("finished", None)
+    row = described(str(run), record, config, metrics)
+    row["wall_time"] = _wall_time(run, row["started"], ended)
+    row["finished"] = ended is not None or _went_through(config, metrics)
+    confusion = read_confusion(run)
+    return row | {"test/pair": math.nan if confusion is None else pair_accuracy(confusion)}
+
+
+def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics: pd.DataFrame) -> dict[str, Any]:
+    """What a run's row says in the same way wherever the run is kept.
+
+    Args:
+        path: where that is.
+        record: what `run.json` holds.
+        config: nested, as in `config.yaml`.
+        metrics: as `read_metrics` gives them.
+    """
+    row = {"path": path, "name": config["name"], "started": pd.Timestamp(record["started"])} | _figures(metrics)
+    row |= {name: value for name, value in _leaves(record, lists=" ".join) if name != "started"}
     return row | {f"config.{key}": value for key, value in _leaves(config) if key.split(".")[0] not in _PLUMBING}
 
 
@@ -125,28 +142,32 @@ def _steps(metrics: pd.DataFrame) -> int:
     return max([0, *training[-1:] + 1, *tests[-1:]])
 
 
-def _finished(config: dict[str, Any], metrics: pd.DataFrame) -> bool:
-    """Whether the run came to its test or, without one, validated its last epoch."""
+def _went_through(config: dict[str, Any], metrics: pd.DataFrame) -> bool:
+    """Whether a run that does not say that it finished came to its test or, without one, validated its last epoch."""
     if config.get("test", True):
         return "test/top1" in metrics and bool(metrics["test/top1"].notna().any())
     validated = metrics["epoch"][metrics["val/top1"].notna()] if "val/top1" in metrics else pd.Series(dtype=float)
     return bool((validated + 1 == config["trainer"]["max_epochs"]).any())
 
 
-def _wall_time(run: Path, started: pd.Timestamp) -> pd.Timedelta:
+def _wall_time(run: Path, started: pd.Timestamp, ended: str | None) -> pd.Timedelta:
     path = run / "metrics.csv"
+    if ended is not None:
+        return pd.Timestamp(ended) - started
     if not path.exists():
         return pd.NaT
     return (pd.Timestamp(path.stat().st_mtime, unit="s", tz="UTC") - started).round("s")
 
 
-def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(
+    tree: dict[str, Any], prefix: str = "", lists: Callable[[list[Any]], str] = str
+) -> Iterator[tuple[str, Any]]:
     """Keys with dots and their values; lists as text."""
     for name, value in tree.items():
         if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from _leaves(value, f"{prefix}{name}.", lists)
         elif name != "_partial_":
-            yield f"{prefix}{name}", str(value) if isinstance(value, list) else value
+            yield f"{prefix}{name}", lists(value) if isinstance(value, list) else value
 
 
 def _first_line(error: BaseException) -> str:

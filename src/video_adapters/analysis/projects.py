@@ -1,0 +1,65 @@
+"""Runs of a W&B project as the table that `read_runs` makes of a folder."""
+
+from typing import Any
+
+import pandas as pd
+import wandb
+
+from video_adapters.analysis.runs import described
+
+# what `run.json` holds, which W&B keeps beside the config
+_RECORD = (
+    "wandb_id", "overrides", "command", "started", "git_commit", "choices", "parameters", "trainable_parameters", "macs"
+)  # fmt: skip
+_STEP = "trainer/global_step"
+
+
+def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
+    """A row per run of `entity/project`, in the order of their start, with the columns of `read_runs`.
+
+    `path` is the run's address. Curves and confusions (`test/pair`) stay with W&B.
+
+    Args:
+        project: as in the project's address.
+        api: what is asked; None: `wandb.Api()`.
+
+    Raises:
+        ValueError: W&B cannot be reached, there is no key, no such project, or no run of this code in it.
+    """
+    try:
+        found = [_row(run) for run in (api or _api()).runs(project) if "started" in run.config]
+    except (wandb.Error, OSError, ValueError) as error:  # OSError: requests' errors are such
+        raise ValueError(
+            f"the W&B project '{project}' cannot be read: {str(error).splitlines()[0]}. Its name is ENTITY/PROJECT, it "
+            "takes a network and a key (wandb login); runs that are on this disk, offline or not, are read by read_runs"
+        ) from error
+    if not found:
+        raise ValueError(f"the W&B project '{project}' holds no run of this code")
+    return pd.DataFrame(found).sort_values("started", ignore_index=True)
+
+
+def _api() -> Any:
+    if not wandb.login(prompt=False):
+        raise ValueError("there is no key")
+    return wandb.Api()
+
+
+def _row(run: Any) -> dict[str, Any]:
+    config = dict(run.config)
+    record = {key: config.pop(key) for key in _RECORD if key in config}
+    row = described(run.url, record, config, _metrics(run))
+    return row | {
+        "wall_time": pd.Timedelta(seconds=run.summary.get("_runtime", float("nan"))),
+        "finished": run.state == "finished",
+        "git_commit": record.get("git_commit") or run.commit,
+    }
+
+
+def _metrics(run: Any) -> pd.DataFrame:
+    """The run's history as `read_metrics` gives it: a row per step."""
+    rows = pd.DataFrame(list(run.scan_history()))
+    if _STEP not in rows:
+        return pd.DataFrame()
+    numbers = rows.apply(pd.to_numeric, errors="coerce")  # tables and pictures are no numbers
+    merged = numbers.dropna(subset=[_STEP]).groupby(_STEP).last()
+    return merged.set_index(merged.index.astype(int))
