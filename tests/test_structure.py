@@ -13,8 +13,8 @@ MAY_IMPORT = {
     "memory": {"memory"},
     "training": {"data", "model", "memory", "training"},
     "recognition": {"data", "model", "training", "recognition"},
-    "analysis": {"data", "model", "training", "analysis"},
-    "": {"training", "recognition"},  # the entry scripts
+    "analysis": {"data", "model", "training", "recognition", "analysis"},
+    "": {"training", "recognition", "analysis"},  # the entry scripts
 }
 
 

@@ -4,13 +4,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.runs import read_metrics
+from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
 
-_COLORS = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
-_MOST_RUNS = len(_COLORS)  # more curves than colours cannot be told apart
+_MOST_RUNS = len(COLORS)  # more curves than colours cannot be told apart
 _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps
 
 
@@ -22,7 +21,7 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
     shown = _best(runs, runs["steps"] > 0)
     height = 4 + 0.12 * len(shown)  # inches; the legend has two columns
     figure, (loss, top1) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
-    for path, label, color in zip(shown["path"], labels(shown), _COLORS, strict=False):
+    for path, label, color in zip(shown["path"], labels(shown), COLORS, strict=False):
         metrics = read_metrics(path).reindex(columns=["train/loss", "val/top1"])
         values = metrics["train/loss"].dropna()
         mean = values.rolling(max(1, len(values) // _SMOOTHING), min_periods=1, center=True).mean()
@@ -30,11 +29,13 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
         loss.plot(values.index + 1, mean, color=color, label=label)
         scores = metrics["val/top1"].dropna()
         top1.plot(scores.index + 1, scores, color=color, marker=".", alpha=0.8)
-    _dress(loss, "Training loss", "cross-entropy (nats)")
-    _dress(top1, "Validation accuracy", "top-1 (% of videos)")
-    top1.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    dress(loss, "Training loss", "optimizer step", "cross-entropy (nats)")
+    dress(top1, "Validation accuracy", "optimizer step", "top-1 (% of videos)")
+    as_percent(top1)
     _draw_chance(top1, shown)
     top1.set_ylim(bottom=0)
+    for axes in (loss, top1):
+        axes.set_xlim(left=0)
     figure.suptitle(_title("Learning curves", shown, runs))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -44,7 +45,7 @@ def plot_throughput(runs: pd.DataFrame) -> Figure:
     """Clips per second of each run, and beside the bars how much of the time went into waiting for data."""
     shown = _best(runs, runs["clips_per_s"].notna())[::-1]  # bars are drawn upwards
     figure, axes = plt.subplots(figsize=(11, 1.4 + 0.4 * len(shown)), layout="constrained")
-    bars = axes.barh(labels(shown), shown["clips_per_s"], color="tab:blue", height=0.6)
+    bars = axes.barh(labels(shown), shown["clips_per_s"], color=COLORS[0], height=0.6)
     notes = [_speed_note(run) for _, run in shown.iterrows()]
     axes.bar_label(bars, notes, padding=4)
     axes.set_xlabel("training clips per second, over all devices (median)")
@@ -65,13 +66,7 @@ def _draw_chance(axes: Axes, runs: pd.DataFrame) -> None:
     """What guessing would score, where all runs have the same number of classes."""
     classes = runs["config.data.num_classes"].unique()
     if len(classes) == 1:
-        axes.axhline(1 / classes[0], color="gray", linestyle=":", label=f"chance, {classes[0]} classes")
-
-
-def _dress(axes: Axes, title: str, values: str) -> None:
-    axes.set(title=title, xlabel="optimizer step", ylabel=values, xlim=(0, None))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+        axes.axhline(1 / classes[0], color=GRAY, linestyle=":", label=f"chance, {classes[0]} classes")
 
 
 def _title(what: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:

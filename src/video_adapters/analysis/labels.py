@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 # where things lie on this machine, and what always equals another key (data.image_size)
-_UNINTERESTING = ("data.root", "data.num_workers", "trainer.default_root_dir", "model.encoder.img_size")
+UNINTERESTING = ("data.root", "data.num_workers", "trainer.default_root_dir", "model.encoder.img_size")
 _MOST_KEYS = 4  # more make a legend illegible
 
 
@@ -32,7 +32,7 @@ def _differing(runs: pd.DataFrame) -> list[str]:
     """Config keys that differ between runs of one name, those typed on a command line first."""
     texts = runs.filter(regex=r"^config\.").map(_short).rename(columns=lambda column: column.removeprefix("config."))
     variants = texts.groupby(runs["name"]).nunique().max()
-    keys = [key for key in texts if variants[key] > 1 and key not in _UNINTERESTING]
+    keys = [key for key in texts if variants[key] > 1 and key not in UNINTERESTING]
     typed = " ".join(runs["overrides"])
     return sorted(keys, key=lambda key: f"{key}=" not in typed)
 

@@ -1,0 +1,39 @@
+"""What the models of runs cost, counted from their configs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from video_adapters.model.cost import Cost
+from video_adapters.training.cost import cost
+
+_MODEL = ("model", "adapter", "head", "data", "memory")  # parts of a config that the counts depend on
+
+
+def with_costs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `read_runs` with `macs` (of one view, as published) and `macs_run` (as computed here) beside them.
+
+    Each model is counted once, on the meta device: a second for the largest. Where there is no config, or one that can
+    no longer be built, the counts are missing.
+    """
+    known: dict[str, Cost | None] = {}
+    counts: list[Cost | None] = []
+    for path in runs["path"]:
+        file = Path(path) / "config.yaml"
+        config: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
+        key = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
+        if key not in known:
+            known[key] = _count(config)
+        counts.append(known[key])
+    columns = {name: [None if c is None else getattr(c, name) for c in counts] for name in ("macs", "macs_run")}
+    return runs.assign(**{name: pd.array(values, dtype="Int64") for name, values in columns.items()})
+
+
+def _count(config: dict[str, Any]) -> Cost | None:
+    try:
+        return cost(OmegaConf.create(config))
+    except Exception:  # a config of another version may fail in any part of what it names
+        return None

@@ -1,0 +1,133 @@
+"""How small may the bottleneck be? Accuracy, parameters and time over `adapter.ratio`."""
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from video_adapters.analysis.answers import Answer, Unanswerable
+from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of
+from video_adapters.analysis.style import COLORS, as_percent, dress
+
+QUESTION = "How small may the bottleneck be?"
+KEY = "adapter.ratio"
+CLOSE = 0.01
+"""Accuracy that one gives away for a smaller bottleneck: a point, about what another seed makes."""
+
+_COLUMN = f"config.{KEY}"
+
+
+def answer(runs: pd.DataFrame) -> Answer:
+    """Accuracy, parameters and time by ratio, of every sweep among the rows of `read_runs`.
+
+    Raises:
+        Unanswerable: no two runs differ in nothing but ratio and seed.
+    """
+    found = sweeps(runs)
+    text = " ".join(_verdict(name, sweep) for name, sweep in found.items())
+    tables = {f"Means over seeds: {name}": by_ratio(sweep) for name, sweep in found.items()}
+    return Answer(question=QUESTION, text=text, figures={"": plot(found)}, tables=tables)
+
+
+def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Runs that differ in their ratio and seed alone, by a label; scored ones, of at least two ratios.
+
+    Raises:
+        Unanswerable: there are none.
+    """
+    scored = runs[runs[score_of(runs)].notna() & runs.get(_COLUMN, pd.Series(index=runs.index)).notna()]
+    families = dict(_families(scored))
+    if not families:
+        raise Unanswerable(
+            f"The {len(runs)} runs hold no sweep over {KEY}: at least two that differ in it and their seeds alone; "
+            "`python src/train.py -m hparams_search=ratio` makes one."
+        )
+    return families
+
+
+def _families(scored: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    group = alike(scored, without=(KEY,))
+    several = [number for number in group.unique() if scored.loc[group == number, _COLUMN].nunique() > 1]
+    first = scored.loc[[group[group == number].index[0] for number in several]]
+    if len(several):
+        names = name_configurations(first.drop(columns=_COLUMN))
+        for number, name in zip(several, names, strict=True):
+            yield name, scored[group == number]
+
+
+def by_ratio(sweep: pd.DataFrame) -> pd.DataFrame:
+    """Means and spreads over seeds, a row per ratio, rising; `s_per_1000` is seconds of training per 1000 clips."""
+    timed = sweep.assign(s_per_1000=1000 / pd.to_numeric(sweep["clips_per_s"]))
+    columns = [score_of(sweep), "test/pair", "trainable_parameters", "s_per_1000"]
+    return mean_and_spread(timed, timed[_COLUMN].rename("ratio"), columns).sort_index().dropna(axis=1, how="all")
+
+
+def plot(found: dict[str, pd.DataFrame]) -> Figure:
+    """Accuracy, parameters and time over ratio: means with standard deviations, a faint dot for each run."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
+    for color, (name, sweep) in zip(COLORS, found.items(), strict=False):
+        table, score = by_ratio(sweep), score_of(sweep)
+        for place, column, scale in zip(axes, (score, "trainable_parameters", "s_per_1000"), (1, 1e-6, 1), strict=True):
+            if column in table:
+                _line(place, table[column] * scale, table.get(f"± {column}", 0) * scale, color, name)
+        axes[0].plot(sweep[_COLUMN], sweep[score], ".", color=color, alpha=0.4, markersize=5)
+        if "test/pair" in table:
+            axes[0].plot(
+                table.index,
+                table["test/pair"],
+                "--",
+                color=color,
+                marker="o",
+                label=f"{name}: the pair, either direction",
+            )
+    ratios = sorted({ratio for sweep in found.values() for ratio in sweep[_COLUMN]})
+    first = next(iter(found.values()))
+    dress(axes[0], "Accuracy", "bottleneck / token width", SCORES[score_of(first)].replace("top-1", "accuracy"))
+    dress(axes[1], "What trains", "bottleneck / token width", "parameters (millions)")
+    dress(axes[2], "Time", "bottleneck / token width", "training (s per 1000 clips)")
+    as_percent(axes[0])
+    for place in axes:
+        _ratios_below(place, ratios)
+    axes[1].set_ylim(bottom=0)
+    axes[2].set_ylim(bottom=0)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _line(axes: Axes, means: pd.Series, spread: pd.Series | float, color: str, label: str) -> None:
+    axes.errorbar(means.index, means, yerr=spread, color=color, marker="o", capsize=4, label=label)
+
+
+def _ratios_below(axes: Axes, ratios: list[float]) -> None:
+    """A logarithmic axis with a tick for each ratio, as a fraction of one where it is one."""
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(ratios))
+    axes.xaxis.set_minor_locator(NullLocator())
+    whole = [round(1 / ratio) for ratio in ratios]
+    axes.set_xticklabels(
+        [f"1/{n}" if abs(n * r - 1) < 1e-9 and n > 1 else f"{r:g}" for n, r in zip(whole, ratios, strict=True)]
+    )
+
+
+def _verdict(name: str, sweep: pd.DataFrame) -> str:
+    table, score = by_ratio(sweep), score_of(sweep)
+    best = table[score].idxmax()
+    enough = table.index[table[score] >= table[score].max() - CLOSE][0]
+    train = (
+        f", {table['trainable_parameters'][enough] / 1e6:.3g} M parameters" if "trainable_parameters" in table else ""
+    )
+    return (
+        f"{name}: the best ratio is {best:g}, with {table[score][best]:.1%} on average; {enough:g} is the smallest "
+        f"within a point of it ({table[score][enough]:.1%}{train}). {_seeds(table)}"
+    )
+
+
+def _seeds(table: pd.DataFrame) -> str:
+    fewest = int(table["runs"].min())
+    return (
+        "One seed each: differences of a point or two mean nothing." if fewest == 1 else f"{fewest} or more seeds each."
+    )

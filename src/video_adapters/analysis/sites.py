@@ -1,0 +1,164 @@
+"""Which sites and which blocks need adapting? The ladder of AIM's ablation, and placement."""
+
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from video_adapters.analysis.answers import Answer, Unanswerable
+from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, score_of, settings
+from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
+
+QUESTION = "Which sites, and which blocks, need adapting?"
+LADDER = ("frozen", "+ spatial", "+ temporal", "+ joint")
+"""Rungs of Yang et al. 2023, table 1; each keeps the ones below it."""
+
+PLACEMENTS = ("none", "first_half", "even", "last_half", "all")
+_NAMES = {"none": "none", "first_half": "lower half", "even": "every second", "last_half": "upper half", "all": "all"}
+_SITES = ("spatial", "temporal", "joint")
+_KEYS = tuple(f"config.adapter.{site}" for site in _SITES)
+_TASK = ("data", "model")  # parts of a config in which runs must agree to be on one ladder
+
+
+class Place(NamedTuple):
+    """Where a run has adapters."""
+
+    rung: str | None  # of LADDER; None: other sites than a rung's
+    blocks: str  # of PLACEMENTS, or a list of blocks; sites apart where they differ
+
+
+def answer(runs: pd.DataFrame) -> Answer:
+    """The ladder and the placements among the rows of `read_runs`.
+
+    Raises:
+        Unanswerable: there are neither two rungs nor two placements of one task.
+    """
+    ladder, placed = rungs(runs), placements(runs)
+    if ladder is None and placed is None:
+        raise Unanswerable(
+            f"The {len(runs)} runs have adapters at the same sites of the same blocks, or belong to different tasks; "
+            "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them."
+        )
+    parts = {"Sites": (ladder, "rung"), "Placement": (placed, "blocks")}
+    known = {title: by(*part) for title, part in parts.items() if part[0] is not None}
+    text = [f"{title}: {_verdict(table)}" for title, table in known.items()]
+    text += [note for part, _ in parts.values() if part is not None for note in [other_differences(part)] if note]
+    return Answer(question=QUESTION, text=" ".join(text), figures={"": plot(known)}, tables=known)
+
+
+def place_of(run: pd.Series) -> Place | None:
+    """Where a run of AIM on a frozen encoder has its adapters; None for any other method."""
+    if not str(run.get("config.adapter._target_")).endswith(".Aim") or run.get("config.adapter.frozen") is False:
+        return None
+    places = dict(zip(_SITES, ("none" if pd.isna(run[key]) else str(run[key]) for key in _KEYS), strict=True))
+    used = [site for site in _SITES if places[site] != "none"]
+    steps: list[list[str]] = [[], ["spatial"], ["spatial", "temporal"], [*_SITES]]
+    rung = LADDER[steps.index(used)] if used in steps else None
+    blocks = {places[site] for site in used}
+    apart = ", ".join(f"{site}: {_NAMES.get(places[site], places[site])}" for site in used if places[site] != "all")
+    return Place(rung, blocks.pop() if len(blocks) == 1 else apart or "none")
+
+
+def rungs(runs: pd.DataFrame) -> pd.DataFrame | None:
+    """Runs of the ladder with a column `rung`, each rung's of one configuration; None with fewer than two rungs."""
+    found = _task(runs)
+    steps = found[found["rung"].notna() & found["blocks"].isin(["all", "none"])]
+    return _comparable(steps, "rung")
+
+
+def placements(runs: pd.DataFrame) -> pd.DataFrame | None:
+    """Runs with adapters at all sites and a column `blocks`, each of one configuration; None with fewer than two."""
+    found = _task(runs)
+    return _comparable(found[found["blocks"].ne("none") & found[list(_KEYS)].notna().all(axis=1)], "blocks")
+
+
+def by(runs: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Means and spreads over seeds, a row per rung or placement, in their order."""
+    columns = [score_of(runs), "test/pair", "trainable_parameters"]
+    table = mean_and_spread(runs, runs[column], columns).dropna(axis=1, how="all")
+    order = [*LADDER, *PLACEMENTS]
+    table = table.loc[sorted(table.index, key=lambda name: (order.index(name) if name in order else 99, name))]
+    return table.rename(index=_NAMES)
+
+
+def other_differences(runs: pd.DataFrame) -> str:
+    """A sentence on what else the runs differ in, beside sites and seeds; empty where nothing."""
+    texts = settings(runs, without=[*(key.removeprefix("config.") for key in _KEYS), "adapter.temporal_in"])
+    differ = {key.removeprefix("config."): sorted(texts[key].unique()) for key in texts if texts[key].nunique() > 1}
+    listed = "; ".join(f"{key} is {' or '.join(values)}" for key, values in differ.items())
+    return f"Not one recipe throughout: {listed}." if differ else ""
+
+
+def plot(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Top-1 and, where known, pair accuracy: bars of means with standard deviations."""
+    widths = [len(table) for table in tables.values()]
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=(4 + 1.3 * sum(widths), 4.2), width_ratios=widths, squeeze=False, sharey=True,
+        layout="constrained",
+    )  # fmt: skip
+    for place, (title, table) in zip(axes[0], tables.items(), strict=True):
+        score = next(column for column in SCORES if column in table)
+        _bars(place, table, score)
+        dress(
+            place,
+            title,
+            "adapters" if title == "Sites" else "blocks with adapters",
+            SCORES[score].replace("top-1", "accuracy"),
+        )
+        as_percent(place)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _bars(axes: Axes, table: pd.DataFrame, score: str) -> None:
+    kinds = {score: "the class itself", "test/pair": "its pair, either direction"}
+    shown = [column for column in kinds if column in table]
+    width = 0.8 / len(shown)
+    for i, column in enumerate(shown):
+        at = np.arange(len(table)) + (i - (len(shown) - 1) / 2) * width
+        bars = axes.bar(at, table[column], width * 0.95, color=COLORS[i], label=kinds[column])
+        axes.bar_label(bars, [f"{value:.1%}".rstrip("%") for value in table[column]], padding=3, fontsize=8)
+        if f"± {column}" in table:
+            axes.errorbar(at, table[column], yerr=table[f"± {column}"], fmt="none", ecolor="black", capsize=3)
+    if "test/pair" in shown:
+        axes.axhline(0.5, color=GRAY, linestyle=":", label="most without order")
+    axes.set_xticks(np.arange(len(table)), [f"{name}\n(n={runs})" for name, runs in table["runs"].items()])
+    axes.set_ylim(0, 1.08)
+
+
+def _task(runs: pd.DataFrame) -> pd.DataFrame:
+    """Scored runs of AIM on a frozen encoder, with `rung` and `blocks`; of one task and encoder, those of most runs."""
+    places = [place_of(run) for _, run in runs.iterrows()]
+    known = runs.assign(rung=[p.rung if p else None for p in places], blocks=[p.blocks if p else None for p in places])[
+        [p is not None for p in places]
+    ]
+    known = known[known[score_of(runs)].notna()]
+    elsewhere = [
+        column.removeprefix("config.")
+        for column in known
+        if column.split(".")[:2] not in [["config", t] for t in _TASK]
+    ]
+    task = alike(known, without=elsewhere)
+    return known[task == task.mode()[0]] if len(known) else known
+
+
+def _comparable(runs: pd.DataFrame, column: str) -> pd.DataFrame | None:
+    """Of every value of `column` the runs of one configuration: that nearest to the one with most seeds overall."""
+    if runs[column].nunique() < 2:
+        return None
+    group, texts = alike(runs), settings(runs, without=[key.removeprefix("config.") for key in _KEYS])
+    counts = group.map(group.value_counts())
+    reference = texts.loc[runs.assign(n=counts).sort_values(["n", "steps"], ascending=False).index[0]]
+    distance = (texts != reference).sum(axis=1)
+    order = pd.DataFrame({"distance": distance, "n": -counts, "steps": -runs["steps"]}, index=runs.index)
+    best = order.sort_values(["distance", "n", "steps"]).groupby(runs[column], sort=False).head(1).index
+    return runs[group.isin(group[best])]
+
+
+def _verdict(table: pd.DataFrame) -> str:
+    score = next(column for column in SCORES if column in table)
+    return ", ".join(f"{name} {value:.1%}" for name, value in table[score].items()) + "."

@@ -1,0 +1,142 @@
+"""Does the model use time? Its scores when the frames of a clip come in another order."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from video_adapters.analysis.predictions import reversals
+from video_adapters.analysis.trained import Trained
+from video_adapters.model.classifier import mean_probabilities
+
+Order = Callable[[Tensor, Tensor], Tensor]
+"""Clips (B, V, T, 3, H, W) and the places of their videos in the data set (B,) -> clips with other frames."""
+
+SHUFFLES = 3
+
+
+class Scored(NamedTuple):
+    """What a model says of the test videos for each order of their frames."""
+
+    class_names: tuple[str, ...]
+    labels: np.ndarray  # (N,)
+    probabilities: dict[str, np.ndarray]  # by order: (R, N, C), R draws of it
+
+    def top1(self, order: str) -> np.ndarray:
+        """Which videos are recognised, over the draws: (R, N) bool."""
+        return self.probabilities[order].argmax(-1) == self.labels
+
+
+def as_filmed(clips: Tensor, videos: Tensor) -> Tensor:
+    """Frames as they are: (B, V, T, ...) -> same."""
+    return clips
+
+
+def backwards(clips: Tensor, videos: Tensor) -> Tensor:
+    """The last frame first: (B, V, T, ...) -> same shape."""
+    return clips.flip(2)
+
+
+def middle_frame(clips: Tensor, videos: Tensor) -> Tensor:
+    """The frame in the middle for all of them: (B, V, T, ...) -> same shape."""
+    middle = clips.shape[2] // 2
+    return clips[:, :, middle : middle + 1].expand_as(clips)
+
+
+class Shuffled:
+    """Frames in a random order, each video's its own: (B, V, T, ...) -> same shape. A function of seed and video."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __call__(self, clips: Tensor, videos: Tensor) -> Tensor:
+        size = clips.shape[2]
+        drawn = [np.random.default_rng([self.seed, video]).permutation(size) for video in videos.tolist()]
+        return torch.stack([clip[:, order] for clip, order in zip(clips, drawn, strict=True)])
+
+
+def orders(shuffles: int = SHUFFLES) -> dict[str, list[Order]]:
+    """The orders that tell whether time matters, each with its draws."""
+    return {
+        "as filmed": [as_filmed],
+        "shuffled": [Shuffled(seed) for seed in range(shuffles)],
+        "reversed": [backwards],
+        "one frame": [middle_frame],
+    }
+
+
+@torch.inference_mode()
+def score_orders(trained: Trained, asked: Mapping[str, list[Order]] | None = None) -> Scored:
+    """Scores the test videos of a run with their frames in other orders; each video is read once.
+
+    Args:
+        trained: the network and its videos.
+        asked: the draws of each order; None: `orders()`.
+    """
+    asked = asked or orders()
+    labels: list[Tensor] = []
+    found: dict[str, list[list[Tensor]]] = {name: [[] for _ in draws] for name, draws in asked.items()}
+    for batch in trained.batches():
+        own = batch.weights > 0  # the others only fill the batch up
+        own &= batch.readable
+        clips, videos = batch.clips[own], batch.indices[own]
+        if not len(clips):
+            continue
+        labels.append(batch.labels[own])
+        for name, draws in asked.items():
+            for draw, parts in zip(draws, found[name], strict=True):
+                clip = draw(clips, videos).to(trained.device)
+                parts.append(mean_probabilities(trained.classifier, clip, trained.at_once).cpu())
+    stacked = {name: np.stack([torch.cat(p).numpy() for p in draws]) for name, draws in found.items()}
+    return Scored(trained.class_names, torch.cat(labels).numpy(), stacked)
+
+
+def by_order(scored: Scored) -> pd.DataFrame:
+    """A row per order: top-1 and, where classes have known reversals, what is said in their place.
+
+    Columns: top1, `its reversal` and `another class` (shares of videos), `right of the pair` (share of videos to whom
+    the model gives their own class a higher probability than its reversal; without order, a half).
+    """
+    partner = reversals(scored.class_names)
+    rows = {}
+    for name, chances in scored.probabilities.items():
+        row = {"top1": float(scored.top1(name).mean())}
+        if partner is not None:
+            row["its reversal"] = float((chances.argmax(-1) == partner[scored.labels]).mean())
+            row["another class"] = 1 - row["top1"] - row["its reversal"]
+            row["right of the pair"] = float(right_of_pair(scored, name).mean())
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("frames")
+
+
+def right_of_pair(scored: Scored, order: str) -> np.ndarray:
+    """Whether a video's own class gets a higher probability than its reversal: (R, N) bool.
+
+    Raises:
+        ValueError: the reversals of the classes are not known.
+    """
+    partner = reversals(scored.class_names)
+    if partner is None:
+        raise ValueError(f"nobody knows which of the classes {', '.join(scored.class_names[:3])}, ... reverse which")
+    chances, videos = scored.probabilities[order], np.arange(len(scored.labels))
+    return chances[:, videos, scored.labels] > chances[:, videos, partner[scored.labels]]
+
+
+def by_class(scored: Scored) -> pd.DataFrame:
+    """A row per class that has videos, the most temporal first: accuracy for each order, over its draws.
+
+    `loss` is what shuffling takes away; `reversed, taken for` the class that its videos, reversed, most often become.
+    """
+    rows = {}
+    for label in np.unique(scored.labels):
+        mine = scored.labels == label
+        row: dict[str, float | str] = {name: float(scored.top1(name)[:, mine].mean()) for name in scored.probabilities}
+        said = scored.probabilities["reversed"][0, mine].argmax(-1)
+        row["reversed, taken for"] = scored.class_names[np.bincount(said).argmax()]
+        rows[scored.class_names[label]] = row
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
+    table.insert(1, "loss", table["as filmed"] - table["shuffled"])
+    return table.sort_values("loss", ascending=False, kind="stable")

@@ -1,0 +1,100 @@
+"""Does the model use time? The answer in words and figures."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from video_adapters.analysis.answers import Answer
+from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
+from video_adapters.analysis.time import Scored, by_class, by_order
+
+QUESTION = "Does the model use time?"
+MOST_CLASSES = 12
+"""Most temporal and most static classes shown, half of each, where there are more."""
+
+_MARKERS = {"as filmed": ("o", 45), "shuffled": ("X", 45), "reversed": ("<", 45), "one frame": ("s", 80)}
+"""By order: marker and size; the last is a frame around what lies beneath it."""
+
+
+def answer(scored: Scored) -> Answer:
+    """What other orders of frames do to the accuracy, over all videos and by class."""
+    table, classes = by_order(scored), by_class(scored)
+    figures = {"Over all test videos": plot_orders(scored), "By class": plot_classes(scored)}
+    tables = {"Share of test videos": table, "Accuracy by class, the most temporal first": classes}
+    return Answer(question=QUESTION, text=_verdict(table, classes), figures=figures, tables=tables)
+
+
+def plot_orders(scored: Scored) -> Figure:
+    """For each order of frames, what is said of the videos: their class, its reversal where known, another one."""
+    table = by_order(scored)
+    figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.55 * len(table)), layout="constrained")
+    kinds = {"top1": "the class itself", "its reversal": "its reversal", "another class": "another class"}
+    left = np.zeros(len(table))
+    shown = [kind for kind in kinds if kind in table]
+    for kind, color in zip(shown, (COLORS[0], COLORS[1], "0.8"), strict=False):
+        bars = axes.barh(table.index, table[kind], left=left, color=color, label=kinds[kind], height=0.7)
+        axes.bar_label(bars, [f"{v:.1%}" if v > 0.07 else "" for v in table[kind]], label_type="center", fontsize=9)
+        left += table[kind].to_numpy()
+    axes.axvline(1 / len(scored.class_names), color=GRAY, linestyle=":", label="chance")
+    dress(axes, "", f"what is said of {len(scored.labels)} test videos (% of them)", "frames of the clip")
+    as_percent(axes, "x")
+    axes.set_xlim(0, 1)
+    axes.invert_yaxis()
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def plot_classes(scored: Scored) -> Figure:
+    """Accuracy of each class for each order of frames, the class that loses most by shuffling on top."""
+    table = by_class(scored)
+    shown = _ends(table)
+    figure, axes = plt.subplots(figsize=(8, 1.6 + 0.32 * len(shown)), layout="constrained")
+    rows = np.arange(len(shown))
+    axes.hlines(rows, shown["shuffled"], shown["as filmed"], color="0.8", linewidth=4, zorder=1)
+    for color, (order, (marker, size)) in zip(
+        (COLORS[0], COLORS[1], COLORS[2], "black"), _MARKERS.items(), strict=True
+    ):
+        style = {"facecolors": "none", "linewidths": 1.6} if order == "one frame" else {"facecolors": color}
+        axes.scatter(
+            shown[order], rows, edgecolors=color, marker=marker, label=order, s=size, zorder=3, clip_on=False, **style
+        )
+    title = f"{len(shown) // 2} most temporal and most static of {len(table)}" if len(shown) < len(table) else ""
+    dress(axes, title, "accuracy (% of the class's test videos)", "")
+    axes.set_yticks(rows, [clip_text(str(name)) for name in shown.index])
+    axes.invert_yaxis()
+    _half(axes, len(shown), len(table))
+    as_percent(axes, "x")
+    axes.set_xlim(0, 1)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _ends(table: pd.DataFrame) -> pd.DataFrame:
+    """The first and the last rows of a long table."""
+    half = MOST_CLASSES // 2
+    return table if len(table) <= MOST_CLASSES else pd.concat([table.head(half), table.tail(half)])
+
+
+def _half(axes: Axes, shown: int, rows: int) -> None:
+    """A line between the most temporal and the most static classes where those between them are left out."""
+    if shown < rows:
+        axes.axhline(shown / 2 - 0.5, color=GRAY, linestyle=":")
+
+
+def _verdict(table: pd.DataFrame, classes: pd.DataFrame) -> str:
+    top1 = table["top1"]
+    lost = top1["as filmed"] - top1["shuffled"]
+    said = [
+        f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} with "
+        f"shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with the middle one alone.",
+        f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
+        f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%}).",
+    ]
+    if "its reversal" in table:
+        said.append(
+            f"Reversed, {table['its reversal']['reversed']:.1%} are taken for the reversed class; shuffled, the choice "
+            f"within the right pair is right for {table['right of the pair']['shuffled']:.1%} (a coin: 50 %)."
+        )
+    return " ".join(said)

@@ -1,0 +1,119 @@
+"""A finished run's network and its videos, ready to be asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from video_adapters.analysis.answers import Unanswerable
+from video_adapters.data.annotations import Video
+from video_adapters.data.datamodule import VideoData
+from video_adapters.data.dataset import Batch, read_views
+from video_adapters.data.reader import open_video
+from video_adapters.data.transform import TestTransform
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.recognition.load import load
+from video_adapters.training.build import build_data
+from video_adapters.training.entry import PROJECT
+
+CHECKPOINT = Path("checkpoints") / "best.ckpt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A network with the test videos of its run."""
+
+    run: Path
+    classifier: VideoClassifier  # in evaluation mode
+    class_names: tuple[str, ...]
+    data: VideoData
+    at_once: int  # most views that go through it together
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.classifier.parameters()).device
+
+    def batches(self) -> Iterator[Batch]:
+        """The test videos by the run's protocol, in order; views (B, V, T, 3, H, W)."""
+        yield from self.data.test_dataloader()
+
+
+def load_run(
+    run: str | Path, data_root: str | Path | None = None, max_videos: int | None = None, device: str | None = None
+) -> Trained:
+    """Rebuilds the best checkpoint of a run, and its data.
+
+    Args:
+        run: its folder.
+        data_root: where its videos lie now; None: where it found them.
+        max_videos: looks at so many test videos, spread over the list; None: all.
+        device: where it runs; None: a GPU where there is one.
+
+    Raises:
+        Unanswerable: there is no checkpoint, or weights or videos have moved.
+    """
+    try:
+        loaded = load(Path(run) / CHECKPOINT)
+        data = _data(loaded.cfg, data_root, max_videos)
+    except (ValueError, OSError) as error:
+        raise Unanswerable(f"The run {run} cannot be looked into: {error}") from error
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return Trained(
+        run=Path(run),
+        classifier=loaded.classifier.to(place),
+        class_names=loaded.class_names,
+        data=data,
+        at_once=loaded.cfg.batch.per_device,
+    )
+
+
+def load_data(run: str | Path, data_root: str | Path | None = None) -> VideoData:
+    """The videos of a run, without its network.
+
+    Raises:
+        Unanswerable: they have moved.
+    """
+    try:
+        cfg = OmegaConf.load(Path(run) / "config.yaml")
+        assert isinstance(cfg, DictConfig)
+        return _data(cfg, data_root, None)
+    except (ValueError, OSError) as error:
+        raise Unanswerable(f"The videos of the run {run} are not found: {error}") from error
+
+
+def best_run(runs: pd.DataFrame) -> str:
+    """The folder of the finished run with the best validation score of those that kept a checkpoint.
+
+    Raises:
+        Unanswerable: there is none.
+    """
+    kept = runs[runs["finished"] & [(Path(path) / CHECKPOINT).is_file() for path in runs["path"]]]
+    if kept.empty:
+        raise Unanswerable(f"None of the {len(runs)} runs has finished and kept its {CHECKPOINT}.")
+    return str(kept.sort_values("best_val_top1", ascending=False)["path"].iloc[0])
+
+
+def clip_of(data: VideoData, video: Video) -> Tensor:
+    """The first view that the test's protocol takes of a video: (T, 3, H, W) uint8.
+
+    Raises:
+        DecodeError: it cannot be read.
+    """
+    views = data.views["test"]
+    transform = TestTransform(data.image_size, resize=views.short_side(data.image_size), crops=views.crops)
+    with open_video(video) as span:
+        return read_views(span, data.sampling, transform, views.clips)[0]
+
+
+def _data(cfg: DictConfig, root: str | Path | None, max_videos: int | None) -> VideoData:
+    """The data of a config; a relative root is taken from where runs usually start, the project's folder."""
+    own = cfg.copy()
+    own.data.root = str(PROJECT / (root or cfg.data.root))  # an absolute one stays what it is
+    own.data.max_videos = max_videos or cfg.data.max_videos
+    data = build_data(own)
+    data.videos("test")  # what is missing shows now
+    return data
