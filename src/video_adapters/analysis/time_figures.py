@@ -87,8 +87,8 @@ def _verdict(table: pd.DataFrame, classes: pd.DataFrame) -> str:
     top1 = table["top1"]
     lost = top1["as filmed"] - top1["shuffled"]
     said = [
-        f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} with "
-        f"shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with the middle one alone.",
+        f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} "
+        f"with shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with a single one.",
         f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
         f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%}).",
     ]

@@ -1,0 +1,163 @@
+"""What does the model look at? The answer in words and figures."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from video_adapters.analysis.answers import Answer, Unanswerable
+from video_adapters.analysis.attention import BlockAttention, attention
+from video_adapters.analysis.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
+from video_adapters.analysis.contribution import contributions
+from video_adapters.analysis.film import draw_maps
+from video_adapters.analysis.style import COLORS, SHADES, as_percent, dress
+from video_adapters.analysis.trained import Trained, clip_of
+from video_adapters.data.decode import DecodeError
+from video_adapters.model.backbone import Backbone
+
+QUESTION = "What does the model look at?"
+MOST_BLOCKS = 4
+"""Blocks drawn, spread from the first to the last."""
+
+MOST_CLIPS = 32
+"""Clips that contributions are averaged over."""
+
+
+def answer(trained: Trained, video: int = 0) -> Answer:
+    """What each block attends to in a test video, and how much each adapter adds.
+
+    Args:
+        trained: the network and its videos.
+        video: place of the video in the test's list.
+
+    Raises:
+        Unanswerable: the video cannot be read, or the network neither attends by its encoder's parts nor has adapters.
+    """
+    clip = clip_of_test(trained, video)
+    backbone = trained.classifier.backbone
+    found = attention(backbone, clip)
+    title = trained.class_names[trained.data.videos("test")[video].label]
+    figures, text = {}, []
+    if any(block.space is not None for block in found):
+        figures[f"Attention within the frames of a clip of '{title}'"] = plot_space(backbone, clip, found)
+        text.append("The frames show where the class token looks (patches, where there is none).")
+    if any(block.time is not None for block in found):
+        figures["Attention over time, mean over places and heads"] = plot_time(found)
+        figures["What the other frames look at, place by place"] = plot_received(backbone, clip, found)
+        text.append(_over_time(found))
+    table = adapter_shares(trained)
+    if len(table.columns):
+        figures["What adapters add"] = plot_contributions(table)
+        text.append(_most(table))
+    if not figures:
+        raise Unanswerable(f"{trained.run} attends by kernels of its own and has no adapters that add to its tokens.")
+    return Answer(question=QUESTION, text=" ".join(text), figures=figures)
+
+
+def clip_of_test(trained: Trained, video: int) -> Tensor:
+    """The first view of a test video: (T, 3, H, W) uint8.
+
+    Raises:
+        Unanswerable: it cannot be read.
+    """
+    try:
+        return clip_of(trained.data, trained.data.videos("test")[video])
+    except (DecodeError, IndexError) as error:
+        raise Unanswerable(f"Test video {video} cannot be shown: {error}") from error
+
+
+def adapter_shares(trained: Trained) -> pd.DataFrame:
+    """`contributions` over some test videos, spread over the list."""
+    videos = trained.data.videos("test")
+    places = np.unique(np.linspace(0, len(videos) - 1, MOST_CLIPS).astype(int))
+    tables = [contributions(trained.classifier.backbone, clip_of_test(trained, int(place))[None]) for place in places]
+    return pd.concat(tables).groupby(level=0).mean()
+
+
+def plot_space(backbone: Backbone, clip: Tensor, found: list[BlockAttention]) -> Figure:
+    """Frames of a clip, and over them what some blocks attend to within each: columns are frames, rows blocks."""
+    shown = _spread([i for i, block in enumerate(found) if block.space is not None])
+    maps = {f"block {i}": looked_at(backbone, i, found[i]) for i in shown}
+    return _over_frames(backbone, clip, maps, "attention / its mean over patches")
+
+
+def plot_received(backbone: Backbone, clip: Tensor, found: list[BlockAttention]) -> Figure:
+    """Frames of a clip, and over them how much the other frames attend to each patch, at its place."""
+    shown = _spread([i for i, block in enumerate(found) if block.time is not None])
+    maps = {f"block {i}": looked_at_over_time(backbone, found[i]) for i in shown}
+    return _over_frames(backbone, clip, maps, "attention from other frames / evenly spread")
+
+
+def plot_time(found: list[BlockAttention]) -> Figure:
+    """Attention over time of some blocks as matrices: each row a frame, which takes from the frames in columns."""
+    shown = _spread([i for i, block in enumerate(found) if block.time is not None])
+    maps = [over_time(found[i]).cpu().numpy() for i in shown]
+    highest = max(float(m.max()) for m in maps)
+    figure, axes = plt.subplots(1, len(shown), figsize=(2.9 * len(shown) + 1, 3.2), squeeze=False, layout="constrained")
+    for place, i, matrix in zip(axes[0], shown, maps, strict=True):
+        picture = place.imshow(matrix, cmap=SHADES, vmin=0, vmax=highest)
+        place.set(title=f"block {i}", xlabel="frame looked at")
+        ticks = np.unique(np.linspace(0, len(matrix) - 1, 8).astype(int))
+        place.set_xticks(ticks, ticks + 1)
+        place.set_yticks(ticks, ticks + 1)
+    axes[0][0].set_ylabel("frame that looks")
+    figure.colorbar(picture, ax=axes[0].tolist(), label="share of attention")
+    return figure
+
+
+def plot_contributions(table: pd.DataFrame) -> Figure:
+    """Size of what adapters add over what they add it to, by block: rows of `contributions`."""
+    figure, axes = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+    for color, marker, site in zip(COLORS, "os^Dv<", table, strict=False):
+        axes.plot(table.index, table[site], color=color, marker=marker, label=site.replace("_", " "))
+    dress(axes, "", "block", "size of the branch (% of what it is added to)")
+    as_percent(axes)
+    axes.set_xticks(table.index)
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _over_frames(backbone: Backbone, clip: Tensor, maps: dict[str, Tensor], label: str) -> Figure:
+    """The clip in the first row, each map over it in one below."""
+    frames = clip[:: backbone.tubelet]  # of a tubelet the first
+    large = {name: enlarged(shade.cpu(), (frames.shape[2], frames.shape[3])) for name, shade in maps.items()}
+    highest = max(float(shade.max()) for shade in large.values())
+    figure, axes = plt.subplots(
+        len(maps) + 1, len(frames), figsize=(1.25 * len(frames) + 1.2, 1.3 * (len(maps) + 1)), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for place, frame, number in zip(axes[0], frames, range(1, len(frames) + 1), strict=True):
+        place.imshow(frame.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
+        place.set_title(f"{number}", fontsize=9)
+        place.set_axis_off()
+    for row, (name, shade) in zip(axes[1:], large.items(), strict=True):
+        draw_maps(row, frames, shade, highest)
+        row[0].text(-0.12, 0.5, name, rotation=90, ha="right", va="center", transform=row[0].transAxes, fontsize=9)
+    scale = ScalarMappable(Normalize(0, highest), SHADES)
+    figure.colorbar(scale, ax=axes[1:].ravel().tolist(), label=label, shrink=0.8)
+    return figure
+
+
+def _spread(blocks: list[int]) -> list[int]:
+    """At most MOST_BLOCKS of them, the first and the last among them."""
+    places = np.linspace(0, len(blocks) - 1, min(MOST_BLOCKS, len(blocks))).round().astype(int)
+    return [blocks[place] for place in places]
+
+
+def _over_time(found: list[BlockAttention]) -> str:
+    own = {i: float(over_time(block).diagonal().mean()) for i, block in enumerate(found) if block.time is not None}
+    i, size = min(own, key=lambda i: own[i]), over_time(found[min(own)]).shape[0]
+    return (
+        f"Over time, block {i} takes most from other frames ({1 - own[i]:.0%} of its attention; evenly spread over the "
+        f"{size} frames it would be {1 - 1 / size:.0%})."
+    )
+
+
+def _most(table: pd.DataFrame) -> str:
+    block, site = table.stack().idxmax()
+    share = f"{table[site][block]:.0%} of what it is added to"
+    return f"The largest branch is that of the {site.replace('_', ' ')} adapter in block {block}: {share}."

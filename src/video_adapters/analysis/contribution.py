@@ -1,0 +1,84 @@
+"""How much each adapter adds to what passes by it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from video_adapters.model.adapters.adapter import Adapter
+from video_adapters.model.adapters.aim import AimBlock
+from video_adapters.model.adapters.st_adapter import TemporalConvolution
+from video_adapters.model.backbone import Backbone
+
+SITES = ("temporal_in", "temporal", "before_attention", "spatial", "before_mlp", "joint")
+"""Names of adapters in their blocks, in the order in which a token passes them."""
+
+_INTO_THE_STREAM = ("temporal", "joint")
+"""Sites whose adapters add to the tokens themselves; the others add to their own input, before it gets there."""
+
+
+@torch.inference_mode()
+def contributions(backbone: Backbone, clips: Tensor) -> pd.DataFrame:
+    """Norm of each adapter's branch relative to what it is added to, mean over tokens, as a share.
+
+    That is its own input (a norm's or an attention's output) or, for `temporal` and `joint`, the tokens that enter the
+    block.
+
+    Args:
+        backbone: with adapters that are branches: AIM's and ST-Adapters.
+        clips: (B, T, 3, H, W).
+
+    Returns: a row per block (from 0), a column per site, missing where a block has no adapter there. No columns: the
+        method has no branches of these kinds.
+    """
+    rows: list[dict[str, float]] = [{} for _ in backbone.blocks]
+    with _watched(backbone, rows):
+        backbone.features(clips.to(backbone.mean.device))
+    table = pd.DataFrame(rows).rename_axis("block")
+    return table[[site for site in SITES if site in table]]
+
+
+@contextmanager
+def _watched(backbone: Backbone, rows: list[dict[str, float]]) -> Iterator[None]:
+    handles = []
+    for block, row in zip(backbone.blocks, rows, strict=True):
+        entering: list[Tensor] = []
+        handles.append(block.register_forward_pre_hook(_keep_entering(entering)))
+        for site, adapter in block.named_children():
+            if isinstance(adapter, Adapter | TemporalConvolution):
+                scale = block.scale if site == "joint" and isinstance(block, AimBlock) else 1.0
+                handles.append(adapter.register_forward_hook(_measure(row, site, entering, scale)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _keep_entering(entering: list[Tensor]) -> Callable[[nn.Module, Any], None]:
+    def hook(block: nn.Module, args: tuple[Tensor, ...]) -> None:
+        entering[:] = [args[0]]
+
+    return hook
+
+
+def _measure(
+    row: dict[str, float], site: str, entering: list[Tensor], scale: float
+) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    """A hook that puts the size of what is added, over that of what it is added to, into its row."""
+
+    def hook(adapter: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
+        added = out - args[0] if isinstance(adapter, TemporalConvolution) else scale * out  # that one keeps its skip
+        # the last block may go on with its first tokens alone
+        base = entering[0][:, : out.shape[1]] if site in _INTO_THE_STREAM else args[0]
+        row[site] = _size(added) / _size(base)
+
+    return hook
+
+
+def _size(tokens: Tensor) -> float:
+    """Mean Euclidean norm of tokens (..., D)."""
+    return float(tokens.float().norm(dim=-1).mean())
