@@ -149,12 +149,10 @@ def _spread(blocks: list[int]) -> list[int]:
 
 
 def _over_time(found: list[BlockAttention]) -> str:
-    own = {i: float(over_time(block).diagonal().mean()) for i, block in enumerate(found) if block.time is not None}
-    i, size = min(own, key=lambda i: own[i]), over_time(found[min(own)]).shape[0]
-    return (
-        f"Over time, block {i} takes most from other frames ({1 - own[i]:.0%} of its attention; evenly spread over the "
-        f"{size} frames it would be {1 - 1 / size:.0%})."
-    )
+    columns = {i: over_time(block).mean(0) for i, block in enumerate(found) if block.time is not None}
+    i = max(columns, key=lambda i: float(columns[i].max()))
+    frame, share, size = int(columns[i].argmax()) + 1, float(columns[i].max()), len(columns[i])
+    return f"Over time, block {i} looks at frame {frame} most: {share:.0%} of its attention (evenly {1 / size:.0%})."
 
 
 def _most(table: pd.DataFrame) -> str:

@@ -91,7 +91,8 @@ def best_run(runs: pd.DataFrame) -> str:
     Raises:
         Unanswerable: there is none.
     """
-    kept = runs[runs["finished"] & [(Path(path) / CHECKPOINT).is_file() for path in runs["path"]]]
+    there = runs["path"].map(lambda path: (Path(path) / CHECKPOINT).is_file())
+    kept = runs[runs["finished"] & there]
     if kept.empty:
         raise Unanswerable(f"None of the {len(runs)} runs has finished and kept its {CHECKPOINT}.")
     return str(kept.sort_values("best_val_top1", ascending=False)["path"].iloc[0])

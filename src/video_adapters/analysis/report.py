@@ -1,0 +1,179 @@
+"""All questions answered of a folder of runs, as one HTML page that needs nothing beside itself."""
+
+import base64
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from video_adapters.analysis import ablation, attention_figures, errors, ratio, sites, time_figures
+from video_adapters.analysis.answers import Answer, Unanswerable
+from video_adapters.analysis.figures import plot_curves, plot_throughput
+from video_adapters.analysis.runs import overview, read_runs
+from video_adapters.analysis.time import score_orders
+from video_adapters.analysis.trained import Trained, best_run, load_data, load_run
+
+QUESTION = "Which runs are there, and how did they learn?"
+RESOLUTION = 150  # dots per inch
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 64rem; margin: 2rem auto;
+  padding: 0 1rem; }}
+h2 {{ margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1rem; }}
+figure {{ margin: 1.5rem 0; overflow-x: auto; }}
+figcaption {{ color: #555; margin-bottom: .3rem; }}
+img {{ max-width: 100%; height: auto; }}
+table {{ border-collapse: collapse; font-size: .85rem; }}
+th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }}
+th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
+.left-out {{ color: #555; font-style: italic; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{contents}
+{sections}
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be reported, and how far it may look."""
+
+    runs: Path  # a folder with runs at any depth
+    run: Path | None = None  # the run that is looked into; None: the best
+    data_root: Path | None = None  # where its videos lie now; None: where it found them
+    max_videos: int | None = None  # test videos that are scored again; None: all
+
+
+def write(request: Request, path: Path, announce: Callable[[str], None] = print) -> dict[str, str]:
+    """Writes the page, saying which question it is at.
+
+    Returns: the questions that the runs could not answer, with the reason.
+
+    Raises:
+        ValueError: there is no readable run, or an impossible number.
+    """
+    if request.max_videos is not None and request.max_videos < 1:
+        raise ValueError(f"--videos is {request.max_videos}, expected at least 1")
+    runs = read_runs(request.runs)
+    found: dict[str, Answer | Unanswerable] = {}
+    for question, part in _parts(runs, request):
+        announce(question)
+        try:
+            found[question] = part()
+        except Unanswerable as why:
+            found[question] = why
+    title = f"{len(runs)} runs in {request.runs}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(title, found), encoding="utf-8")
+    return {question: str(what) for question, what in found.items() if isinstance(what, Unanswerable)}
+
+
+def page(title: str, found: dict[str, Answer | Unanswerable]) -> str:
+    """The whole page: answers by question, or why there is none. Closes the figures."""
+    contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(found))
+    sections = "\n".join(_section(f"q{i}", question, what) for i, (question, what) in enumerate(found.items()))
+    return _PAGE.format(title=html.escape(title), contents=f"<ol>\n{contents}</ol>", sections=sections)
+
+
+class _LookedInto:
+    """The run whose network and videos are asked; loaded when first needed."""
+
+    def __init__(self, runs: pd.DataFrame, request: Request) -> None:
+        self._runs, self._request = runs, request
+
+    @cached_property
+    def run(self) -> str:
+        return str(self._request.run) if self._request.run else best_run(self._runs)
+
+    @cached_property
+    def trained(self) -> Trained:
+        return load_run(self.run, self._request.data_root, self._request.max_videos)
+
+    def errors(self) -> Answer:
+        """With film strips where the videos are found, else without."""
+        try:
+            data = load_data(self.run, self._request.data_root)
+        except Unanswerable:
+            data = None
+        return errors.answer(self.run, data)
+
+
+def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable[[], Answer]]]:
+    one = _LookedInto(runs, request)
+    yield QUESTION, lambda: _learned(runs)
+    yield ablation.QUESTION, lambda: ablation.answer(runs)
+    yield ratio.QUESTION, lambda: ratio.answer(runs)
+    yield sites.QUESTION, lambda: sites.answer(runs)
+    yield time_figures.QUESTION, lambda: _of(one, time_figures.answer(score_orders(one.trained)))
+    yield attention_figures.QUESTION, lambda: _of(one, attention_figures.answer(one.trained))
+    yield errors.QUESTION, lambda: _of(one, one.errors())
+
+
+def _learned(runs: pd.DataFrame) -> Answer:
+    logged = runs["steps"] > 0
+    if not logged.any():
+        raise Unanswerable(f"None of the {len(runs)} runs has logged a step yet.")
+    unfinished = int((~runs["finished"].astype(bool)).sum())
+    text = (
+        f"{len(runs)} runs; {unfinished} of them have not finished."
+        if unfinished
+        else f"{len(runs)} runs, all finished."
+    )
+    figures = {"Learning curves": plot_curves(runs)}
+    if runs["clips_per_s"].notna().any():
+        figures["Speed of training"] = plot_throughput(runs)
+    return Answer(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
+
+
+def _of(one: _LookedInto, answer: Answer) -> Answer:
+    """An answer that says which run it is of."""
+    return Answer(
+        question=answer.question,
+        text=f"{answer.text} (Of the run {one.run}.)",
+        figures=answer.figures,
+        tables=answer.tables,
+    )
+
+
+def _section(anchor: str, question: str, what: Answer | Unanswerable) -> str:
+    head = f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n'
+    if isinstance(what, Unanswerable):
+        return f'{head}<p class="left-out">Left out: {html.escape(str(what))}</p>\n</section>'
+    parts = [f"<p>{html.escape(what.text)}</p>"]
+    parts += [_figure(caption or question, _picture(caption or question, f)) for caption, f in what.figures.items()]
+    parts += [_figure(caption, _table(table)) for caption, table in what.tables.items()]
+    return head + "\n".join(parts) + "\n</section>"
+
+
+def _figure(caption: str, content: str) -> str:
+    return f"<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n{content}\n</figure>"
+
+
+def _picture(caption: str, figure: Figure) -> str:
+    """A figure as an image inside the page."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=RESOLUTION)
+    plt.close(figure)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
+
+
+def _table(table: pd.DataFrame) -> str:
+    named = table.rename_axis(index=None).rename_axis(columns=table.index.name)
+    return named.to_html(border=0, na_rep="–", float_format="{:.3g}".format)
