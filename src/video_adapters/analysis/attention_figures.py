@@ -37,24 +37,32 @@ def answer(trained: Trained, video: int = 0) -> Answer:
         Unanswerable: the video cannot be read, or the network neither attends by its encoder's parts nor has adapters.
     """
     clip = clip_of_test(trained, video)
-    backbone = trained.classifier.backbone
+    backbone, table = trained.classifier.backbone, adapter_shares(trained)
     found = attention(backbone, clip)
     title = trained.class_names[trained.data.videos("test")[video].label]
-    figures, text = {}, []
+    figures = {}
     if any(block.space is not None for block in found):
         figures[f"Attention within the frames of a clip of '{title}'"] = plot_space(backbone, clip, found)
-        text.append("The frames show where the class token looks (patches, where there is none).")
     if any(block.time is not None for block in found):
         figures["Attention over time, mean over places and heads"] = plot_time(found)
         figures["What the other frames look at, place by place"] = plot_received(backbone, clip, found)
-        text.append(_over_time(found))
-    table = adapter_shares(trained)
     if len(table.columns):
         figures["What adapters add"] = plot_contributions(table)
-        text.append(_most(table))
     if not figures:
         raise Unanswerable(f"{trained.run} attends by kernels of its own and has no adapters that add to its tokens.")
-    return Answer(question=QUESTION, text=" ".join(text), figures=figures)
+    return Answer(question=QUESTION, text=verdict(found, table), figures=figures)
+
+
+def verdict(found: list[BlockAttention], table: pd.DataFrame) -> str:
+    """The answer in words, of a clip's attention and the rows of `contributions`."""
+    text = []
+    if any(block.space is not None for block in found):
+        text.append("Over each frame: where its class token looks (its patches, where there is none).")
+    if any(block.time is not None for block in found):
+        text.append(_over_time(found))
+    if len(table.columns):
+        text.append(_largest(table))
+    return " ".join(text)
 
 
 def clip_of_test(trained: Trained, video: int) -> Tensor:
@@ -155,7 +163,7 @@ def _over_time(found: list[BlockAttention]) -> str:
     return f"Over time, block {i} looks at frame {frame} most: {share:.0%} of its attention (evenly {1 / size:.0%})."
 
 
-def _most(table: pd.DataFrame) -> str:
+def _largest(table: pd.DataFrame) -> str:
     block, site = table.stack().idxmax()
     share = f"{table[site][block]:.0%} of what it is added to"
     return f"The largest branch is that of the {site.replace('_', ' ')} adapter in block {block}: {share}."

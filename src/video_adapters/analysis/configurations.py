@@ -18,7 +18,7 @@ def settings(runs: pd.DataFrame, without: Sequence[str] = ()) -> pd.DataFrame:
     """What a run was told, a column per config key, as text; not its seed, not where things lie, nor keys `without`."""
     left_out = {f"config.{key}" for key in ("seed", *UNINTERESTING, *without)}
     kept = [column for column in runs if column.startswith("config.") and column not in left_out]
-    return runs[kept].astype(object).where(runs[kept].notna(), None).astype(str)
+    return runs[kept].map(lambda value: "null" if pd.isna(value) else str(value))
 
 
 def alike(runs: pd.DataFrame, without: Sequence[str] = ()) -> pd.Series:

@@ -14,6 +14,7 @@ from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.film import draw_strip
 from video_adapters.analysis.predictions import Confusion, read_confusion, read_predictions
 from video_adapters.analysis.style import SHADES, clip_text
+from video_adapters.analysis.tables import percentages
 from video_adapters.analysis.trained import clip_of
 from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData
@@ -52,8 +53,24 @@ def answer(run: str, data: VideoData | None) -> Answer:
     figures = {"Test videos by what they show and what was said": plot_confusion(confusion)}
     if data is not None and errors:
         figures["The errors it was most certain of, frame by frame"] = plot_errors(errors, data)
-    tables = {"Most frequent confusions": confused_pairs(confusion)}
-    return Answer(question=QUESTION, text=_verdict(confusion, errors), figures=figures, tables=tables)
+    tables = {"Most frequent confusions (% of the class)": percentages(confused_pairs(confusion))}
+    return Answer(question=QUESTION, text=verdict(confusion, errors), figures=figures, tables=tables)
+
+
+def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
+    """The answer in words."""
+    total = int(confusion.counts.sum() + confusion.unread.sum())
+    wrong = total - int(confusion.counts.diagonal().sum())
+    said = [f"{wrong} of {total} test videos are wrong ({wrong / total:.1%})."]
+    if confusion.unread.any():
+        said.append(f"{int(confusion.unread.sum())} of these could not be read.")
+    if len(pairs := confused_pairs(confusion, 1)):
+        first = pairs.iloc[0]
+        share = f"{first['videos']} videos, {first['share of the class']:.0%} of the class"
+        said.append(f"Most often '{first['shown']}' is taken for '{first['said']}' ({share}).")
+    if errors:
+        said.append(f"The most certain error has a probability of {errors[0].certainty:.0%}.")
+    return " ".join(said)
 
 
 def worst(predictions: pd.DataFrame, count: int = MOST_CLIPS) -> list[Error]:
@@ -135,18 +152,3 @@ def _most_confused(confusion: Confusion) -> np.ndarray:
         return np.arange(len(confusion.names))
     wrong = confusion.counts - np.diag(confusion.counts.diagonal())
     return np.sort(np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")[:MOST_CLASSES])
-
-
-def _verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
-    total = int(confusion.counts.sum() + confusion.unread.sum())
-    wrong = total - int(confusion.counts.diagonal().sum())
-    said = [f"{wrong} of {total} test videos are wrong ({wrong / total:.1%})."]
-    if confusion.unread.any():
-        said.append(f"{int(confusion.unread.sum())} of these could not be read.")
-    if len(pairs := confused_pairs(confusion, 1)):
-        first = pairs.iloc[0]
-        share = f"{first['videos']} videos, {first['share of the class']:.0%} of the class"
-        said.append(f"Most often '{first['shown']}' is taken for '{first['said']}' ({share}).")
-    if errors:
-        said.append(f"The most certain error has a probability of {errors[0].certainty:.0%}.")
-    return " ".join(said)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.runs import read_metrics
-from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
+from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
 
 _MOST_RUNS = len(COLORS)  # more curves than colours cannot be told apart
 _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps
@@ -19,7 +19,7 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
     A colour per run; of many runs, the ten best.
     """
     shown = _best(runs, runs["steps"] > 0)
-    height = 4 + 0.12 * len(shown)  # inches; the legend has two columns
+    height = 4 + 0.22 * len(shown)  # inches; a line of the legend for each
     figure, (loss, top1) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
     for path, label, color in zip(shown["path"], labels(shown), COLORS, strict=False):
         metrics = read_metrics(path).reindex(columns=["train/loss", "val/top1"])
@@ -37,7 +37,7 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
     for axes in (loss, top1):
         axes.set_xlim(left=0)
     figure.suptitle(_title("Learning curves", shown, runs))
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", frameon=False)
     return figure
 
 
@@ -70,7 +70,7 @@ def _draw_chance(axes: Axes, runs: pd.DataFrame) -> None:
 
 
 def _title(what: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:
-    names = ", ".join(dict.fromkeys(shown["name"]))
+    names = clip_text(", ".join(dict.fromkeys(shown["name"])), 60)
     which = f"the {len(shown)} best of {len(runs)} runs" if len(shown) < len(runs) else f"{len(shown)} runs"
     return f"{what}: {names} ({which})"
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of
 from video_adapters.analysis.style import COLORS, as_percent, dress
+from video_adapters.analysis.tables import presentable
 
 QUESTION = "How small may the bottleneck be?"
 KEY = "adapter.ratio"
@@ -27,9 +28,8 @@ def answer(runs: pd.DataFrame) -> Answer:
         Unanswerable: no two runs differ in nothing but ratio and seed.
     """
     found = sweeps(runs)
-    text = " ".join(_verdict(name, sweep) for name, sweep in found.items())
-    tables = {f"Means over seeds: {name}": by_ratio(sweep) for name, sweep in found.items()}
-    return Answer(question=QUESTION, text=text, figures={"": plot(found)}, tables=tables)
+    tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep)) for name, sweep in found.items()}
+    return Answer(question=QUESTION, text=verdict(found), figures={"": plot(found)}, tables=tables)
 
 
 def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -65,6 +65,11 @@ def by_ratio(sweep: pd.DataFrame) -> pd.DataFrame:
     return mean_and_spread(timed, timed[_COLUMN].rename("ratio"), columns).sort_index().dropna(axis=1, how="all")
 
 
+def verdict(found: dict[str, pd.DataFrame]) -> str:
+    """The answer in words: the best ratio of each sweep, and the smallest that is nearly as good."""
+    return " ".join(_verdict(name, sweep) for name, sweep in found.items())
+
+
 def plot(found: dict[str, pd.DataFrame]) -> Figure:
     """Accuracy, parameters and time over ratio: means with standard deviations, a faint dot for each run."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
@@ -75,14 +80,8 @@ def plot(found: dict[str, pd.DataFrame]) -> Figure:
                 _line(place, table[column] * scale, table.get(f"± {column}", 0) * scale, color, name)
         axes[0].plot(sweep[_COLUMN], sweep[score], ".", color=color, alpha=0.4, markersize=5)
         if "test/pair" in table:
-            axes[0].plot(
-                table.index,
-                table["test/pair"],
-                "--",
-                color=color,
-                marker="o",
-                label=f"{name}: the pair, either direction",
-            )
+            pair, spread = table["test/pair"], table.get("± test/pair", 0)
+            _line(axes[0], pair, spread, color, f"{name}: the pair, either direction", linestyle="--")
     ratios = sorted({ratio for sweep in found.values() for ratio in sweep[_COLUMN]})
     first = next(iter(found.values()))
     dress(axes[0], "Accuracy", "bottleneck / token width", SCORES[score_of(first)].replace("top-1", "accuracy"))
@@ -98,8 +97,10 @@ def plot(found: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _line(axes: Axes, means: pd.Series, spread: pd.Series | float, color: str, label: str) -> None:
-    axes.errorbar(means.index, means, yerr=spread, color=color, marker="o", capsize=4, label=label)
+def _line(
+    axes: Axes, means: pd.Series, spread: pd.Series | float, color: str, label: str, linestyle: str = "-"
+) -> None:
+    axes.errorbar(means.index, means, yerr=spread, color=color, marker="o", capsize=4, label=label, linestyle=linestyle)
 
 
 def _ratios_below(axes: Axes, ratios: list[float]) -> None:
@@ -127,7 +128,7 @@ def _verdict(name: str, sweep: pd.DataFrame) -> str:
 
 
 def _seeds(table: pd.DataFrame) -> str:
-    fewest = int(table["runs"].min())
-    return (
-        "One seed each: differences of a point or two mean nothing." if fewest == 1 else f"{fewest} or more seeds each."
-    )
+    fewest, most = int(table["runs"].min()), int(table["runs"].max())
+    if fewest == 1:
+        return "Some have one seed alone: differences of a point or two mean nothing."
+    return f"{fewest} seeds each." if fewest == most else f"{fewest} to {most} seeds each."

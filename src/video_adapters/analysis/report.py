@@ -21,6 +21,19 @@ from video_adapters.analysis.trained import Trained, best_run, load_data, load_r
 
 QUESTION = "Which runs are there, and how did they learn?"
 RESOLUTION = 150  # dots per inch
+SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size
+
+_TITLES = {
+    "best_val_top1": "validation top-1",
+    "test/top1": "test top-1",
+    "test/top5": "test top-5",
+    "data_wait": "share of time waiting for data",
+    "clips_per_s": "clips per second",
+    "peak_memory_gib": "memory (GiB)",
+    "trainable_parameters": "parameters that train",
+    "best_epoch": "best epoch",
+    "wall_time": "time",
+}
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -129,16 +142,13 @@ def _learned(runs: pd.DataFrame) -> Answer:
     logged = runs["steps"] > 0
     if not logged.any():
         raise Unanswerable(f"None of the {len(runs)} runs has logged a step yet.")
-    unfinished = int((~runs["finished"].astype(bool)).sum())
-    text = (
-        f"{len(runs)} runs; {unfinished} of them have not finished."
-        if unfinished
-        else f"{len(runs)} runs, all finished."
-    )
+    text = f"{len(runs)} runs, {int(runs['finished'].sum())} of them finished."
     figures = {"Learning curves": plot_curves(runs)}
     if runs["clips_per_s"].notna().any():
         figures["Speed of training"] = plot_throughput(runs)
-    return Answer(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
+    return Answer(
+        question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs).rename(columns=_TITLES)}
+    )
 
 
 def _of(one: _LookedInto, answer: Answer) -> Answer:
@@ -171,7 +181,8 @@ def _picture(caption: str, figure: Figure) -> str:
     figure.savefig(buffer, format="png", dpi=RESOLUTION)
     plt.close(figure)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
+    width = round(figure.get_figwidth() * SHOWN)
+    return f'<img alt="{html.escape(caption)}" width="{width}" src="data:image/png;base64,{data}">'
 
 
 def _table(table: pd.DataFrame) -> str:

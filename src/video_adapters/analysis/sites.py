@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, score_of, settings
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
+from video_adapters.analysis.tables import presentable
 
 QUESTION = "Which sites, and which blocks, need adapting?"
 LADDER = ("frozen", "+ spatial", "+ temporal", "+ joint")
@@ -36,17 +37,37 @@ def answer(runs: pd.DataFrame) -> Answer:
     Raises:
         Unanswerable: there are neither two rungs nor two placements of one task.
     """
-    ladder, placed = rungs(runs), placements(runs)
-    if ladder is None and placed is None:
+    parts = compared(runs)
+    known = {title: by(part) for title, part in parts.items()}
+    return Answer(
+        question=QUESTION,
+        text=verdict(parts),
+        figures={"": plot(known)},
+        tables={title: presentable(table) for title, table in known.items()},
+    )
+
+
+def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The runs that tell about sites and those that tell about placement, with a column `place`: either or both.
+
+    Raises:
+        Unanswerable: there are neither.
+    """
+    parts = {"Sites": rungs(runs), "Placement": placements(runs)}
+    known = {title: part for title, part in parts.items() if part is not None}
+    if not known:
         raise Unanswerable(
             f"The {len(runs)} runs have adapters at the same sites of the same blocks, or belong to different tasks; "
             "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them."
         )
-    parts = {"Sites": (ladder, "rung"), "Placement": (placed, "blocks")}
-    known = {title: by(*part) for title, part in parts.items() if part[0] is not None}
-    text = [f"{title}: {_verdict(table)}" for title, table in known.items()]
-    text += [note for part, _ in parts.values() if part is not None for note in [other_differences(part)] if note]
-    return Answer(question=QUESTION, text=" ".join(text), figures={"": plot(known)}, tables=known)
+    return known
+
+
+def verdict(parts: dict[str, pd.DataFrame]) -> str:
+    """The answer in words: the means of each part, and what else its runs differ in."""
+    text = [f"{title}: {_means(by(part))}" for title, part in parts.items()]
+    text += [note for part in parts.values() if (note := other_differences(part))]
+    return " ".join(text)
 
 
 def place_of(run: pd.Series) -> Place | None:
@@ -63,22 +84,23 @@ def place_of(run: pd.Series) -> Place | None:
 
 
 def rungs(runs: pd.DataFrame) -> pd.DataFrame | None:
-    """Runs of the ladder with a column `rung`, each rung's of one configuration; None with fewer than two rungs."""
+    """Runs of the ladder, `place` their rung, each rung's of one configuration; None with fewer than two rungs."""
     found = _task(runs)
     steps = found[found["rung"].notna() & found["blocks"].isin(["all", "none"])]
-    return _comparable(steps, "rung")
+    return _comparable(steps.assign(place=steps["rung"]))
 
 
 def placements(runs: pd.DataFrame) -> pd.DataFrame | None:
-    """Runs with adapters at all sites and a column `blocks`, each of one configuration; None with fewer than two."""
+    """Runs with adapters at all sites, `place` their blocks, each of one configuration; None with fewer than two."""
     found = _task(runs)
-    return _comparable(found[found["blocks"].ne("none") & found[list(_KEYS)].notna().all(axis=1)], "blocks")
+    everywhere = found[found["blocks"].ne("none") & found[list(_KEYS)].notna().all(axis=1)]
+    return _comparable(everywhere.assign(place=everywhere["blocks"]))
 
 
-def by(runs: pd.DataFrame, column: str) -> pd.DataFrame:
+def by(runs: pd.DataFrame) -> pd.DataFrame:
     """Means and spreads over seeds, a row per rung or placement, in their order."""
     columns = [score_of(runs), "test/pair", "trainable_parameters"]
-    table = mean_and_spread(runs, runs[column], columns).dropna(axis=1, how="all")
+    table = mean_and_spread(runs, runs["place"], columns).dropna(axis=1, how="all")
     order = [*LADDER, *PLACEMENTS]
     table = table.loc[sorted(table.index, key=lambda name: (order.index(name) if name in order else 99, name))]
     return table.rename(index=_NAMES)
@@ -120,12 +142,14 @@ def _bars(axes: Axes, table: pd.DataFrame, score: str) -> None:
     width = 0.8 / len(shown)
     for i, column in enumerate(shown):
         at = np.arange(len(table)) + (i - (len(shown) - 1) / 2) * width
-        bars = axes.bar(at, table[column], width * 0.95, color=COLORS[i], label=kinds[column])
-        axes.bar_label(bars, [f"{value:.1%}".rstrip("%") for value in table[column]], padding=3, fontsize=8)
-        if f"± {column}" in table:
-            axes.errorbar(at, table[column], yerr=table[f"± {column}"], fmt="none", ecolor="black", capsize=3)
+        spread = table.get(f"± {column}", pd.Series(0.0, index=table.index)).fillna(0)
+        axes.bar(at, table[column], width * 0.95, color=COLORS[i], label=kinds[column])
+        several = spread > 0
+        axes.errorbar(at[several], table[column][several], yerr=spread[several], fmt="none", ecolor="black", capsize=3)
+        for x, value, above in zip(at, table[column], spread, strict=True):
+            axes.text(x, value + above + 0.015, f"{100 * value:.1f}", ha="center", fontsize=8)
     if "test/pair" in shown:
-        axes.axhline(0.5, color=GRAY, linestyle=":", label="most without order")
+        axes.axhline(0.5, color=GRAY, linestyle=":", label="limit of the class itself without order")
     axes.set_xticks(np.arange(len(table)), [f"{name}\n(n={runs})" for name, runs in table["runs"].items()])
     axes.set_ylim(0, 1.08)
 
@@ -146,19 +170,24 @@ def _task(runs: pd.DataFrame) -> pd.DataFrame:
     return known[task == task.mode()[0]] if len(known) else known
 
 
-def _comparable(runs: pd.DataFrame, column: str) -> pd.DataFrame | None:
-    """Of every value of `column` the runs of one configuration: that nearest to the one with most seeds overall."""
-    if runs[column].nunique() < 2:
+def _comparable(runs: pd.DataFrame) -> pd.DataFrame | None:
+    """Of every place the runs of one configuration, all near to one recipe; with most seeds, then steps.
+
+    That recipe is the one from which the fewest settings differ over all places.
+    """
+    if runs["place"].nunique() < 2:
         return None
-    group, texts = alike(runs), settings(runs, without=[key.removeprefix("config.") for key in _KEYS])
-    counts = group.map(group.value_counts())
-    reference = texts.loc[runs.assign(n=counts).sort_values(["n", "steps"], ascending=False).index[0]]
-    distance = (texts != reference).sum(axis=1)
-    order = pd.DataFrame({"distance": distance, "n": -counts, "steps": -runs["steps"]}, index=runs.index)
-    best = order.sort_values(["distance", "n", "steps"]).groupby(runs[column], sort=False).head(1).index
-    return runs[group.isin(group[best])]
+    group, without = alike(runs), [key.removeprefix("config.") for key in _KEYS]
+    first = runs.loc[~group.duplicated()].assign(seeds=group.value_counts().sort_index().to_numpy())
+    texts = settings(first, without)
+    apart = pd.DataFrame([[int((texts.loc[i] != texts.loc[j]).sum()) for j in texts.index] for i in texts.index])
+    apart = apart.set_axis(texts.index, axis=0).set_axis(texts.index, axis=1)
+    nearest = apart.T.groupby(first["place"]).min().sum()  # of each configuration, over all places
+    order = first.assign(far=nearest, n=-first["seeds"], s=-first["steps"]).sort_values(["far", "n", "s"])
+    chosen = order.assign(far=apart[order.index[0]]).sort_values(["far", "n", "s"]).groupby("place").head(1).index
+    return runs[group.isin(group[chosen])]
 
 
-def _verdict(table: pd.DataFrame) -> str:
+def _means(table: pd.DataFrame) -> str:
     score = next(column for column in SCORES if column in table)
     return ", ".join(f"{name} {value:.1%}" for name, value in table[score].items()) + "."

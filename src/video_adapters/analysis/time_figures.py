@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from video_adapters.analysis.answers import Answer
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
+from video_adapters.analysis.tables import percentages
 from video_adapters.analysis.time import Scored, by_class, by_order
 
 QUESTION = "Does the model use time?"
@@ -22,8 +23,30 @@ def answer(scored: Scored) -> Answer:
     """What other orders of frames do to the accuracy, over all videos and by class."""
     table, classes = by_order(scored), by_class(scored)
     figures = {"Over all test videos": plot_orders(scored), "By class": plot_classes(scored)}
-    tables = {"Share of test videos": table, "Accuracy by class, the most temporal first": classes}
-    return Answer(question=QUESTION, text=_verdict(table, classes), figures=figures, tables=tables)
+    tables = {
+        "% of test videos": percentages(table),
+        "Accuracy by class (%), the most temporal first": percentages(classes),
+    }
+    return Answer(question=QUESTION, text=verdict(scored), figures=figures, tables=tables)
+
+
+def verdict(scored: Scored) -> str:
+    """The answer in words."""
+    table, classes = by_order(scored), by_class(scored)
+    top1 = table["top1"]
+    lost = top1["as filmed"] - top1["shuffled"]
+    said = [
+        f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} "
+        f"with shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with a single one.",
+        f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
+        f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%}).",
+    ]
+    if "its reversal" in table:
+        said.append(
+            f"Reversed, {table['its reversal']['reversed']:.1%} are taken for the reversed class; shuffled, the choice "
+            f"within the right pair is right for {table['right of the pair']['shuffled']:.1%} (a coin: 50 %)."
+        )
+    return " ".join(said)
 
 
 def plot_orders(scored: Scored) -> Figure:
@@ -81,20 +104,3 @@ def _half(axes: Axes, shown: int, rows: int) -> None:
     """A line between the most temporal and the most static classes where those between them are left out."""
     if shown < rows:
         axes.axhline(shown / 2 - 0.5, color=GRAY, linestyle=":")
-
-
-def _verdict(table: pd.DataFrame, classes: pd.DataFrame) -> str:
-    top1 = table["top1"]
-    lost = top1["as filmed"] - top1["shuffled"]
-    said = [
-        f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} "
-        f"with shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with a single one.",
-        f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
-        f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%}).",
-    ]
-    if "its reversal" in table:
-        said.append(
-            f"Reversed, {table['its reversal']['reversed']:.1%} are taken for the reversed class; shuffled, the choice "
-            f"within the right pair is right for {table['right of the pair']['shuffled']:.1%} (a coin: 50 %)."
-        )
-    return " ".join(said)

@@ -1,0 +1,27 @@
+"""Runs that several files of this folder look into."""
+
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+matplotlib.use("agg")
+
+from toy import run
+
+VARIANTS = {
+    "aim": ["adapter=aim"],
+    "half": ["adapter=aim", "adapter.ratio=0.5"],
+    "lower": ["adapter=aim", "adapter.temporal=first_half"],
+    "none": ["adapter=none"],
+}
+"""A sweep over ratio, one over placement, and two rungs of the ladder."""
+
+
+@pytest.fixture(scope="session")
+def toy_runs(shapes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs on small moving shapes, with adapters in several ways and without."""
+    folder = tmp_path_factory.mktemp("logs")
+    for name, variant in VARIANTS.items():
+        run(folder / "runs" / "toy" / name, *shapes, *variant)
+    return folder
