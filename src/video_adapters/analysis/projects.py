@@ -9,7 +9,7 @@ from video_adapters.analysis.runs import described
 
 # what `run.json` holds, which W&B keeps beside the config
 _RECORD = (
-    "wandb_id", "overrides", "command", "started", "git_commit", "choices", "parameters", "trainable_parameters", "macs"
+    "wandb_id", "overrides", "command", "started", "git_commit", "choices", "parameters", "trainable_parameters"
 )  # fmt: skip
 _STEP = "trainer/global_step"
 

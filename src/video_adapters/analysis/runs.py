@@ -118,19 +118,23 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
         config: nested, as in `config.yaml`.
         metrics: as `read_metrics` gives them.
     """
-    row = {"path": path, "name": config["name"], "started": pd.Timestamp(record["started"])} | _figures(metrics)
-    row |= {name: value for name, value in _leaves(record, lists=" ".join) if name != "started"}
+    row = {"path": path, "name": config["name"], "started": pd.Timestamp(record["started"])}
+    row |= _figures(metrics, record.get("scores", {}))
+    others = {key: value for key, value in record.items() if key not in ("started", "scores")}
+    row |= dict(_leaves(others, lists=" ".join))
     return row | {f"config.{key}": value for key, value in _leaves(config) if key.split(".")[0] not in _PLUMBING}
 
 
-def _figures(metrics: pd.DataFrame) -> dict[str, Any]:
-    """What a run's row says of its logged steps."""
-    found: dict[str, Any] = {"steps": _steps(metrics), "best_val_top1": math.nan, "best_epoch": math.nan}
+def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
+    """What a run's row says of its logged steps; `scores` are those that it noted at its end."""
+    found: dict[str, Any] = {"steps": _steps(metrics), "best_epoch": math.nan}
+    found["best_val_top1"] = scores.get("val/top1", math.nan)
     if "val/top1" in metrics and metrics["val/top1"].notna().any():
         best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
         found |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best])}
     tests = metrics.filter(like="test/").dropna(how="all")
     found |= tests.iloc[-1].to_dict() if len(tests) else {}
+    found |= {name: value for name, value in scores.items() if name.startswith("test/")}
     speeds = metrics.reindex(columns=["speed/clips_per_s", "speed/data_wait", "speed/peak_memory_gib"])
     found |= {"clips_per_s": speeds.iloc[:, 0].median(), "data_wait": speeds.iloc[:, 1].median()}
     return found | {"peak_memory_gib": speeds.iloc[:, 2].max()}

@@ -21,6 +21,9 @@ PLACEMENTS = ("none", "first_half", "even", "last_half", "all")
 _NAMES = {"none": "none", "first_half": "lower half", "even": "every second", "last_half": "upper half", "all": "all"}
 _SITES = ("spatial", "temporal", "joint")
 _KEYS = tuple(f"config.adapter.{site}" for site in _SITES)
+_PLACING = (*(f"adapter.{site}" for site in _SITES), "adapter.temporal_in", "placement")
+"""Keys that say where adapters are; `placement` is that of hparams_search/placement."""
+
 _TASK = ("data", "model")  # parts of a config in which runs must agree to be on one ladder
 
 
@@ -108,7 +111,7 @@ def by(runs: pd.DataFrame) -> pd.DataFrame:
 
 def other_differences(runs: pd.DataFrame) -> str:
     """A sentence on what else the runs differ in, beside sites and seeds; empty where nothing."""
-    texts = settings(runs, without=[*(key.removeprefix("config.") for key in _KEYS), "adapter.temporal_in"])
+    texts = settings(runs, without=_PLACING)
     differ = {key.removeprefix("config."): sorted(texts[key].unique()) for key in texts if texts[key].nunique() > 1}
     listed = "; ".join(f"{key} is {' or '.join(values)}" for key, values in differ.items())
     return f"Not one recipe throughout: {listed}." if differ else ""
@@ -177,9 +180,9 @@ def _comparable(runs: pd.DataFrame) -> pd.DataFrame | None:
     """
     if runs["place"].nunique() < 2:
         return None
-    group, without = alike(runs), [key.removeprefix("config.") for key in _KEYS]
+    group = alike(runs)
     first = runs.loc[~group.duplicated()].assign(seeds=group.value_counts().sort_index().to_numpy())
-    texts = settings(first, without)
+    texts = settings(first, without=_PLACING)
     apart = pd.DataFrame([[int((texts.loc[i] != texts.loc[j]).sum()) for j in texts.index] for i in texts.index])
     apart = apart.set_axis(texts.index, axis=0).set_axis(texts.index, axis=1)
     nearest = apart.T.groupby(first["place"]).min().sum()  # of each configuration, over all places
