@@ -1,7 +1,8 @@
 """Attention weights of a forward pass, whatever encoder family runs it.
 
 Fused kernels return no weights. A torch function mode sees every call of theirs with its queries and keys, from which
-the weights are computed once more; the model itself runs as it always does.
+the weights are computed once more; where attention is written out (timm's Swin), its softmax gives them. The model
+itself runs as it always does.
 """
 
 import math
@@ -17,6 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.encoder import Parts
+
+_SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax)
 
 
 class BlockAttention(NamedTuple):
@@ -41,10 +44,13 @@ class Weights(TorchFunctionMode):
         if func is F.scaled_dot_product_attention:
             self.found.append(weights(*args, **kwargs))
         if func is F.multi_head_attention_forward:  # nn.MultiheadAttention, which can give them itself
-            answer: Any = func(*args, **{**kwargs, "need_weights": True, "average_attn_weights": False})
-            self.found.append(answer[1])
-            return answer[0], None
-        return func(*args, **kwargs)
+            both: Any = func(*args, **{**kwargs, "need_weights": True, "average_attn_weights": False})
+            self.found.append(both[1])
+            return both[0], None
+        answer = func(*args, **kwargs)
+        if func in _SOFTMAX and answer.dim() == 4:
+            self.found.append(answer)
+        return answer
 
 
 def weights(

@@ -1,0 +1,77 @@
+"""How much adapters add, where that is known."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from video_adapters.analysis.contribution import contributions
+from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.adapters.lora import Lora
+from video_adapters.model.adapters.st_adapter import StAdapter
+
+from small_backbones import backbone, clip
+
+
+class Share(nn.Module):
+    """Stands in for a bottleneck: a share of what comes in."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.share * x
+
+
+def test_untrained_adapters_add_nothing() -> None:
+    table = contributions(backbone("timm", method=Aim(temporal_in="all")), clip()[None])
+    assert list(table.columns) == ["temporal_in", "temporal", "spatial", "joint"]
+    assert list(table.index) == [0, 1, 2]
+    assert (table == 0).all(axis=None)
+
+
+@pytest.mark.parametrize("family", ["timm", "timm Swin", "open_clip"])
+def test_an_adapter_that_adds_half_of_its_input_counts_a_half(family: str) -> None:
+    net: Any = backbone(family, temporal=[1], spatial="all", joint=None)
+    for block in net.blocks:
+        block.spatial.down, block.spatial.up = nn.Identity(), Share(0.5)
+        block.spatial.forward = block.spatial.up.forward
+    table = contributions(net, clip()[None])
+    assert table["spatial"].tolist() == pytest.approx([0.5] * 3)
+    assert table["temporal"].isna().tolist() == [True, False, True]
+
+
+def test_what_is_added_to_the_stream_is_measured_by_the_stream() -> None:
+    """In the last block, by those tokens alone that go on; after the method's scale."""
+    net: Any = backbone("timm", temporal=None, spatial=None, joint="all", scale=0.5)
+    entering: list[Tensor] = []
+    for block in net.blocks:
+        block.register_forward_pre_hook(lambda block, args: entering.append(args[0]))
+        nn.init.ones_(block.joint.up.bias)  # adds ones, whatever comes in: norm sqrt(32), halved
+    table = contributions(net, clip()[None])
+    going_on = [*entering[:2], entering[2][:, :1]]
+    expected = [0.5 * 32**0.5 / float(x.norm(dim=-1).mean()) for x in going_on]
+    assert table["joint"].tolist() == pytest.approx(expected)
+
+
+def test_of_an_st_adapter_the_skip_is_taken_off() -> None:
+    net: Any = backbone("timm", method=StAdapter())
+    assert contributions(net, clip()[None])["before_attention"].tolist() == [0, 0, 0]
+    for block in net.blocks:
+        nn.init.ones_(block.before_attention.up.bias)
+    assert (contributions(net, clip()[None])["before_attention"] > 0).all()
+
+
+def test_methods_without_branches_have_no_columns() -> None:
+    assert len(contributions(backbone("timm", method=Lora()), clip()[None]).columns) == 0
+
+
+def test_nothing_is_left_behind() -> None:
+    net = backbone("timm")
+    table = contributions(net, clip()[None])
+    assert isinstance(table, pd.DataFrame)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
+    assert torch.is_grad_enabled()
