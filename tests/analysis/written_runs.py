@@ -60,6 +60,12 @@ def write_run(
     return folder
 
 
+def write_scored(folder: Path, top1: float, trainable: int = 1000, **changes: object) -> Path:
+    """A run whose test came to `top1`."""
+    metrics = METRICS.replace(",0.7\n", f",{top1}\n")
+    return write_run(folder, metrics=metrics, record={"trainable_parameters": trainable}, **changes)
+
+
 def write_confusion(
     run: Path, counts: np.ndarray, unread: Sequence[int] | None = None, names: Sequence[str] = CLASS_NAMES
 ) -> None:

@@ -159,17 +159,13 @@ def _bars(axes: Axes, table: pd.DataFrame, score: str) -> None:
 
 def _task(runs: pd.DataFrame) -> pd.DataFrame:
     """Scored runs of AIM on a frozen encoder, with `rung` and `blocks`; of one task and encoder, those of most runs."""
-    places = [place_of(run) for _, run in runs.iterrows()]
-    known = runs.assign(rung=[p.rung if p else None for p in places], blocks=[p.blocks if p else None for p in places])[
-        [p is not None for p in places]
-    ]
-    known = known[known[score_of(runs)].notna()]
-    elsewhere = [
-        column.removeprefix("config.")
-        for column in known
-        if column.split(".")[:2] not in [["config", t] for t in _TASK]
-    ]
-    task = alike(known, without=elsewhere)
+    complete = runs.reindex(columns=[*dict.fromkeys([*runs, *_KEYS])])  # other methods know no such keys
+    places = [place_of(run) for _, run in complete.iterrows()]
+    rungs, blocks = zip(*((p.rung, p.blocks) if p else (None, None) for p in places), strict=True)
+    known = complete.assign(rung=rungs, blocks=blocks)
+    known = known[known["blocks"].notna() & known[score_of(runs)].notna()]
+    keys = [column.removeprefix("config.") for column in known]
+    task = alike(known, without=[key for key in keys if key.split(".")[0] not in _TASK])
     return known[task == task.mode()[0]] if len(known) else known
 
 

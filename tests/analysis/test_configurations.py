@@ -1,0 +1,51 @@
+"""Runs taken together by what they were told."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from video_adapters.analysis.configurations import alike, mean_and_spread, name_configurations, score_of, settings
+from video_adapters.analysis.runs import read_runs
+
+from written_runs import METRICS, write_run, write_scored
+
+
+def test_seeds_and_places_on_the_disk_make_no_other_configuration(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / f"a{seed}", seed=seed, adapter__ratio=0.5)
+    write_run(tmp_path / "b", seed=0, adapter__temporal=None)
+    write_run(tmp_path / "c", seed=0, adapter__temporal=None, adapter__ratio=0.5)
+    runs = read_runs(tmp_path)
+    assert alike(runs).tolist() == [0, 0, 1, 2]
+    assert alike(runs, without=["adapter.temporal"]).tolist() == [0, 0, 1, 0]
+    assert name_configurations(runs).tolist() == [
+        *["ratio=0.5 temporal=all"] * 2,
+        "ratio=0.25 temporal=null",
+        "ratio=0.5 temporal=null",
+    ]
+
+
+def test_a_setting_that_is_null_is_a_setting_as_any_other(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", adapter__temporal=None)
+    write_run(tmp_path / "b", adapter__temporal="all")
+    assert settings(read_runs(tmp_path))["config.adapter.temporal"].tolist() == ["null", "all"]
+
+
+def test_means_have_the_sample_standard_deviation_beside_them() -> None:
+    runs = pd.DataFrame({"top1": [0.5, 0.7, 0.9, 0.4], "macs": pd.array([1, 1, 1, None], dtype="Int64")})
+    table = mean_and_spread(runs, pd.Series(["b", "b", "b", "a"]), ["top1", "macs"])
+    assert list(table.index) == ["b", "a"]
+    assert table["runs"].tolist() == [3, 1]
+    assert table["top1"].tolist() == pytest.approx([0.7, 0.4])
+    assert table["± top1"]["b"] == pytest.approx(0.2)  # sqrt((0.04 + 0 + 0.04) / 2)
+    assert pd.isna(table["± top1"]["a"])
+    assert pd.isna(table["macs"]["a"])
+
+
+def test_runs_are_compared_by_their_test_where_there_is_one(tmp_path: Path) -> None:
+    untested = "".join(line for line in METRICS.splitlines(keepends=True) if not line.startswith("6,"))
+    write_run(tmp_path / "a", metrics=untested)
+    assert score_of(read_runs(tmp_path)) == "best_val_top1"
+    write_scored(tmp_path / "b", 0.8)
+    assert score_of(read_runs(tmp_path)) == "test/top1"

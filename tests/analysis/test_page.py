@@ -1,0 +1,104 @@
+"""The report: one page, with nothing outside of itself."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from PIL import Image
+
+from video_adapters.analysis.answers import Answer, Unanswerable
+from video_adapters.analysis.report import Request, page, write
+
+from written_runs import write_run
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Structure(HTMLParser):
+    """What a page is made of; fails where tags do not close in their order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def figure() -> plt.Figure:
+    made, axes = plt.subplots(figsize=(4, 3))
+    axes.plot([1, 2])
+    return made
+
+
+def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason() -> None:
+    table = pd.DataFrame({"top-1": ["96.7 ± 0.4"], "missing": [float("nan")]}, index=pd.Index(["<b>"], name="run"))
+    found: dict[str, Answer | Unanswerable] = {
+        "Which & why?": Answer(question="", text="1 < 2", figures={"a caption": figure()}, tables={"a table": table}),
+        "And?": Unanswerable("there is no sweep."),
+    }
+    text = page("runs in <logs>", found)
+    structure = Structure(text)
+    assert "<p>1 &lt; 2</p>" in text
+    assert "<h2>Which &amp; why?</h2>" in text
+    assert "<title>runs in &lt;logs&gt;</title>" in text
+    assert "Left out: there is no sweep." in text
+    assert re.search(r"<th>&lt;b&gt;</th>\s*<td>96.7 ± 0.4</td>\s*<td>–</td>", text)
+    (image,) = structure.all("img")
+    assert (image["alt"], image["width"]) == ("a caption", str(4 * 88))
+    picture = Image.open(BytesIO(base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,"))))
+    assert picture.size == (4 * 150, 3 * 150)
+    assert not plt.get_fignums()  # closed: a report of many figures must not pile them up
+    anchors = {link["href"] for link in structure.all("a")}
+    assert anchors == {f"#{section['id']}" for section in structure.all("section")}
+
+
+def test_a_folder_of_runs_becomes_a_page_that_needs_nothing_else(toy_runs: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+    out = tmp_path / "new" / "report.html"
+    assert write(Request(runs=toy_runs), out, asked.append) == {}
+    text = out.read_text(encoding="utf-8")
+    structure = Structure(text)
+    assert len(asked) == len(structure.all("section")) == 7
+    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in structure.all("img"))
+    assert len(structure.all("img")) >= 12
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", text)
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in structure.tags}
+    assert "http" not in re.sub(r"base64,[^\"]*", "", text)
+
+
+def test_what_runs_cannot_answer_is_left_out_with_a_sentence(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "a")
+    left_out = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
+    assert list(left_out) == [
+        "How small may the bottleneck be?",
+        "Which sites, and which blocks, need adapting?",
+        "Does the model use time?",
+        "What does the model look at?",
+        "What does the model get wrong?",
+    ]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("Left out: ") == 5
+
+
+def test_impossible_requests_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no run in"):
+        write(Request(runs=tmp_path), tmp_path / "report.html")
+    with pytest.raises(ValueError, match="--videos is 0, expected at least 1"):
+        write(Request(runs=tmp_path, max_videos=0), tmp_path / "report.html")

@@ -1,0 +1,68 @@
+"""Question 1 on runs written by hand."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from video_adapters.analysis import ratio
+from video_adapters.analysis.answers import Unanswerable
+from video_adapters.analysis.runs import read_runs
+
+from written_runs import METRICS, write_confusion, write_run, write_scored
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> Path:
+    """Three ratios, two seeds each: 80, 90 and 90.5 % on average."""
+    scores = {0.125: (0.75, 0.85), 0.25: (0.9, 0.9), 0.5: (0.9, 0.91)}
+    for value, pair in scores.items():
+        for seed, top1 in enumerate(pair):
+            run = write_scored(tmp_path / f"{value}_{seed}", top1, int(8000 * value), adapter__ratio=value, seed=seed)
+            write_confusion(run, 10 * np.eye(12, dtype=int))
+    return tmp_path
+
+
+def test_the_table_has_means_over_seeds_by_rising_ratio(swept: Path) -> None:
+    (sweep,) = ratio.sweeps(read_runs(swept)).values()
+    table = ratio.by_ratio(sweep)
+    assert table.index.tolist() == [0.125, 0.25, 0.5]
+    assert table["test/top1"].tolist() == pytest.approx([0.8, 0.9, 0.905])
+    assert table["± test/top1"].tolist() == pytest.approx([0.1 / 2**0.5, 0, 0.01 / 2**0.5])
+    assert table["trainable_parameters"].tolist() == [1000, 2000, 4000]
+    assert table["s_per_1000"].tolist() == pytest.approx([50] * 3)  # 20 clips a second
+    assert table["test/pair"].tolist() == [1, 1, 1]
+
+
+def test_the_answer_is_the_smallest_ratio_within_a_point_of_the_best(swept: Path) -> None:
+    answer = ratio.answer(read_runs(swept))
+    assert "the best ratio is 0.5, with 90.5% on average; 0.25 is the smallest within a point of it" in answer.text
+    assert answer.text.endswith("(90.0%, 0.002 M parameters). 2 seeds each.")
+    plt.close("all")
+
+
+def test_the_figure_shows_accuracy_parameters_and_time_over_ratio(swept: Path) -> None:
+    accuracy, trains, time = ratio.plot(ratio.sweeps(read_runs(swept))).axes
+    assert accuracy.get_ylabel() == "accuracy (% of test videos)"
+    assert list(accuracy.lines[0].get_ydata()) == pytest.approx([0.8, 0.9, 0.905])
+    assert list(trains.lines[0].get_ydata()) == pytest.approx([0.001, 0.002, 0.004])
+    assert list(time.lines[0].get_ydata()) == pytest.approx([50] * 3)
+    assert [text.get_text() for text in trains.get_xticklabels()] == ["1/8", "1/4", "1/2"]
+    plt.close("all")
+
+
+def test_runs_that_differ_in_more_are_sweeps_of_their_own(swept: Path) -> None:
+    for value in (0.25, 0.5):
+        write_scored(swept / f"frames_{value}", 0.7, adapter__ratio=value, data__num_frames=16)
+    write_scored(swept / "alone", 0.7, adapter__ratio=0.5, data__num_frames=32)
+    found = ratio.sweeps(read_runs(swept))
+    assert {name: len(sweep) for name, sweep in found.items()} == {"num_frames=8": 6, "num_frames=16": 2}
+
+
+def test_one_ratio_is_no_sweep(tmp_path: Path) -> None:
+    write_scored(tmp_path / "a", 0.9, adapter__ratio=0.25, seed=0)
+    write_scored(tmp_path / "b", 0.9, adapter__ratio=0.25, seed=1)
+    write_run(tmp_path / "c", metrics=METRICS.splitlines(keepends=True)[0], adapter__ratio=0.5)  # nothing scored yet
+    with pytest.raises(Unanswerable, match=r"The 3 runs hold no sweep over adapter\.ratio.* hparams_search=ratio"):
+        ratio.answer(read_runs(tmp_path))
