@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.report import Request, page, write
+from video_adapters.analysis.page import page
+from video_adapters.analysis.report import Request, write
 
 from written_runs import write_run
 

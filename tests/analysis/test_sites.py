@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from video_adapters.analysis import sites
+from video_adapters.analysis import sites, sites_figures
 from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.sites import Place, place_of
@@ -57,7 +57,7 @@ def ladder(tmp_path: Path) -> Path:
 
 
 def test_the_ladder_stands_in_its_order_with_means_over_seeds(ladder: Path) -> None:
-    answer = sites.answer(read_runs(ladder))
+    answer = sites_figures.answer(read_runs(ladder))
     assert answer.text == "Sites: frozen 25.0%, + spatial 45.0%, + temporal 65.0%, + joint 85.0%."
     (table,) = answer.tables.values()
     assert table["top-1, test (%)"].tolist() == ["25.0 ± 7.1", "45.0 ± 7.1", "65.0 ± 7.1", "85.0 ± 7.1"]  # 10 / sqrt(2)
@@ -81,21 +81,21 @@ def test_placement_compares_runs_with_adapters_at_all_sites(ladder: Path) -> Non
 
 def test_of_a_rung_with_several_recipes_the_one_nearest_to_the_others_counts(ladder: Path) -> None:
     write_scored(ladder / "ratio", 0.99, adapter__ratio=0.5, **LADDER["+ joint"])
-    assert "+ joint 85.0%" in sites.answer(read_runs(ladder)).text
+    assert "+ joint 85.0%" in sites_figures.answer(read_runs(ladder)).text
     plt.close("all")
 
 
 def test_what_else_differs_is_said(tmp_path: Path) -> None:
     write_scored(tmp_path / "a", 0.3, trainer__max_epochs=6, **NONE)
     write_scored(tmp_path / "b", 0.9, trainer__max_epochs=16, **ALL)
-    assert sites.verdict(sites.compared(read_runs(tmp_path))).endswith(
+    assert sites_figures.verdict(sites.compared(read_runs(tmp_path))).endswith(
         "Not one recipe throughout: trainer.max_epochs is 16 or 6."
     )
 
 
 def test_runs_of_other_tasks_are_on_other_ladders(ladder: Path) -> None:
     write_scored(ladder / "other", 0.99, data__num_frames=32, **ALL)
-    assert "+ joint 85.0%" in sites.answer(read_runs(ladder)).text
+    assert "+ joint 85.0%" in sites_figures.answer(read_runs(ladder)).text
     plt.close("all")
 
 
@@ -103,4 +103,4 @@ def test_one_rung_is_no_ladder(tmp_path: Path) -> None:
     write_scored(tmp_path / "a", 0.9, seed=0, **ALL)
     write_scored(tmp_path / "b", 0.9, seed=1, **ALL)
     with pytest.raises(Unanswerable, match=r"2 runs have adapters at the same sites .* hparams_search=sites"):
-        sites.answer(read_runs(tmp_path))
+        sites_figures.answer(read_runs(tmp_path))

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from video_adapters.analysis.time import Shuffled, backwards, right_of_pair, score_orders
+from video_adapters.analysis.trained import load_run
 from video_adapters.data.decode import VideoReader
 from video_adapters.data.moving_shapes import CLASS_NAMES, LENGTH, write_video
 from video_adapters.recognition.predict import Request, predict
@@ -54,6 +56,15 @@ def test_its_checkpoint_recognises_clips_and_the_motions_of_a_long_video_in_orde
 def every_frame(path: str) -> np.ndarray:
     with VideoReader(path) as video:
         return video.read(range(video.num_frames))
+
+
+def test_it_sees_motion_in_the_order_of_frames(default_run: Path) -> None:
+    """Reversed, videos become the other class of their pair; shuffled, the choice between the two is a coin's."""
+    found = score_orders(load_run(default_run), {"reversed": [backwards], "shuffled": [Shuffled(i) for i in range(10)]})
+    assert found.top1("reversed").mean() <= 0.1
+    right = right_of_pair(found, "shuffled").mean(1)
+    assert right.shape == (10,)
+    assert ((right >= 0.4) & (right <= 0.6)).all()
 
 
 def test_without_adapters_order_stays_out_of_reach(overrides: list[str], tmp_path: Path) -> None:

@@ -1,27 +1,21 @@
-"""All questions answered of a folder of runs, as one HTML page that needs nothing beside itself."""
+"""All questions, answered of a folder of runs."""
 
-import base64
-import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
-from video_adapters.analysis import ablation, attention_figures, errors, ratio, sites, time_figures
+from video_adapters.analysis import ablation, attention_figures, errors, ratio, sites_figures, time_figures
 from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.figures import plot_curves, plot_throughput
+from video_adapters.analysis.page import page
 from video_adapters.analysis.runs import overview, read_runs
 from video_adapters.analysis.time import score_orders
 from video_adapters.analysis.trained import Trained, best_run, load_data, load_run
 
 QUESTION = "Which runs are there, and how did they learn?"
-RESOLUTION = 150  # dots per inch
-SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size
 
 _TITLES = {
     "best_val_top1": "validation top-1",
@@ -34,33 +28,6 @@ _TITLES = {
     "best_epoch": "best epoch",
     "wall_time": "time",
 }
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 64rem; margin: 2rem auto;
-  padding: 0 1rem; }}
-h2 {{ margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1rem; }}
-figure {{ margin: 1.5rem 0; overflow-x: auto; }}
-figcaption {{ color: #555; margin-bottom: .3rem; }}
-img {{ max-width: 100%; height: auto; }}
-table {{ border-collapse: collapse; font-size: .85rem; }}
-th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }}
-th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
-.left-out {{ color: #555; font-style: italic; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{contents}
-{sections}
-</body>
-</html>
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +64,6 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
     return {question: str(what) for question, what in found.items() if isinstance(what, Unanswerable)}
 
 
-def page(title: str, found: dict[str, Answer | Unanswerable]) -> str:
-    """The whole page: answers by question, or why there is none. Closes the figures."""
-    contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(found))
-    sections = "\n".join(_section(f"q{i}", question, what) for i, (question, what) in enumerate(found.items()))
-    return _PAGE.format(title=html.escape(title), contents=f"<ol>\n{contents}</ol>", sections=sections)
-
-
 class _LookedInto:
     """The run whose network and videos are asked; loaded when first needed."""
 
@@ -132,7 +92,7 @@ def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable
     yield QUESTION, lambda: _learned(runs)
     yield ablation.QUESTION, lambda: ablation.answer(runs)
     yield ratio.QUESTION, lambda: ratio.answer(runs)
-    yield sites.QUESTION, lambda: sites.answer(runs)
+    yield sites_figures.QUESTION, lambda: sites_figures.answer(runs)
     yield time_figures.QUESTION, lambda: _of(one, time_figures.answer(score_orders(one.trained)))
     yield attention_figures.QUESTION, lambda: _of(one, attention_figures.answer(one.trained))
     yield errors.QUESTION, lambda: _of(one, one.errors())
@@ -159,32 +119,3 @@ def _of(one: _LookedInto, answer: Answer) -> Answer:
         figures=answer.figures,
         tables=answer.tables,
     )
-
-
-def _section(anchor: str, question: str, what: Answer | Unanswerable) -> str:
-    head = f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n'
-    if isinstance(what, Unanswerable):
-        return f'{head}<p class="left-out">Left out: {html.escape(str(what))}</p>\n</section>'
-    parts = [f"<p>{html.escape(what.text)}</p>"]
-    parts += [_figure(caption or question, _picture(caption or question, f)) for caption, f in what.figures.items()]
-    parts += [_figure(caption, _table(table)) for caption, table in what.tables.items()]
-    return head + "\n".join(parts) + "\n</section>"
-
-
-def _figure(caption: str, content: str) -> str:
-    return f"<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n{content}\n</figure>"
-
-
-def _picture(caption: str, figure: Figure) -> str:
-    """A figure as an image inside the page."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=RESOLUTION)
-    plt.close(figure)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    width = round(figure.get_figwidth() * SHOWN)
-    return f'<img alt="{html.escape(caption)}" width="{width}" src="data:image/png;base64,{data}">'
-
-
-def _table(table: pd.DataFrame) -> str:
-    named = table.rename_axis(index=None).rename_axis(columns=table.index.name)
-    return named.to_html(border=0, na_rep="–", float_format="{:.3g}".format)

@@ -1,19 +1,12 @@
-"""Which sites and which blocks need adapting? The ladder of AIM's ablation, and placement."""
+"""Which sites and which blocks need adapting? Where runs have adapters, and which of them can be compared."""
 
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, score_of, settings
-from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
-from video_adapters.analysis.tables import presentable
+from video_adapters.analysis.answers import Unanswerable
+from video_adapters.analysis.configurations import alike, mean_and_spread, score_of, settings
 
-QUESTION = "Which sites, and which blocks, need adapting?"
 LADDER = ("frozen", "+ spatial", "+ temporal", "+ joint")
 """Rungs of Yang et al. 2023, table 1; each keeps the ones below it."""
 
@@ -34,22 +27,6 @@ class Place(NamedTuple):
     blocks: str  # of PLACEMENTS, or a list of blocks; sites apart where they differ
 
 
-def answer(runs: pd.DataFrame) -> Answer:
-    """The ladder and the placements among the rows of `read_runs`.
-
-    Raises:
-        Unanswerable: there are neither two rungs nor two placements of one task.
-    """
-    parts = compared(runs)
-    known = {title: by(part) for title, part in parts.items()}
-    return Answer(
-        question=QUESTION,
-        text=verdict(parts),
-        figures={"": plot(known)},
-        tables={title: presentable(table) for title, table in known.items()},
-    )
-
-
 def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The runs that tell about sites and those that tell about placement, with a column `place`: either or both.
 
@@ -64,13 +41,6 @@ def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them."
         )
     return known
-
-
-def verdict(parts: dict[str, pd.DataFrame]) -> str:
-    """The answer in words: the means of each part, and what else its runs differ in."""
-    text = [f"{title}: {_means(by(part))}" for title, part in parts.items()]
-    text += [note for part in parts.values() if (note := other_differences(part))]
-    return " ".join(text)
 
 
 def place_of(run: pd.Series) -> Place | None:
@@ -117,46 +87,6 @@ def other_differences(runs: pd.DataFrame) -> str:
     return f"Not one recipe throughout: {listed}." if differ else ""
 
 
-def plot(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Top-1 and, where known, pair accuracy: bars of means with standard deviations."""
-    widths = [len(table) for table in tables.values()]
-    figure, axes = plt.subplots(
-        1, len(tables), figsize=(4 + 1.3 * sum(widths), 4.2), width_ratios=widths, squeeze=False, sharey=True,
-        layout="constrained",
-    )  # fmt: skip
-    for place, (title, table) in zip(axes[0], tables.items(), strict=True):
-        score = next(column for column in SCORES if column in table)
-        _bars(place, table, score)
-        dress(
-            place,
-            title,
-            "adapters" if title == "Sites" else "blocks with adapters",
-            SCORES[score].replace("top-1", "accuracy"),
-        )
-        as_percent(place)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
-    return figure
-
-
-def _bars(axes: Axes, table: pd.DataFrame, score: str) -> None:
-    kinds = {score: "the class itself", "test/pair": "its pair, either direction"}
-    shown = [column for column in kinds if column in table]
-    width = 0.8 / len(shown)
-    for i, column in enumerate(shown):
-        at = np.arange(len(table)) + (i - (len(shown) - 1) / 2) * width
-        spread = table.get(f"± {column}", pd.Series(0.0, index=table.index)).fillna(0)
-        axes.bar(at, table[column], width * 0.95, color=COLORS[i], label=kinds[column])
-        several = spread > 0
-        axes.errorbar(at[several], table[column][several], yerr=spread[several], fmt="none", ecolor="black", capsize=3)
-        for x, value, above in zip(at, table[column], spread, strict=True):
-            axes.text(x, value + above + 0.015, f"{100 * value:.1f}", ha="center", fontsize=8)
-    if "test/pair" in shown:
-        axes.axhline(0.5, color=GRAY, linestyle=":", label="limit of the class itself without order")
-    axes.set_xticks(np.arange(len(table)), [f"{name}\n(n={runs})" for name, runs in table["runs"].items()])
-    axes.set_ylim(0, 1.08)
-
-
 def _task(runs: pd.DataFrame) -> pd.DataFrame:
     """Scored runs of AIM on a frozen encoder, with `rung` and `blocks`; of one task and encoder, those of most runs."""
     complete = runs.reindex(columns=[*dict.fromkeys([*runs, *_KEYS])])  # other methods know no such keys
@@ -185,8 +115,3 @@ def _comparable(runs: pd.DataFrame) -> pd.DataFrame | None:
     order = first.assign(far=nearest, n=-first["seeds"], s=-first["steps"]).sort_values(["far", "n", "s"])
     chosen = order.assign(far=apart[order.index[0]]).sort_values(["far", "n", "s"]).groupby("place").head(1).index
     return runs[group.isin(group[chosen])]
-
-
-def _means(table: pd.DataFrame) -> str:
-    score = next(column for column in SCORES if column in table)
-    return ", ".join(f"{name} {value:.1%}" for name, value in table[score].items()) + "."

@@ -1,0 +1,78 @@
+"""Answers as one HTML page that needs nothing beside itself."""
+
+import base64
+import html
+from collections.abc import Mapping
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from video_adapters.analysis.answers import Answer, Unanswerable
+
+RESOLUTION = 150  # dots per inch
+SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 64rem; margin: 2rem auto;
+  padding: 0 1rem; }}
+h2 {{ margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1rem; }}
+figure {{ margin: 1.5rem 0; overflow-x: auto; }}
+figcaption {{ color: #555; margin-bottom: .3rem; }}
+img {{ max-width: 100%; height: auto; }}
+table {{ border-collapse: collapse; font-size: .85rem; }}
+th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }}
+th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
+.left-out {{ color: #555; font-style: italic; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{contents}
+{sections}
+</body>
+</html>
+"""
+
+
+def page(title: str, found: Mapping[str, Answer | Unanswerable]) -> str:
+    """The whole page: answers by question, or why there is none. Closes the figures."""
+    contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(found))
+    sections = "\n".join(_section(f"q{i}", question, what) for i, (question, what) in enumerate(found.items()))
+    return _PAGE.format(title=html.escape(title), contents=f"<ol>\n{contents}</ol>", sections=sections)
+
+
+def _section(anchor: str, question: str, what: Answer | Unanswerable) -> str:
+    head = f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n'
+    if isinstance(what, Unanswerable):
+        return f'{head}<p class="left-out">Left out: {html.escape(str(what))}</p>\n</section>'
+    parts = [f"<p>{html.escape(what.text)}</p>"]
+    parts += [_figure(caption or question, _picture(caption or question, f)) for caption, f in what.figures.items()]
+    parts += [_figure(caption, _table(table)) for caption, table in what.tables.items()]
+    return head + "\n".join(parts) + "\n</section>"
+
+
+def _figure(caption: str, content: str) -> str:
+    return f"<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n{content}\n</figure>"
+
+
+def _picture(caption: str, figure: Figure) -> str:
+    """A figure as an image inside the page."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=RESOLUTION)
+    plt.close(figure)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    width = round(figure.get_figwidth() * SHOWN)
+    return f'<img alt="{html.escape(caption)}" width="{width}" src="data:image/png;base64,{data}">'
+
+
+def _table(table: pd.DataFrame) -> str:
+    named = table.rename_axis(index=None).rename_axis(columns=table.index.name)
+    return named.to_html(border=0, na_rep="–", float_format="{:.3g}".format)
