@@ -12,10 +12,9 @@ from toy import run
 VARIANTS = {
     "aim": ["adapter=aim"],
     "half": ["adapter=aim", "adapter.ratio=0.5"],
-    "lower": ["adapter=aim", "adapter.temporal=first_half"],
     "none": ["adapter=none"],
 }
-"""A sweep over ratio, one over placement, and two rungs of the ladder."""
+"""A sweep over ratio, and two rungs of the ladder."""
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason
     assert anchors == {f"#{section['id']}" for section in structure.all("section")}
 
 
+@pytest.mark.slow
 def test_a_folder_of_runs_becomes_a_page_that_needs_nothing_else(toy_runs: Path, tmp_path: Path) -> None:
     asked: list[str] = []
     out = tmp_path / "new" / "report.html"
