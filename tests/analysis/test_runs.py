@@ -152,7 +152,15 @@ def test_labels_name_the_experiment_where_there_are_several(tmp_path: Path) -> N
     write_run(tmp_path / "a", name="k400", data__num_frames=16)  # as the experiment has it
     write_run(tmp_path / "b", seed=0)
     write_run(tmp_path / "c", seed=1)
-    assert labels(read_runs(tmp_path)) == ["k400 seed=0", "shapes seed=0", "shapes seed=1"]
+    assert labels(read_runs(tmp_path)) == ["k400", "shapes seed=0", "shapes seed=1"]
+
+
+def test_a_choice_of_adapter_stands_for_the_keys_that_follow_from_it(tmp_path: Path) -> None:
+    for name, adapter, ratio in (("a", "aim", 0.25), ("b", "aim", 0.5), ("c", "none", 0.25)):
+        sites = None if adapter == "none" else "all"
+        record = {"choices": {"adapter": adapter, "data": "ssv2"}}
+        write_run(tmp_path / name, record=record, adapter__ratio=ratio, adapter__temporal=sites)
+    assert labels(read_runs(tmp_path)) == ["adapter=aim ratio=0.25", "adapter=aim ratio=0.5", "adapter=none"]
 
 
 def test_runs_of_one_config_are_told_apart_by_their_folders(tmp_path: Path) -> None:

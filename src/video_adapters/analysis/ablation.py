@@ -20,8 +20,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     """
     table = ablation_table(runs)
     best, fewest = table.index[0], int(table["runs"].min())
-    seeds = "one seed" if fewest == 1 else f"{fewest} seeds or more"
-    text = f"{len(table)} configurations, {seeds} each; the best is {best} ({table.iloc[0, 1]} %)."
+    text = f"{len(table)} configurations, each of at least {fewest} run(s); the best is {best} ({table.iloc[0, 1]} %)."
     return Answer(question=QUESTION, text=text, tables={"Means and standard deviations over seeds": table})
 
 

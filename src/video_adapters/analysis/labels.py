@@ -10,29 +10,35 @@ UNINTERESTING = ("data.root", "data.num_workers", "trainer.default_root_dir", "m
 _MOST_KEYS = 4  # more make a legend illegible
 
 
-def labels(runs: pd.DataFrame) -> list[str]:
-    """A label per run of `read_runs`: its experiment where there are several, and the keys in which its like differ.
+_CHOSEN = ("choices.data", "choices.model", "choices.adapter")  # config groups that stand for many keys at once
 
-    Beyond four keys the rest is an ellipsis, those typed on a command line coming first. Runs that would share a label
-    also bear the name of their folder.
+
+def labels(runs: pd.DataFrame) -> list[str]:
+    """A label per run of `read_runs`: its experiment where there are several, and in what it differs from its like.
+
+    That is a choice of data, model or adapter where one was made, and else keys. Beyond four keys the rest is an
+    ellipsis, those typed on a command line coming first. Runs that would share a label also bear the name of their
+    folder.
     """
-    keys = _differing(runs)
-    shown = keys[:_MOST_KEYS]
-    named = runs["name"].nunique() > 1 or not shown
-    found = [" ".join([run["name"]] * named + _settings(run, shown)) for _, run in runs.iterrows()]
-    if len(keys) > len(shown):
-        found = [f"{label} …" for label in found]
+    several = runs["name"].nunique() > 1
+    found = pd.Series("", index=runs.index, dtype=object)
+    for name, like in runs.groupby("name", sort=False):
+        chosen = [c for c in _CHOSEN if c in like and like[c].nunique(dropna=False) > 1]
+        for _, same in like.groupby(chosen, sort=False, dropna=False) if chosen else [("", like)]:
+            keys = _differing(same)
+            for place, run in same.iterrows():
+                parts = [f"{column.removeprefix('choices.')}={run[column]}" for column in chosen]
+                parts += [*_settings(run, keys[:_MOST_KEYS]), *["…"] * (len(keys) > _MOST_KEYS)]
+                found[place] = " ".join([str(name)] * (several or not parts) + parts)
+    counts = found.value_counts()
     folders = [Path(path).name for path in runs["path"]]
-    return [
-        f"{label} ({place})" if found.count(label) > 1 else label for label, place in zip(found, folders, strict=True)
-    ]
+    return [f"{label} ({folder})" if counts[label] > 1 else label for label, folder in zip(found, folders, strict=True)]
 
 
 def _differing(runs: pd.DataFrame) -> list[str]:
-    """Config keys that differ between runs of one name, those typed on a command line first."""
+    """Config keys that differ between runs, those typed on a command line first."""
     texts = runs.filter(regex=r"^config\.").map(_short).rename(columns=lambda column: column.removeprefix("config."))
-    variants = texts.groupby(runs["name"]).nunique().max()
-    keys = [key for key in texts if variants[key] > 1 and key not in UNINTERESTING]
+    keys = [key for key in texts if texts[key].nunique() > 1 and key not in UNINTERESTING]
     typed = " ".join(runs["overrides"])
     return sorted(keys, key=lambda key: f"{key}=" not in typed)
 

@@ -29,6 +29,7 @@ figcaption {{ color: #555; margin-bottom: .3rem; }}
 img {{ max-width: 100%; height: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; }}
 th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }}
+td {{ white-space: nowrap; }}
 th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
 .left-out {{ color: #555; font-style: italic; }}
 </style>
@@ -54,7 +55,7 @@ def _section(anchor: str, question: str, what: Answer | Unanswerable) -> str:
     if isinstance(what, Unanswerable):
         return f'{head}<p class="left-out">Left out: {html.escape(str(what))}</p>\n</section>'
     parts = [f"<p>{html.escape(what.text)}</p>"]
-    parts += [_figure(caption or question, _picture(caption or question, f)) for caption, f in what.figures.items()]
+    parts += [_figure(caption, _picture(caption, figure)) for caption, figure in what.figures.items()]
     parts += [_figure(caption, _table(table)) for caption, table in what.tables.items()]
     return head + "\n".join(parts) + "\n</section>"
 

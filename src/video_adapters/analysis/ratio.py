@@ -14,6 +14,7 @@ from video_adapters.analysis.style import COLORS, as_percent, dress
 from video_adapters.analysis.tables import presentable
 
 QUESTION = "How small may the bottleneck be?"
+CAPTION = "Means over seeds with standard deviations; faint dots are single runs"
 KEY = "adapter.ratio"
 CLOSE = 0.01
 """Accuracy that one gives away for a smaller bottleneck: a point, about what another seed makes."""
@@ -29,7 +30,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     """
     found = sweeps(runs)
     tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep)) for name, sweep in found.items()}
-    return Answer(question=QUESTION, text=verdict(found), figures={"": plot(found)}, tables=tables)
+    return Answer(question=QUESTION, text=verdict(found), figures={CAPTION: plot(found)}, tables=tables)
 
 
 def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:

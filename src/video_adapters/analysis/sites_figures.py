@@ -26,7 +26,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     return Answer(
         question=QUESTION,
         text=verdict(parts),
-        figures={"": plot(known)},
+        figures={"Means over n runs with standard deviations": plot(known)},
         tables={title: presentable(table) for title, table in known.items()},
     )
 
