@@ -53,14 +53,14 @@ def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason
     table = pd.DataFrame({"top-1": ["96.7 ± 0.4"], "missing": [float("nan")]}, index=pd.Index(["<b>"], name="run"))
     found: dict[str, Answer | Unanswerable] = {
         "Which & why?": Answer(question="", text="1 < 2", figures={"a caption": figure()}, tables={"a table": table}),
-        "And?": Unanswerable("there is no sweep."),
+        "And?": Unanswerable("no <sweep>."),
     }
     text = page("runs in <logs>", found)
     structure = Structure(text)
     assert "<p>1 &lt; 2</p>" in text
     assert "<h2>Which &amp; why?</h2>" in text
     assert "<title>runs in &lt;logs&gt;</title>" in text
-    assert "Left out: there is no sweep." in text
+    assert "Left out: no &lt;sweep&gt;." in text
     assert re.search(r"<th>&lt;b&gt;</th>\s*<td>96.7 ± 0.4</td>\s*<td>–</td>", text)
     (image,) = structure.all("img")
     assert (image["alt"], image["width"]) == ("a caption", str(4 * 88))

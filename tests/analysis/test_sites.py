@@ -80,7 +80,8 @@ def test_placement_compares_runs_with_adapters_at_all_sites(ladder: Path) -> Non
 
 
 def test_of_a_rung_with_several_recipes_the_one_nearest_to_the_others_counts(ladder: Path) -> None:
-    write_scored(ladder / "ratio", 0.99, adapter__ratio=0.5, **LADDER["+ joint"])
+    for seed in range(3):  # more seeds than the others, but on one rung alone
+        write_scored(ladder / f"ratio_{seed}", 0.99, seed=seed, adapter__ratio=0.5, **LADDER["+ joint"])
     assert "+ joint 85.0%" in sites_figures.answer(read_runs(ladder)).text
     plt.close("all")
 
