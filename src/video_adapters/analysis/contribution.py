@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -43,19 +44,22 @@ def contributions(backbone: Backbone, clips: Tensor) -> pd.DataFrame:
 
 @contextmanager
 def _watched(backbone: Backbone, rows: list[dict[str, float]]) -> Iterator[None]:
-    handles = []
+    undo: list[Callable[[], Any]] = []
     for block, row in zip(backbone.blocks, rows, strict=True):
         entering: list[Tensor] = []
-        handles.append(block.register_forward_pre_hook(_keep_entering(entering)))
+        undo.append(block.register_forward_pre_hook(_keep_entering(entering)).remove)
         for site, adapter in block.named_children():
             if isinstance(adapter, Adapter | TemporalConvolution):
                 scale = block.scale if site == "joint" and isinstance(block, AimBlock) else 1.0
-                handles.append(adapter.register_forward_hook(_measure(row, site, entering, scale)))
+                undo.append(adapter.register_forward_hook(_measure(row, site, entering, scale)).remove)
+        # no adapter makes one layer with the attention's last one: what enters it is to be seen
+        vars(block)["as_published"] = True
+        undo.append(partial(vars(block).pop, "as_published"))
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        for back in undo:
+            back()
 
 
 def _keep_entering(entering: list[Tensor]) -> Callable[[nn.Module, Any], None]:

@@ -1,0 +1,48 @@
+"""Tables as people read them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from video_adapters.analysis.ablation import ablation_table
+from video_adapters.analysis.answers import Unanswerable
+from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.tables import percentages, presentable
+
+from written_runs import write_confusion, write_run, write_scored
+
+
+def test_means_are_shown_with_their_spread_and_unit() -> None:
+    means = {"runs": [3, 1, 1], "test/top1": [0.9666, 0.5, None], "± test/top1": [0.0041, None, None]}
+    means |= {"trainable_parameters": [26956, 908, 908], "± trainable_parameters": [0, None, None]}
+    table = presentable(pd.DataFrame(means | {"test/pair": [None] * 3}, index=["a", "b", "c"]))
+    assert list(table.columns) == ["runs", "top-1, test (%)", "parameters that train (M)"]  # nothing is known of pairs
+    assert table["top-1, test (%)"].tolist() == ["96.7 ± 0.4", "50.0", "–"]
+    assert table["parameters that train (M)"].tolist() == ["0.027", "0.001", "0.001"]
+
+
+def test_fractions_become_percent_and_the_rest_stays() -> None:
+    table = percentages(pd.DataFrame({"top1": [0.5, 0.0104], "videos": [4, 2], "said": ["a", "b"]}))
+    assert table.to_dict("list") == {"top1": ["50.0", "1.0"], "videos": [4, 2], "said": ["a", "b"]}
+
+
+def test_the_ablation_has_the_best_configuration_on_top_seeds_taken_together(tmp_path: Path) -> None:
+    for seed, top1 in enumerate((0.8, 0.9)):
+        run = write_scored(tmp_path / f"a{seed}", top1, seed=seed, adapter__ratio=0.5)
+        write_confusion(run, np.roll(np.eye(12, dtype=int), seed, axis=0))  # all right; then all one class further
+    write_scored(tmp_path / "b", 0.9, adapter__ratio=0.25)
+    write_run(tmp_path / "c", metrics=None)  # nothing scored yet
+    table = ablation_table(read_runs(tmp_path))
+    assert table.index.tolist() == ["ratio=0.25", "ratio=0.5"]
+    assert table["runs"].tolist() == [1, 2]
+    assert table["top-1, test (%)"].tolist() == ["90.0", "85.0 ± 7.1"]
+    # one class further: class 1 is taken for 0, its reversal, 2 for 1, which is none, and so on: half of the pairs
+    assert table["right pair, either direction (%)"].tolist() == ["–", "75.0 ± 35.4"]
+
+
+def test_without_a_score_there_is_no_ablation(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", metrics=None)
+    with pytest.raises(Unanswerable, match="None of the 1 runs has been validated"):
+        ablation_table(read_runs(tmp_path))
