@@ -44,12 +44,12 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
 def plot_throughput(runs: pd.DataFrame) -> Figure:
     """Clips per second of each run, and beside the bars how much of the time went into waiting for data."""
     shown = _best(runs, runs["clips_per_s"].notna())[::-1]  # bars are drawn upwards
-    figure, axes = plt.subplots(figsize=(11, 1.4 + 0.4 * len(shown)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(12, 1.4 + 0.4 * len(shown)), layout="constrained")
     bars = axes.barh(labels(shown), shown["clips_per_s"], color=COLORS[0], height=0.6)
     notes = [_speed_note(run) for _, run in shown.iterrows()]
     axes.bar_label(bars, notes, padding=4)
     axes.set_xlabel("training clips per second, over all devices (median)")
-    axes.set_xlim(0, 2.2 * shown["clips_per_s"].max())  # room for the notes
+    axes.set_xlim(0, 3 * shown["clips_per_s"].max())  # room for the notes
     axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(_title("Throughput", shown, runs))
     return figure
