@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import rivals
 import trained
@@ -31,7 +32,9 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 def test_every_rival_is_an_experiment_on_the_embedded_data() -> None:
     for name in rivals.EXPERIMENTS:
         assert "MovingShapes" in composed(f"experiment={name}").data.annotations._target_
-    assert {path.stem for path in (CONFIGS / "experiment").glob("moving_shapes*.yaml")} == set(rivals.EXPERIMENTS)
+    ablation = OmegaConf.load(CONFIGS / "hparams_search" / "ablation.yaml").hydra.sweeper.params.experiment.split(",")
+    there = {path.stem for path in (CONFIGS / "experiment").glob("moving_shapes*.yaml")}
+    assert there == {*rivals.EXPERIMENTS, *ablation}
 
 
 def test_the_table_replaces_the_one_before_and_nothing_else(files: tuple[Path, Path]) -> None:
