@@ -91,8 +91,10 @@ def test_an_interrupted_check_goes_on_where_it_stopped(
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(report, "write", counting)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs without it
     with pytest.raises(SystemExit) as stopped:
         check(asked(damaged, out))
+    signal.signal(signal.SIGINT, before)
     assert stopped.value.code == 128 + number
     assert f"the same command goes on with {out}" in capsys.readouterr().err.replace("\n", "")
     assert len(report.read(str(out))) == 4
