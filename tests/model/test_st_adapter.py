@@ -51,7 +51,7 @@ def test_adapters_stand_ahead_of_attention_and_mlp(build: str) -> None:
     side = (8, 8) if "Swin" in build else (9,)
     x = torch.randn(2 * T, *side, block.parts.width)
     y = block.before_attention(x)
-    y = y + block.parts.attend(block.parts.norm1(y))
+    y = y + block.parts.attend(block.parts.norm1(y)).project()
     y = block.before_mlp(y)
     torch.testing.assert_close(block(x), y + block.parts.mlp(block.parts.norm2(y)))
 
