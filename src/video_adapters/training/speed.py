@@ -1,5 +1,6 @@
 """How fast a run is, and what it waits for."""
 
+import re
 import resource
 import sys
 import time
@@ -13,13 +14,18 @@ from omegaconf import OmegaConf
 from video_adapters.data.dataset import Batch
 from video_adapters.model.cost import training_flops
 from video_adapters.training.build import build_outline
+from video_adapters.training.cards import known
+
+FP32 = ("32-true", "32", "64-true")
+"""Lightning's names of precisions that multiply in no half."""
 
 
 class Speed(Callback):
     """Logs clips per second over all devices, the share of time spent waiting for data, and the peak of memory.
 
     `speed/tflop_per_s` is, of each device, what the products of a training step come to in that time, waiting included;
-    what is recomputed to save memory does not count (Chowdhery et al. 2022, "model FLOPs").
+    what is recomputed to save memory does not count (Chowdhery et al. 2022, "model FLOPs"). `speed/peak_share` is that
+    as a share of what the card can do at most, on the cards of `configs/gpu`.
 
     Figures are means over the optimizer steps since they were last logged; `speed/seconds` is the time spent so
     far, validation included, by the processes that this one goes on from too.
@@ -30,6 +36,7 @@ class Speed(Callback):
         self._started = self._idle_since = time.perf_counter()
         self._waited, self._clips = 0.0, 0
         self._flops_of_a_clip = 0.0
+        self._peak: float | None = None  # TFLOP/s
 
     def state_dict(self) -> dict[str, float]:
         return {"seconds": self._seconds + time.perf_counter() - self._started}
@@ -39,6 +46,7 @@ class Speed(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._flops_of_a_clip = flops_of_a_clip(pl_module.origin.config)
+        self._peak = peak_tflops(pl_module.device, str(trainer.precision))
         self._started = time.perf_counter()
         self._restart()
 
@@ -62,6 +70,8 @@ class Speed(Callback):
         pl_module.log("speed/clips_per_s", self._clips * trainer.world_size / elapsed, rank_zero_only=True)
         tflops = self._clips * self._flops_of_a_clip / elapsed / 1e12
         pl_module.log("speed/tflop_per_s", tflops, rank_zero_only=True)
+        if self._peak:
+            pl_module.log("speed/peak_share", tflops / self._peak, rank_zero_only=True)
         pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
         pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
         self._restart()
@@ -78,6 +88,18 @@ def flops_of_a_clip(config: dict[str, Any]) -> float:
     cfg = OmegaConf.create(config)
     cfg.memory = {"skip_dead_work": cfg.memory.skip_dead_work}
     return training_flops(build_outline(cfg), cfg.batch.per_device) / cfg.batch.per_device
+
+
+def peak_tflops(device: torch.device, precision: str) -> float | None:
+    """The most that products come to on a device by its maker's figures; None where `configs/gpu` has no such card.
+
+    A Ti, a laptop's or a PCIe variant is another card; a name's memory and socket are not looked at.
+    """
+    if device.type != "cuda":
+        return None
+    name = re.sub(r"^NVIDIA |[ -](SXM\d?|HBM\d?|\d+ ?GB)\b", "", torch.cuda.get_device_name(device))
+    like = (card for card in known() if re.sub(r" \d+ GB$", "", card.name) == name)
+    return next((card.fp32 if precision in FP32 else card.fp16 for card in like), None)
 
 
 def peak_memory() -> int:
