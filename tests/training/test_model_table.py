@@ -11,6 +11,7 @@ from video_adapters.training.experiments import CONFIGS, compose_experiment, nam
 from video_adapters.training.model_table import DOCUMENT, read_measured, row, table
 
 
+@pytest.mark.slow
 def test_the_document_is_up_to_date_with_what_its_command_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

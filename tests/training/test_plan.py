@@ -81,6 +81,7 @@ def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model
     assert sum(work.flops for work in trace.work) > 0
 
 
+@pytest.mark.slow
 def test_where_nothing_fits_it_says_what_would(capsys: pytest.CaptureFixture[str]) -> None:
     cfg = composed(*TOY, "data.num_frames=32", card(2000))
     least = reserved(cfg, 1, 3)

@@ -81,6 +81,7 @@ def test_a_run_leaves_the_tests_details_beside_its_scores(trained: Path) -> None
     assert len(pd.read_csv(trained / "test" / "per_class.csv")) == 12
 
 
+@pytest.mark.slow
 def test_two_processes_score_as_one(trained: Path, tmp_path: Path) -> None:
     best = f"checkpoint={trained / 'checkpoints' / 'best.ckpt'}"
     alone = score(tmp_path / "one", best)

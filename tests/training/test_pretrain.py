@@ -150,6 +150,7 @@ def test_weights_are_written_that_training_loads_and_say_how_they_were_made(
     assert "linear probe, position" in facts
 
 
+@pytest.mark.slow
 def test_the_command_keeps_what_was_typed(tmp_path: Path) -> None:
     words = ["src/pretrain.py", "model=shapes_swin", *SHORT, f"output={tmp_path}/tiny.safetensors"]
     done = subprocess.run(
