@@ -88,7 +88,19 @@ def hold_frozen(model: nn.Module, dtype: torch.dtype | None) -> None:
                     parameter.data = parameter.data.to(dtype)
 
 
+VERSIONS = 4
+"""Of a compiled block: training and evaluation, a full batch and the last one."""
+
+
 def compile_blocks(blocks: nn.ModuleList, backend: str = "inductor") -> None:
-    """Has every block compiled, as a whole, when it first runs; names of weights stay as they are."""
+    """Has every block compiled, as a whole, when it first runs; names of weights stay as they are.
+
+    Blocks share their class's code but not what it is specialised on (drop path rates, sites, training or not), and the
+    compiler gives up after 8 versions of one code: it is allowed as many as there can be.
+    """
+    import torch._dynamo  # a second's work, for those who compile
+
+    config: Any = torch._dynamo.config
+    config.recompile_limit = max(config.recompile_limit, VERSIONS * len(blocks))
     for block in blocks:
         block.compile(fullgraph=True, backend=backend)
