@@ -102,7 +102,7 @@ def test_every_command_asks_before_its_work(command: str, tmp_path: Path, monkey
 def test_a_full_or_closed_disk_is_one_sentence_and_other_errors_of_the_system_are_bugs() -> None:
     with pytest.raises(UserError, match=r"^No space left on device$"), explained():
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(UserError, match=r"^Permission denied: /root/x$"), explained():
-        raise PermissionError(errno.EACCES, "Permission denied", "/root/x")
+    with pytest.raises(UserError, match=r"^Permission denied: /videos/x$"), explained():
+        raise PermissionError(errno.EACCES, "Permission denied", "/videos/x")
     with pytest.raises(FileNotFoundError), explained():
         raise FileNotFoundError(errno.ENOENT, "No such file", "x")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from video_adapters.memory.kernels import attend_as
 
@@ -29,19 +29,19 @@ def as_on_the_card(capability: tuple[int, int]) -> Iterator[None]:
     That is: the CPU's autocast keeps to CUDA's lists, and `scaled_dot_product_attention` is the fused kernel that the
     card would choose. Only for tensors without values: those kernels do not exist on the CPU.
     """
-    library = torch.library.Library("aten", "IMPL")
+    kernels = library.Library("aten", "IMPL")
     host = torch.autograd.graph.save_on_cpu
     try:
         torch.autograd.graph.save_on_cpu = _OnHost  # type: ignore[misc, assignment]
         for name in IN_FP32:
-            library.impl(name, _in_fp32(_operator(name)), "AutocastCPU")
+            kernels.impl(name, _in_fp32(_operator(name)), "AutocastCPU")
         for name in TO_FP32:
-            library.impl(name, _to_fp32(_operator(name)), "AutocastCPU")
-        library.impl("scaled_dot_product_attention", attend_as(capability), "AutogradCPU")
+            kernels.impl(name, _to_fp32(_operator(name)), "AutocastCPU")
+        kernels.impl("scaled_dot_product_attention", attend_as(capability), "AutogradCPU")
         yield
     finally:
         torch.autograd.graph.save_on_cpu = host  # type: ignore[misc]
-        library._destroy()
+        kernels._destroy()
 
 
 class _OnHost(torch.autograd.graph.saved_tensors_hooks):
