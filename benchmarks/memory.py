@@ -89,7 +89,7 @@ def main() -> None:
 
 def predict(cfg: DictConfig) -> int:
     """Bytes that two steps of a case need beside the weights, by a trace."""
-    trace = record(workload(cfg, None, build_outline(cfg)), cfg.batch.per_device, None, updates=None, scored=False)
+    trace = record(workload(cfg, None, build_outline(cfg)), cfg.batch.per_device, None, update=None, scored=False)
     return most_alive(trace.steps(1)) - most_alive(trace.held)
 
 

@@ -1,13 +1,20 @@
 """What tests of several folders share. (That this file is here puts tests/ on the path: `from videos import ...`.)"""
 
+import gc
 from pathlib import Path
 
-import pytest
-import torch
+gc.disable()  # until everything is imported, as the commands do (see training/entry.py)
 
-from toy import SHAPES, SMALL, render
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from toy import SHAPES, SMALL, render  # noqa: E402
 
 torch.set_num_threads(1)  # toy tensors are done before a second thread wakes up
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

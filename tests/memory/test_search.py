@@ -8,7 +8,7 @@ from video_adapters.memory.allocator import MIB, Event
 from video_adapters.memory.card import CONTEXT, LAUNCH, MARGIN, Card
 from video_adapters.memory.record import Work
 from video_adapters.memory.search import Option, Search
-from video_adapters.memory.step import Trace, Updates
+from video_adapters.memory.step import Trace
 
 SHARE = 8  # clips of a step
 PIECE, INPUT = 100, 20  # MiB a clip: what a block keeps comes in such pieces, and what it keeps if it is recomputed
@@ -26,7 +26,7 @@ class Model:
         self.pieces, self.flops = pieces, flops
         self.asked: list[tuple[int, int]] = []
 
-    def __call__(self, clips: int, checkpointed: int, updates: Updates | None, scored: bool) -> Trace:
+    def __call__(self, clips: int, checkpointed: int, update: list[Event] | None, scored: bool) -> Trace:
         self.asked.append((clips, checkpointed))
         forward, backward = list[Event](), list[Event]()
         for i, count in enumerate(self.pieces):
@@ -40,7 +40,7 @@ class Model:
                 forward += kept
                 backward = [*gone, *backward]
         work = [Work(self.flops * clips, ())] * (3 * len(self.pieces) + checkpointed)
-        return Trace(clips, [], forward, backward, [], [], [], [*work, Work(0, ())])
+        return Trace(clips, [], forward, backward, [], [], [*work, Work(0, ())])
 
 
 def card(free: float, tflops: float = 10) -> Card:

@@ -71,16 +71,17 @@ def test_the_log_of_steps_is_put_together_from_its_parts() -> None:
         held=[Event(1, 1000)],
         forward=[Event(2, 10), Event(3, 20), Event(3, 0)],
         backward=[Event(4, 40), Event(4, ARRIVED), Event(2, 0)],
-        first_update=[Event(5, 50)],
-        next_update=[Event(6, 60), Event(6, 0)],
+        first_update=[Event(5, 50), Event(6, 60), Event(6, 0)],
         evaluation=[Event(7, 70), Event(7, 0)],
         work=[],
     )
     f = 10**7
     one = [(1, 1000), (2 + f, 10), (3 + f, 20), (3 + f, 0), (4 + f, 40), (2 + f, 0), (5, 50)]
+    update = [(6, 60), (6, 0)]  # what stays of the first one, 5, is there at the next
     next_forward = [(2 + 3 * f, 10), (3 + 3 * f, 20), (3 + 3 * f, 0)]
     next_backward = [(4 + f, 0), (4 + 3 * f, 40), (2 + 3 * f, 0)]  # the old gradient goes before
-    assert list(trace.steps(1)) == [*one, *next_forward, *next_backward, (6, 60), (6, 0), (7, 70), (7, 0)]
+    both = [*one, *update, *next_forward, *next_backward, *update]
+    assert list(trace.steps(1)) == [*both, (7, 70), (7, 0)]
     second = [(2 + 2 * f, 10), (3 + 2 * f, 20), (3 + 2 * f, 0), (4 + 2 * f, 40), (4 + 2 * f, 0), (2 + 2 * f, 0)]
     assert list(trace.steps(2))[len(one) - 1 :][: len(second)] == second  # what it adds to the gradients goes at once
     assert len(list(trace.steps(9))) == len(list(trace.steps(2)))
@@ -88,33 +89,33 @@ def test_the_log_of_steps_is_put_together_from_its_parts() -> None:
 
 @pytest.mark.parametrize("passes", [1, 2, 3])
 def test_a_trace_predicts_what_steps_run_for_real_need(passes: int) -> None:
-    trace = record(workload(), 4, PASCAL, updates=None, scored=True)
+    trace = record(workload(), 4, PASCAL, update=None, scored=True)
     assert CachingAllocator().run(trace.steps(passes)) == run_for_real(4, passes)
 
 
 def test_one_trace_tells_of_every_number_of_clips() -> None:
-    scaled = record(workload(), 5, PASCAL, updates=None, scored=True).scaled(8)
-    traced = record(workload(), 8, PASCAL, updates=None, scored=True)
+    scaled = record(workload(), 5, PASCAL, update=None, scored=True).scaled(8)
+    traced = record(workload(), 8, PASCAL, update=None, scored=True)
     assert list(scaled.steps(2)) == list(traced.steps(2))
     assert scaled.work == traced.work
 
 
 def test_updates_are_taken_over_and_evaluation_is_left_out() -> None:
-    whole = record(workload(), 4, PASCAL, updates=None, scored=True)
-    part = record(workload(), 4, PASCAL, updates=whole.updates, scored=False)
+    whole = record(workload(), 4, PASCAL, update=None, scored=True)
+    part = record(workload(), 4, PASCAL, update=whole.first_update, scored=False)
     assert not part.evaluation
     assert list(part.steps(1)) == list(whole._replace(evaluation=[]).steps(1))
 
 
 def test_processes_that_share_a_step_keep_a_copy_of_the_gradients() -> None:
-    alone = record(workload(), 4, PASCAL, updates=None, scored=False)
-    shared = record(replace(workload(), shared=True), 4, PASCAL, updates=None, scored=False)
+    alone = record(workload(), 4, PASCAL, update=None, scored=False)
+    shared = record(replace(workload(), shared=True), 4, PASCAL, update=None, scored=False)
     gradients = (2 * WIDTH + WIDTH * WIDTH + WIDTH + WIDTH * CLASSES + CLASSES) * 4
     assert sum(size for _, size in shared.held) - sum(size for _, size in alone.held) == gradients
 
 
 def test_updates_take_all_parameters_at_once_as_on_a_card() -> None:
-    trace = record(workload(), 4, PASCAL, updates=None, scored=False)
+    trace = record(workload(), 4, PASCAL, update=None, scored=False)
     trained = (2 * WIDTH + WIDTH * WIDTH + WIDTH + WIDTH * CLASSES + CLASSES) * 4
     assert trained <= most_alive(trace.next_update) < 1.1 * trained  # the roots of the second moments, and crumbs
     state = [event.size for event in trace.first_update if event.size]
@@ -123,7 +124,7 @@ def test_updates_take_all_parameters_at_once_as_on_a_card() -> None:
 
 def test_half_precision_and_clipped_gradients_are_recorded() -> None:
     def kept(half: torch.dtype | None) -> int:
-        trace = record(workload(half, clip_norm=1.0), 64, PASCAL, updates=None, scored=False)
+        trace = record(workload(half, clip_norm=1.0), 64, PASCAL, update=None, scored=False)
         return CachingAllocator().run(trace.steps(1)).allocated
 
     assert kept(torch.float16) < kept(None)

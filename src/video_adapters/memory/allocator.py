@@ -52,7 +52,7 @@ class CachingAllocator:
 
     def __init__(self) -> None:
         self.allocated = self.reserved = 0
-        self.peak = Peak(0, 0)
+        self._most_allocated = 0
         self._used: dict[int, _Block] = {}
         self._free: dict[int, _Block] = {}  # by address
         self._small: list[tuple[int, int]] = []  # (size, address) of free blocks, sorted
@@ -66,7 +66,7 @@ class CachingAllocator:
                 self._allocate(storage, size)
             else:
                 self._release(storage)
-        return self.peak
+        return Peak(self._most_allocated, self.reserved)  # what is reserved never shrinks
 
     def _allocate(self, storage: int, size: int) -> None:
         size = round_up(size, SMALLEST)
@@ -77,7 +77,8 @@ class CachingAllocator:
             self._split(block, size)
         self._used[storage] = block
         self.allocated += block.size
-        self.peak = Peak(max(self.peak.allocated, self.allocated), max(self.peak.reserved, self.reserved))
+        if self.allocated > self._most_allocated:
+            self._most_allocated = self.allocated
 
     def _release(self, storage: int) -> None:
         block = self._used.pop(storage)

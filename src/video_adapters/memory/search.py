@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import torch
 
-from video_adapters.memory.allocator import CachingAllocator, Peak
+from video_adapters.memory.allocator import CachingAllocator, Event, Peak
 from video_adapters.memory.card import Card
-from video_adapters.memory.step import Trace, Updates
+from video_adapters.memory.step import Trace
 
 ANCHOR = 5
 """Clips of the two traces that all others are estimated from: an odd number tells what grows with the clips."""
@@ -17,8 +17,8 @@ MOST_TRACES = 8
 """Traces after which the best of those that were found to fit is taken."""
 
 
-Tracer = Callable[[int, int, Updates | None, bool], Trace]
-"""Makes the trace of (clips, checkpointed blocks, updates to take over, whether to evaluate too)."""
+Tracer = Callable[[int, int, list[Event] | None, bool], Trace]
+"""Makes the trace of (clips, checkpointed blocks, update to take over, whether to evaluate too)."""
 
 
 class Option(NamedTuple):
@@ -55,10 +55,10 @@ class Search:
         self.record, self.share, self.card, self.half = record, share, card, half
         self.most = max(depth - 1, least)
         self.known: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
-        self.updates: Updates | None = None
+        self.update: list[Event] | None = None
         for checkpointed in sorted({least, self.most}):
-            anchor = record(ANCHOR, checkpointed, self.updates, False)
-            self.updates = anchor.updates
+            anchor = record(ANCHOR, checkpointed, self.update, False)
+            self.update = anchor.first_update
             for clips in self.splits():
                 self._note(anchor.scaled(clips), checkpointed, traced=False)
 
@@ -77,7 +77,7 @@ class Search:
             quickest = min(fitting, key=lambda option: (option.seconds, option.peak.reserved))
             if quickest.traced:
                 return quickest
-            trace = self.record(quickest.clips, quickest.checkpointed, self.updates, True)
+            trace = self.record(quickest.clips, quickest.checkpointed, self.update, True)
             self._note(trace, quickest.checkpointed, traced=True)
 
     def options(self) -> list[Option]:

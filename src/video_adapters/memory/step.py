@@ -30,9 +30,6 @@ class Workload:
     shared: bool = False  # whether several processes share a step, by DistributedDataParallel
 
 
-Updates = tuple[list[Event], list[Event]]
-
-
 class Trace(NamedTuple):
     """The log of a training step, in the parts of which any number of passes can be put together."""
 
@@ -41,14 +38,14 @@ class Trace(NamedTuple):
     forward: list[Event]
     backward: list[Event]  # the gradients that are born here are there at its end
     first_update: list[Event]  # the optimizer makes its state
-    next_update: list[Event]
     evaluation: list[Event]
     work: list[Work]  # of one pass
 
     @property
-    def updates(self) -> Updates:
-        """The first one, which makes the optimizer's state, and those after it."""
-        return self.first_update, self.next_update
+    def next_update(self) -> list[Event]:
+        """That of every later step: what the first one leaves behind, the optimizer's state, is there."""
+        gone = {event.storage for event in self.first_update if not event.size}
+        return [event for event in self.first_update if event.storage in gone]
 
     def scaled(self, clips: int) -> "Trace":
         """The trace of another number of clips, as far as every storage is of one clip's size times their number, or
@@ -64,7 +61,7 @@ class Trace(NamedTuple):
 
         work = [Work(of(flops), tuple(map(of, sizes))) for flops, sizes in self.work]
         return Trace(
-            clips, self.held, resized(self.forward), resized(self.backward), self.first_update, self.next_update,
+            clips, self.held, resized(self.forward), resized(self.backward), self.first_update,
             resized(self.evaluation), work,
         )  # fmt: skip
 
@@ -77,7 +74,7 @@ class Trace(NamedTuple):
         born = {event.storage for event in both if event.size > 0}
         stay = sorted(born - {event.storage for event in both if not event.size})  # gradients, and some crumbs
         yield from self.held
-        for step, update in enumerate(self.updates):
+        for step, update in enumerate((self.first_update, self.next_update)):
             for i in range(min(passes, 2)):  # those after the second are like it
                 new = (2 * step + i + 1) * _FAR
                 yield from _renamed(self.forward, born, new)
@@ -93,15 +90,15 @@ _FAR = 10**7
 
 
 def record(
-    workload: Workload, clips: int, capability: tuple[int, int] | None, updates: Updates | None, scored: bool
+    workload: Workload, clips: int, capability: tuple[int, int] | None, update: list[Event] | None, scored: bool
 ) -> Trace:
-    """Runs a pass, two updates and an evaluation of a workload on fakes of a card's tensors.
+    """Runs a pass, an update and an evaluation of a workload on fakes of a card's tensors.
 
     Args:
         workload: what is run.
         clips: of the pass, and views of the evaluation.
         capability: of the card; None: on the CPU, by its own kernels.
-        updates: those of another trace of the workload, which this one's are like; None runs them.
+        update: the first one of another trace of the workload, which this one's is like; None runs it.
         scored: whether the evaluation is run too; else the trace ends before it.
     """
     recorder = Recorder()
@@ -115,13 +112,13 @@ def record(
             loss.backward()
             del loss
             backward, work = recorder.cut(), list(recorder.work)
-            first, following = updates or (_update(workload, optimizer, recorder) for _ in range(2))
+            first = update or _update(workload, optimizer, recorder)
             if scored:
                 workload.module.eval()
                 with torch.no_grad(), _autocast(workload.half):
                     workload.score(clips)
             evaluation = recorder.cut()
-    return Trace(clips, held, forward, backward, first, following, evaluation, work)
+    return Trace(clips, held, forward, backward, first, evaluation, work)
 
 
 def _set_up(workload: Workload, recorder: Recorder, capability: tuple[int, int] | None) -> Optimizer:

@@ -8,8 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from video_adapters.data.dataset import Batch
+from video_adapters.memory.allocator import Event
 from video_adapters.memory.card import Card
-from video_adapters.memory.step import Trace, Updates, Workload, record
+from video_adapters.memory.step import Trace, Workload, record
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.memory import hold_frozen
 from video_adapters.training.build import build_outline
@@ -19,11 +20,11 @@ from video_adapters.training.module import ActionModule
 
 
 def rehearse(
-    cfg: DictConfig, card: Card, clips: int, checkpointed: int, updates: Updates | None = None, scored: bool = True
+    cfg: DictConfig, card: Card, clips: int, checkpointed: int, update: list[Event] | None = None, scored: bool = True
 ) -> Trace:
     """The trace of an experiment on a card, with so many clips a pass and so many blocks recomputed.
 
-    The optimizer's updates, which depend on neither, may be another such trace's; the evaluation may be left out.
+    The optimizer's first update, which depends on neither, may be another such trace's; the evaluation may be left out.
     """
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", checkpointed)
@@ -32,7 +33,7 @@ def rehearse(
     half, classifier = half_type(cfg, card), build_outline(cfg)
     if cfg.memory.frozen_dtype:
         hold_frozen(classifier, half)
-    return record(workload(cfg, half, classifier), clips, card.version, updates, scored)
+    return record(workload(cfg, half, classifier), clips, card.version, update, scored)
 
 
 def workload(cfg: DictConfig, half: torch.dtype | None, classifier: VideoClassifier) -> Workload:
