@@ -7,7 +7,7 @@ import pytest
 
 matplotlib.use("agg")
 
-from toy import run
+from toy import WITH_SPEED, run
 
 VARIANTS = {
     "aim": ["adapter=aim"],
@@ -22,5 +22,5 @@ def toy_runs(shapes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A folder of runs on small moving shapes, with adapters in several ways and without."""
     folder = tmp_path_factory.mktemp("logs")
     for name, variant in VARIANTS.items():
-        run(folder / "runs" / "toy" / name, *shapes, *variant)
+        run(folder / "runs" / "toy" / name, *shapes, *variant, WITH_SPEED)
     return folder

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import rivals
 import trained
-from toy import CONFIGS, composed, run
+from toy import CONFIGS, WITH_SPEED, composed, run
 
 PROJECT = CONFIGS.parent
 BEGIN, END = "<!-- rivals: written by rivals.py -->", "<!-- rivals: end -->"
@@ -73,7 +73,7 @@ def test_a_document_without_room_for_the_table_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_row_is_made_of_what_a_run_leaves_in_its_folder(shapes: list[str], tmp_path: Path) -> None:
-    scores = run(tmp_path, *shapes, "data.max_videos=8")
+    scores = run(tmp_path, *shapes, "data.max_videos=8", WITH_SPEED)
     row = rivals.row_of("moving_shapes", tmp_path)
     assert row.test_top1 == pytest.approx(scores["test/top1"], abs=1e-4)
     assert row.seconds > 0

@@ -242,6 +242,7 @@ def nothing_compiled() -> Iterator[None]:
 
 
 @quiet
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_compiled")
 def test_more_blocks_than_the_compiler_would_specialise_by_itself_are_compiled() -> None:
     blocks = [deepcopy(model("timm").backbone.blocks[0]) for _ in range(10)]

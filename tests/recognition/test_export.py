@@ -74,7 +74,7 @@ def test_a_torch_export_gives_what_the_checkpoint_gives(kind: str, tmp_path: Pat
         np.testing.assert_allclose(given, expected(path, noise(count)), atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", kinds(quick="swin"))
+@pytest.mark.parametrize("kind", kinds(quick="vit"))
 def test_an_onnx_file_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
     path = checkpoint_of(kind, tmp_path)
     export(Request(checkpoint=path, format="onnx", out=tmp_path / "new" / "toy.onnx"))

@@ -40,7 +40,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(
         run(tmp_path, *shapes, f"model={model}", f"adapter={adapter}")
 
 
-@pytest.mark.parametrize("tubelet", [1, 2])
+@pytest.mark.parametrize("tubelet", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("model", "adapter"), PAIRS)
 def test_all_that_trains_gets_a_gradient_and_the_order_of_frames_shows_where_there_is_a_temporal_step(
     model: str, adapter: str, tubelet: int

@@ -28,6 +28,7 @@ RECIPE = [  # an epoch of so many steps, running statistics and early stopping: 
 ]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(shapes: list[str], tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     run(one, *shapes, *RECIPE)

@@ -1,5 +1,7 @@
 """Costs of the experiments against the counts of the official releases, which stand in the experiments' files."""
 
+from typing import Any
+
 import pytest
 
 from video_adapters.model.cost import Cost
@@ -9,6 +11,15 @@ from video_adapters.training.experiments import Experiment, count_experiment, na
 from toy import composed
 
 VARIANTS = {f"{name}-{e.published.frames}": e for name in names() for e in variants(name)}
+
+QUICK = ("frozen_ssv2-8", "spatial_ssv2-8", "aim_k400-8", "aim_ssv2-8", "aim_swin_k400-32", "timesformer_k400-8")
+"""A count at full size takes a second: one of each kind is enough for every day."""
+
+
+def counted_quickly(name: str, *values: object) -> Any:
+    """The parameters of a test, which is slow unless the experiment is a quick one."""
+    return pytest.param(name, *values, marks=[] if name in QUICK else pytest.mark.slow)
+
 
 DIFFERENCES = {
     # Of the 24 blocks of Swin-B, in stages of 2, 2, 18 and 2 with 4, 8, 16 and 32 heads, every second has a bias over
@@ -35,7 +46,7 @@ def agrees(count: int, unit: float, official: str) -> bool:
     return f"{count / unit:.{digits}f}" == official
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [counted_quickly(name) for name in VARIANTS])
 def test_experiments_cost_what_the_official_releases_cost(variant: str) -> None:
     experiment = VARIANTS[variant]
     counts, official = counted(experiment), experiment.published
@@ -79,7 +90,7 @@ def test_other_encoders_cost_what_they_cost_officially(
     assert agrees(counts.macs, 1e9, gmacs)
 
 
-@pytest.mark.parametrize("variant", [name for name, one in VARIANTS.items() if one.data != "folders"])
+@pytest.mark.parametrize("variant", [counted_quickly(name) for name, one in VARIANTS.items() if one.data != "folders"])
 def test_test_protocols_cost_what_the_papers_say(variant: str) -> None:
     experiment = VARIANTS[variant]
     assert experiment.views == OTHER_VIEWS.get(experiment.name, VIEWS[experiment.data])
@@ -92,16 +103,16 @@ def test_test_protocols_cost_what_the_papers_say(variant: str) -> None:
 @pytest.mark.parametrize(
     ("experiment", "product"),  # GMACs x views, by the official release's counts
     [
-        ("aim_k400-8", 606.3),
-        ("aim_k400-16", 1213.9),
-        ("aim_k400-32", 2433.4),
-        ("aim_k400_vit_l14-8", 2800.4),
-        ("aim_k400_vit_l14-16", 5605.7),
-        ("aim_k400_vit_l14-32", 11230.9),
-        ("aim_ssv2-8", 623.0),
-        ("aim_ssv2_vit_l14-8", 2878.1),
-        ("aim_k700-32", 7300.3),
-        ("timesformer_k400-8", 589.5),
+        counted_quickly("aim_k400-8", 606.3),
+        counted_quickly("aim_k400-16", 1213.9),
+        counted_quickly("aim_k400-32", 2433.4),
+        counted_quickly("aim_k400_vit_l14-8", 2800.4),
+        counted_quickly("aim_k400_vit_l14-16", 5605.7),
+        counted_quickly("aim_k400_vit_l14-32", 11230.9),
+        counted_quickly("aim_ssv2-8", 623.0),
+        counted_quickly("aim_ssv2_vit_l14-8", 2878.1),
+        counted_quickly("aim_k700-32", 7300.3),
+        counted_quickly("timesformer_k400-8", 589.5),
     ],
 )
 def test_products_with_the_views_are_the_official_ones(experiment: str, product: float) -> None:

@@ -190,6 +190,7 @@ def test_without_a_gpu_a_card_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -
         card_of(composed())
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_the_command_to_run() -> None:
     words = ["experiment=aim_ssv2", *(o for o in SMALL if o.startswith("model=")), "gpu=gtx1080ti", "batch.per_step=4"]
     done = subprocess.run([sys.executable, "src/plan.py", *words], cwd=CONFIGS.parent, capture_output=True, text=True)

@@ -14,13 +14,13 @@ from video_adapters.training.build import build_classifier, build_data
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.module import ActionModule
 
-from toy import composed, run, score
+from toy import WITH_SPEED, composed, run, score
 
 
 @pytest.fixture(scope="module")
 def finished(shapes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
-    run(folder, *shapes)
+    run(folder, *shapes, WITH_SPEED)
     return folder
 
 

@@ -98,6 +98,7 @@ def start(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 def test_a_failing_job_is_listed_and_the_others_finish_once(shapes: list[str], tmp_path: Path) -> None:
     process = start(tmp_path / "sweep", *shapes, "data.max_videos=8", "hparams_search=seeds", "seed=0,-1,2")
     said = process.communicate(timeout=300)[0]
