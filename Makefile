@@ -47,12 +47,12 @@ SWEEP = OMP_NUM_THREADS=1 $(VENV)/bin/python src/train.py -m logger=csv \
 
 ablation: install ## AIM's ladder, its peers and bottlenecks on the moving shapes, three seeds (goes on where it stopped)
 	$(SWEEP) hparams_search=ablation seed=0,1,2
-	$(SWEEP) hparams_search=ratio seed=0,1,2
-	$(VENV)/bin/python src/report.py logs/sweeps/moving_shapes --out logs/ablation.html
+	$(SWEEP) hparams_search=ratio seed=0,1,2 hydra.sweep.dir=logs/sweeps/ablation
+	$(VENV)/bin/python src/report.py logs/sweeps/ablation --out logs/ablation.html
 
 ablation-quick: install ## AIM's ladder and its peers, one seed
 	$(SWEEP) hparams_search=ablation seed=0
-	$(VENV)/bin/python src/report.py logs/sweeps/moving_shapes --out logs/ablation.html
+	$(VENV)/bin/python src/report.py logs/sweeps/ablation --out logs/ablation.html
 
 clean: ## Remove what was built, cached or rendered; runs in logs/ stay
 	rm -rf $(VENV) data/moving_shapes .pytest_cache .ruff_cache .mypy_cache
