@@ -16,4 +16,5 @@ def main(cfg: DictConfig) -> None:
 
 if __name__ == "__main__":
     entry.set_up()
+    entry.expect_key_for_file("checkpoint")
     main()

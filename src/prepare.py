@@ -34,7 +34,7 @@ def arguments() -> argparse.ArgumentParser:
     transcode.add_argument("--sample-only", action="store_true", help="stop after the sample and its prediction")
     for command in (check, transcode):
         command.add_argument("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
-        command.add_argument("--root", help="folder of the data set")
+        command.add_argument("--root", type=entry.path, help="folder of the data set")
         command.add_argument("--workers", type=int, help="processes (default: one for each core)")
         command.add_argument(
             "overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2"

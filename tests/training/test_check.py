@@ -24,7 +24,7 @@ FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.
 
 def asked(root: Path, out: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: bool) -> Check:
     entry.set_up()
-    return Check(source=Source(data=data, root=str(root), overrides=overrides), out=out, workers=2, **options)
+    return Check(source=Source(data=data, root=root, overrides=overrides), out=out, workers=2, **options)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
@@ -36,6 +38,17 @@ def test_every_search_sweeps_over_models_that_can_be_built(search: str) -> None:
             group = [] if search == "optuna" else [f"hparams_search={search}"]
             cfg = composed("experiment=aim_ssv2", "model=toy_vit", *group, f"{key}={value}")
             build_classifier(cfg)
+
+
+def test_an_ablation_over_experiments_lies_in_one_folder_and_other_sweeps_in_their_experiments() -> None:
+    def folder(*overrides: str) -> str:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            cfg = compose("train", list(overrides), return_hydra_config=True)
+        return str(OmegaConf.to_container(cfg.hydra.sweep)["dir"])
+
+    assert folder("hparams_search=ablation").endswith("/sweeps/ablation")
+    assert folder("hparams_search=ratio").endswith("/sweeps/${hydra.runtime.choices.experiment}")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked(root: Path, to: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: int) -> Transcode:
     entry.set_up()
-    return Transcode(source=Source(data=data, root=str(root), overrides=overrides), to=to, workers=2, **options)
+    return Transcode(source=Source(data=data, root=root, overrides=overrides), to=to, workers=2, **options)
 
 
 def read(path: Path) -> np.ndarray:

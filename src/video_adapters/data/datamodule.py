@@ -107,6 +107,16 @@ class VideoData(L.LightningDataModule):
         tubelet: int = 1,
     ) -> None:
         super().__init__()
+        for key, count in {
+            "data.num_frames": num_frames,
+            "data.tubelet": tubelet,
+            "data.image_size": image_size,
+            "data.num_classes": num_classes,
+            "batch.per_step": per_step,
+            "batch.per_device": per_device,
+        }.items():
+            if not isinstance(count, int) or count < 1:
+                raise ValueError(f"{key} is {count}, expected a whole number, at least 1")
         if num_frames % tubelet:
             raise ValueError(f"data.num_frames={num_frames} is no multiple of data.tubelet={tubelet}")
         if num_workers < 0 or (max_videos is not None and max_videos < 1):

@@ -29,8 +29,6 @@ def split_step(per_step: int, per_device: int, devices: int) -> Split:
     Raises:
         ValueError: when the clips of a step do not divide over the devices.
     """
-    if min(per_step, per_device) < 1:
-        raise ValueError(f"batch.per_step is {per_step} and batch.per_device {per_device}; both must be at least 1")
     if per_step % devices:
         fits = [n for n in range(1, devices + 1) if per_step % n == 0]
         raise ValueError(

@@ -43,7 +43,10 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers fail in too many ways to list; the cause is kept
-        raise ValueError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}") from error
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint: it is another kind of file, or only the beginning of one; "
+            "expected a run's checkpoints/best.ckpt or last.ckpt"
+        ) from error
     if not isinstance(content, dict) or "origin" not in content:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
     return content

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
 import warnings
@@ -46,6 +47,17 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("it is empty, expected a name")
     return Path(text).expanduser()
+
+
+def expect_key_for_file(key: str) -> None:
+    """Says how a file is given where the command line names one as most commands take it, which Hydra's does not.
+
+    Raises:
+        SystemExit: a word of the command line is a file, and no KEY=VALUE.
+    """
+    for word in sys.argv[1:]:
+        if "=" not in word and Path(word).expanduser().is_file():
+            raise SystemExit(f"{word} has to be given as {key}={shlex.quote(word)}")
 
 
 def command_line() -> list[str]:

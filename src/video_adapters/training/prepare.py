@@ -34,12 +34,12 @@ class Source:
     """A data set on disk, named as in configs/data."""
 
     data: str
-    root: str | None  # None: the config's own
+    root: Path | None  # None: the config's own
     overrides: Sequence[str]  # KEY=VALUE, as of src/train.py
 
     def config(self) -> DictConfig:
         """The composed data config."""
-        root = [] if self.root is None else [f"data.root={written(self.root)}"]
+        root = [] if self.root is None else [f"data.root={written(str(self.root))}"]
         recipe = [] if any(word.startswith("experiment=") for word in self.overrides) else ["~experiment"]
         with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
             cfg = compose("train", [*recipe, f"data={self.data}", *root, *self.overrides, "name=prepare", "run_dir=."])
