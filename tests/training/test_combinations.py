@@ -17,7 +17,10 @@ PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (mode
 SPACE_ONLY = {"none", "spatial", "full_tuning"}  # methods of later papers say so in their own tests
 
 
-@pytest.mark.parametrize(("model", "adapter"), PAIRS)
+@pytest.mark.parametrize(
+    ("model", "adapter"),
+    [pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "toy_clip" else []) for pair in PAIRS],  # as toy_vit
+)
 def test_all_that_makes_sense_trains_a_step_saves_loads_and_evaluates(
     model: str, adapter: str, shapes: list[str], tmp_path: Path
 ) -> None:

@@ -64,9 +64,10 @@ def crash() -> None:
     ("step", "action", "before_saving", "saved_at"),
     [
         (8, send(signal.SIGTERM), True, 8),  # in mid-epoch
-        (7, send(signal.SIGINT), True, 7),  # where no save was due
+        pytest.param(7, send(signal.SIGINT), True, 7, marks=pytest.mark.slow),  # where no save was due
         (9, crash, False, 8),  # work since the last save is lost, and done again
-        (5, send(signal.SIGTERM), True, 5),  # last step of an epoch: after its validation
+        # last step of an epoch: after its validation
+        pytest.param(5, send(signal.SIGTERM), True, 5, marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_run_ends_with_the_same_weights(

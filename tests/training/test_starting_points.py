@@ -17,6 +17,11 @@ def best(folder: Path) -> Path:
     return folder / "checkpoints" / "best.ckpt"
 
 
+@pytest.fixture
+def shapes(shapes: list[str]) -> list[str]:
+    return [*shapes, "data.max_videos=8"]  # a step is enough here
+
+
 def test_adapters_learned_on_a_frozen_encoder_start_a_run_that_tunes_it_too(shapes: list[str], tmp_path: Path) -> None:
     run(tmp_path / "frozen", *shapes, "adapter=aim")
     start = f"init_from={best(tmp_path / 'frozen')}"
