@@ -45,9 +45,10 @@ models: install ## Write docs/models.md, the table of every experiment
 SWEEP = OMP_NUM_THREADS=1 $(VENV)/bin/python src/train.py -m logger=csv \
 	hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 
+# the ladder has AIM at its usual ratio, 0.25
 ablation: install ## AIM's ladder, its peers and bottlenecks on the moving shapes, three seeds (goes on where it stopped)
 	$(SWEEP) hparams_search=ablation seed=0,1,2
-	$(SWEEP) hparams_search=ratio seed=0,1,2 hydra.sweep.dir=logs/sweeps/ablation
+	$(SWEEP) adapter.ratio=0.0625,0.125,0.5 seed=0,1,2 hydra.sweep.dir=logs/sweeps/ablation
 	$(VENV)/bin/python src/report.py logs/sweeps/ablation --out logs/ablation.html
 
 ablation-quick: install ## AIM's ladder and its peers, one seed

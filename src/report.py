@@ -9,16 +9,12 @@ from hydra.errors import CompactHydraException
 from video_adapters.training import entry
 
 
-def path(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=path, help="folder with runs at any depth")
-    parser.add_argument("--out", type=path, default=Path("report.html"), help="the page (default: report.html)")
-    parser.add_argument("--run", type=path, help="the run that is looked into (default: the best by validation)")
-    parser.add_argument("--data", type=path, metavar="ROOT", help="where that run's videos lie now")
+    parser.add_argument("runs", type=entry.path, help="folder with runs at any depth")
+    parser.add_argument("--out", type=entry.path, default=Path("report.html"), help="the page (default: report.html)")
+    parser.add_argument("--run", type=entry.path, help="the run that is looked into (default: the best by validation)")
+    parser.add_argument("--data", type=entry.path, metavar="ROOT", help="where that run's videos lie now")
     parser.add_argument("--videos", type=int, metavar="N", help="most test videos that it scores again (default: all)")
     return parser
 

@@ -1,0 +1,40 @@
+"""The README's table of the ablation is made of the sweep's runs."""
+
+from pathlib import Path
+
+import ablation
+import pandas as pd
+from omegaconf import OmegaConf
+
+from toy import CONFIGS
+
+
+def run(experiment: str, top1: float | None, ratio: float = 0.25) -> dict[str, object]:
+    return {
+        "path": "nowhere",
+        "choices.experiment": experiment,
+        "config.adapter.ratio": ratio,
+        "test/top1": top1,
+        "test/pair": 0.6,
+        "trainable_parameters": 1000,
+        "wall_time": pd.Timedelta(minutes=2),
+    }
+
+
+def test_seeds_are_taken_together_in_the_ladders_order() -> None:
+    runs = [run("moving_shapes", 0.97), run("moving_shapes", 0.95), run("moving_shapes", None)]
+    runs += [run("moving_shapes", 0.9, 0.125), run("moving_shapes_frozen", 0.3)]
+    lines = ablation.markdown(pd.DataFrame(runs)).splitlines()
+    assert lines[0].startswith("|  | runs | top-1, test (%) | right pair")
+    assert [line.split(" | ")[:3] for line in lines[2:]] == [
+        ["| frozen: final norm and head", "1", "30.0"],
+        ["| + joint adapter: AIM, ratio 0.25", "2", "96.0 ± 1.4"],
+        ["| AIM, ratio 0.125", "1", "90.0"],
+    ]
+
+
+def test_the_ladder_is_what_make_ablation_runs() -> None:
+    params = OmegaConf.load(CONFIGS / "hparams_search" / "ablation.yaml").hydra.sweeper.params
+    assert params.experiment.split(",") == list(ablation.LADDER)
+    makefile = (Path(CONFIGS).parent / "Makefile").read_text()
+    assert f"adapter.ratio={','.join(map(str, ablation.RATIOS))} seed=0,1,2" in makefile
