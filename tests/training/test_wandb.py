@@ -5,12 +5,17 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from wandb.proto import wandb_internal_pb2 as messages
 
-from toy import run
+from video_adapters.training.run import _identity
+
+from toy import composed, run
 
 BLOCK = 1 << 15
 
@@ -116,3 +121,14 @@ def test_the_test_is_shown_by_class_as_a_matrix_and_in_pictures(parts: list[list
     assert 0 < logged["test/worst.count"] <= 8
     assert logged["test/worst.width"] == 8 * 96
     assert "taken for" in logged["test/worst.captions"][0]
+
+
+def test_jobs_of_a_sweep_are_a_group_also_over_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = composed("logger=default").logger.wandb
+    record = {"wandb_id": "a", "choices": {"experiment": "moving_shapes_lora", "hparams_search": "ablation"}}
+    assert _identity(entry, record)["group"] is None
+    swept = SimpleNamespace(mode=RunMode.MULTIRUN, sweep=SimpleNamespace(dir="logs/sweeps/ablation"))
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: swept)
+    assert _identity(entry, record)["group"] == "ablation, ablation"
+    assert _identity(entry, record)["tags"] == ["moving_shapes_lora", "ablation"]

@@ -102,7 +102,7 @@ def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
         choices[group] for group in ("experiment", "data", "model", "adapter", "hparams_search") if group in choices
     ]
     swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    group = f"{choices['experiment']}, {choices.get('hparams_search', 'sweep')}" if swept else None
+    group = f"{Path(HydraConfig.get().sweep.dir).name}, {choices.get('hparams_search', 'sweep')}" if swept else None
     return {"id": record["wandb_id"], "resume": "allow", "tags": list(dict.fromkeys(tags)), "group": group}
 
 
