@@ -43,14 +43,15 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 
 def main() -> None:
     given = parsed(sys.argv[1:])
-    from video_adapters.recognition.find import Unread  # here, so that --help answers at once
-    from video_adapters.recognition.predict import Request, predict
+    from video_adapters.recognition.predict import Request, predict  # here, so that --help answers at once
+    from video_adapters.recognition.report import Recognized
 
     try:
         outcomes = entry.run(lambda: predict(Request(**vars(given))))
     except CompactHydraException as error:  # what the user can mend
         raise SystemExit(str(error)) from None
-    raise SystemExit(int(any(isinstance(outcome, Unread) for outcome in outcomes)))
+    done = (isinstance(outcome, Recognized) and not outcome.not_annotated for outcome in outcomes)
+    raise SystemExit(int(not all(done)))
 
 
 if __name__ == "__main__":

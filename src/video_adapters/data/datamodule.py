@@ -138,6 +138,7 @@ class VideoData(L.LightningDataModule):
         self.sampling = sampling(num_frames=num_frames)
         self.train_transform = train_transform(image_size=image_size)
         self.views = {"val": val_views, "test": test_views}
+        self._test_transforms = {use: self._test_transform(use) for use in self.views}
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.per_step, self.per_device = per_step, per_device
         self.num_workers = num_workers
@@ -205,9 +206,17 @@ class VideoData(L.LightningDataModule):
 
     def _test_loader(self, use: str) -> ResumableLoader:
         views = self.views[use]
-        transform = TestTransform(self.image_size, resize=views.short_side(self.image_size), crops=views.crops)
-        clips = TestClips(self.videos(use), self.sampling, transform, views.clips)
+        clips = TestClips(self.videos(use), self.sampling, self._test_transforms[use], views.clips)
         return self._loader(clips, Split(max(1, self.per_device // len(views)), 1), shuffle=False)
+
+    def _test_transform(self, use: str) -> TestTransform:
+        """The crops of a test protocol, once that is known to go together with the clips' sampling and size."""
+        views = self.views[use]
+        try:
+            self.sampling.test(self.num_frames, views.clips)
+            return TestTransform(self.image_size, resize=views.short_side(self.image_size), crops=views.crops)
+        except ValueError as error:
+            raise ValueError(f"data.{use}_views of {views.clips} clips x {views.crops} crops: {error}") from error
 
     def _loader(self, clips: Dataset[Sample], split: Split, shuffle: bool, steps: int | None = None) -> ResumableLoader:
         keys = StepSampler(
@@ -256,6 +265,9 @@ class VideoData(L.LightningDataModule):
             sum(one is not None and one.status == status for one in found) for status in reports.UNREADABLE
         )
         self.left_out[use] = broken + missing
+        unknown = sum(one is None for one in found)
+        if unknown:
+            log.warning("%s: %d of %d videos are not in the report %s", self.splits[use], unknown, len(videos), file)
         log.warning(
             "%s: %d of %d videos are left out by the report %s: %d broken, %d missing",
             self.splits[use], broken + missing, len(videos), file, broken, missing,

@@ -59,6 +59,8 @@ class VideoReader:
         with _as_decode_error(path), ExitStack() as stack:
             # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Metadata need not be UTF-8.
             name = os.path.abspath(path)
+            if os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name):
+                raise DecodeError(path, "is no file")  # but a pipe, say, which would be waited for without end
             container = stack.enter_context(av.open(name, metadata_errors="ignore", options=_probing(name)))
             self._stream = _video_stream(container, path)
             self._context = self._stream.codec_context

@@ -43,9 +43,20 @@ def write_annotated(video: str, target: Path, caption: Caption, fps: float = FPS
                 frame.pts, frame.time_base = round(times[index] / CLOCK), CLOCK
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-        os.link(partial, target)  # unlike a renaming, never in place of another file
+        _move(partial, target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _move(partial: Path, target: Path) -> None:
+    """Gives a file its name, never in place of another file."""
+    try:
+        os.link(partial, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        target.open("x").close()
+        os.replace(partial, target)
 
 
 def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image.Image:
@@ -67,7 +78,7 @@ def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image
 
 def free_name(folder: Path, video: str, taken: Collection[Path] = ()) -> Path:
     """Where the copy of a video goes: `NAME_annotated.mp4`, numbered where that exists already."""
-    stem = Path(os.path.abspath(video)).stem
+    stem = os.fsencode(Path(os.path.abspath(video)).stem)[:200].decode(errors="ignore")  # of the 255 bytes of a name
     target, number = folder / f"{stem}_annotated.mp4", 1
     while os.path.lexists(target) or target in taken:
         number += 1

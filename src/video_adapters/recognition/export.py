@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from video_adapters.data.datamodule import Views
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import Loaded, load
 from video_adapters.training.outputs import check_file
@@ -115,6 +117,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
     backbone, (_, cfg, names) = loaded.classifier.backbone, loaded
     height, width = backbone.encoder.image_size
     (given, result) = _names(request)
+    views: Views = instantiate(cfg.data.test_views)
     return {
         "format": request.format,
         "checkpoint": str(request.checkpoint),
@@ -126,7 +129,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
         "num_frames": backbone.num_frames,
         "image_size": [height, width],
         "sampling": OmegaConf.to_container(cfg.data.sampling),
-        "views": OmegaConf.to_container(cfg.data.test_views),
+        "views": {"clips": views.clips, "crops": views.crops, "resize": views.short_side(height)},
         "class_names": list(names),
     }
 

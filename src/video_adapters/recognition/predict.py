@@ -75,7 +75,7 @@ def predict(request: Request) -> list[Outcome]:
         with Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal) as progress:
             for video in progress.track(videos, description="videos"):
                 outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, request, progress)
-                report.show(outcome, 1 if isinstance(outcome, Recognized) and request.window else request.top)
+                report.show(outcome, request.top)
                 outcomes.append(outcome)
     finally:
         _write(request, outcomes)
@@ -98,9 +98,13 @@ def _outcome(recognizer: Recognizer, video: str, request: Request, progress: Pro
             stride = request.stride or request.window / 2
             track = partial(_tracked, progress, "windows")
             result = recognizer.timeline(video, request.window, stride, request.fps, track)
-        return Recognized(video, result, _annotated(video, result, request, progress))
     except DecodeError as error:
         return Unread(video, error.reason)
+    try:
+        return Recognized(video, result, _annotated(video, result, request, progress))
+    except (DecodeError, OSError) as error:  # a frame that was not looked at, a full disk: the answer stands
+        why = error.reason if isinstance(error, DecodeError) else f"{error.strerror}: {error.filename}"
+        return Recognized(video, result, not_annotated=why)
 
 
 def _annotated(video: str, result: Any, request: Request, progress: Progress) -> str:

@@ -22,13 +22,14 @@ class Recognized(NamedTuple):
     path: str
     result: Prediction | Timeline
     annotated: str = ""  # path of its annotated copy
+    not_annotated: str = ""  # why there is none, though one was asked for
 
 
 Outcome = Recognized | Unread
 
 
 def show(outcome: Outcome, top: int) -> None:
-    """Prints a table of the likeliest classes, or of the windows and of what they come down to."""
+    """Prints a table of the `top` likeliest classes, or of the windows with their class and what they come down to."""
     console = Console(width=None if interactive() else 160, soft_wrap=True)
     if isinstance(outcome, Unread):
         console.print(Text(f"{printable(outcome.path)}: not read: {printable(outcome.reason)}", style="red"))
@@ -39,11 +40,13 @@ def show(outcome: Outcome, top: int) -> None:
     if isinstance(outcome.result, Prediction):
         console.print(_table(title, ("class", "probability"), _classes(outcome.result.top(top))))
     else:
-        console.print(_table(title, ("seconds", "class", "probability"), _windows(outcome.result, top)))
+        console.print(_table(title, ("seconds", "class", "probability"), _windows(outcome.result)))
         runs = [(_stretch(r.start, r.end), r.class_name, f"{r.probability:.1%}") for r in outcome.result.runs()]
         console.print(_table(Text("in short", style="bold"), ("seconds", "class", "probability"), runs))
     if outcome.annotated:
         console.print(Text(f"annotated copy: {printable(outcome.annotated)}"))
+    if outcome.not_annotated:
+        console.print(Text(f"no annotated copy: {printable(outcome.not_annotated)}", style="red"))
 
 
 def write_csv(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
@@ -82,6 +85,8 @@ def json_object(outcome: Outcome, top: int) -> dict[str, Any]:
     result: dict[str, Any] = {"video": outcome.path, "remarks": list(outcome.result.remarks)}
     if outcome.annotated:
         result["annotated"] = outcome.annotated
+    if outcome.not_annotated:
+        result["not_annotated"] = outcome.not_annotated
     if isinstance(outcome.result, Prediction):
         return result | {"top": _objects(outcome.result.top(top))}
     timeline = outcome.result
@@ -110,12 +115,11 @@ def _classes(top: Sequence[tuple[str, float]]) -> list[tuple[str, ...]]:
     return [(name, f"{probability:.1%}") for name, probability in top]
 
 
-def _windows(timeline: Timeline, top: int) -> list[tuple[str, ...]]:
-    rows = []
-    for place, window in enumerate(timeline.windows):
-        for rank, row in enumerate(_classes(timeline.top(place, top))):
-            rows.append(("" if rank else _stretch(window.start, window.end), *row))
-    return rows
+def _windows(timeline: Timeline) -> list[tuple[str, ...]]:
+    return [
+        (_stretch(window.start, window.end), *_classes(timeline.top(place, 1))[0])
+        for place, window in enumerate(timeline.windows)
+    ]
 
 
 def _stretch(start: float, end: float) -> str:

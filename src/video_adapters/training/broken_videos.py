@@ -99,4 +99,4 @@ class UnreadTests(Callback):
 
 def _write(path: Path, notes: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8")
+    path.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8", errors="surrogateescape")

@@ -97,6 +97,25 @@ def load_adapters(
     return same_classes
 
 
+def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str) -> None:
+    """Refuses to score a checkpoint on classes that are not its own, or not in its order.
+
+    Raises:
+        ValueError: naming the first class that differs.
+    """
+    there, here = origin(checkpoint).class_names, own.class_names
+    if _same_classes(there, here):
+        return
+    if len(there) != len(here):
+        raise ValueError(f"the checkpoint tells {len(there)} classes apart, {root} has {len(here)}")
+    label = next(i for i, pair in enumerate(zip(there, here, strict=True)) if pair[0] != pair[1])
+    raise ValueError(
+        f"the checkpoint's classes are not those of {root}: label {label} is '{there[label]}' to it and "
+        f"'{here[label]}' there, so that right answers would count as wrong; give the data set its classes back, or "
+        "train by init_from=CHECKPOINT, which makes a new head"
+    )
+
+
 def holds_everything(classifier: VideoClassifier, checkpoint: dict[str, Any]) -> bool:
     """Whether a checkpoint has every parameter, so that no other file is needed: that of a fully tuned model."""
     return dict(classifier.named_parameters()).keys() <= _weights(checkpoint).keys()

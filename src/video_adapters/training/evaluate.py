@@ -47,6 +47,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     data.videos("test")  # what is missing shows before the encoder is loaded
     classifier = build_for(loaded, merged)
     module = build_module(merged, classifier, data)
+    checkpoint.check_same_classes(module.origin, loaded, data.root)
     checkpoint.load_trained(classifier, module.origin, loaded)
     folder = Path(cfg.run_dir)
     callbacks = [UnreadTests(str(folder / "unread_tests.txt")), Predictions(str(folder))]

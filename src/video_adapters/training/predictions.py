@@ -3,6 +3,7 @@
 import csv
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
+from video_adapters.data.decode import DecodeError
 from video_adapters.data.film_strip import film_strip
 from video_adapters.training.processes import gather
 
@@ -150,13 +152,19 @@ def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> Non
 def worst_strips(
     scored: Scored, videos: Videos, names: Sequence[str], count: int = WORST_SHOWN
 ) -> list[tuple[np.ndarray, str]]:
-    """Film strips of the wrong videos whose true class got the least probability, with captions."""
+    """Film strips of the wrong videos whose true class got the least probability, with captions.
+
+    A strip shows other frames than were scored: a video of which one of these cannot be read is left out.
+    """
     labels = videos.labels[scored.indices]
     given = scored.probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(scored.readable & (scored.probabilities.argmax(1) != labels))
-    strips = []
-    for place in wrong[np.argsort(given[wrong], kind="stable")][:count]:
+    strips: list[tuple[np.ndarray, str]] = []
+    for place in wrong[np.argsort(given[wrong], kind="stable")]:
+        if len(strips) == count:
+            break
         video, said = videos[int(scored.indices[place])], int(scored.probabilities[place].argmax())
         taken = f"taken for {names[said]} ({scored.probabilities[place, said]:.0%})"
-        strips.append((film_strip(video), f"{names[video.label]}, {taken}: {video.path}"))
+        with suppress(DecodeError):
+            strips.append((film_strip(video), f"{names[video.label]}, {taken}: {video.path}"))
     return strips

@@ -1,6 +1,8 @@
 """Videos sorted into folders by class."""
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -11,20 +13,23 @@ from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, subfo
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.videos import Video, Videos
 
+log = logging.getLogger(__name__)
+
 
 class ClassFolders(Annotations):
     """Videos in folders by split and class: `root/train/<class>/*.mp4`; "validation" also serves for "val".
 
     A folder of frames in a class folder is a video too. The classes are the folders of the training split in
     alphabetical order, or without one, of the first there is. Where `root` has no folder of a split, its own folders
-    are the classes, and a share of each is set aside as "val".
+    are the classes, and a share of each is set aside as "val". Capitals make no difference in a split's name. Files
+    of unknown suffixes are no videos; the log counts them.
 
     Args:
         root: the folder.
         val_share: of each class, set aside for validation where no folder says the split.
     """
 
-    _NAMES = (("train",), ("val", "validation"), ("test",))
+    _NAMES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
 
     def __init__(self, root: str, val_share: float = 0.2) -> None:
         self.root = root
@@ -67,7 +72,7 @@ class ClassFolders(Annotations):
         """The folder of each split that is there."""
         there = {}
         for split, names in zip(SPLITS, self._NAMES, strict=True):
-            paths = [path for name in names if os.path.isdir(path := os.path.join(self.root, name))]
+            paths = [os.path.join(self.root, name) for name in subfolders(self.root) if name.lower() in names]
             if len(paths) > 1:
                 raise ValueError(f"{' and '.join(paths)} are both there: which is the '{split}' split?")
             if paths:
@@ -75,9 +80,16 @@ class ClassFolders(Annotations):
         return there
 
     def _in(self, folder: str) -> Iterator[Video]:
+        unknown: Counter[str] = Counter()
         for label, name in enumerate(self.class_names):
             if os.path.isdir(inside := os.path.join(folder, name)):
                 for entry in sorted(os.scandir(inside), key=lambda entry: entry.name):
-                    video = entry.name.lower().endswith(VIDEO_SUFFIXES) or entry.is_dir()  # a folder of frames
-                    if video and not entry.name.startswith("."):
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.name.lower().endswith(VIDEO_SUFFIXES) or entry.is_dir():  # a folder of frames
                         yield Video(entry.path, label)
+                    else:
+                        unknown[os.path.splitext(entry.name)[1] or entry.name] += 1
+        if unknown:
+            kinds = ", ".join(f"{count} of {kind}" for kind, count in unknown.most_common(4))
+            log.warning("%s: %d files are no videos by their names: %s", folder, unknown.total(), kinds)

@@ -7,7 +7,10 @@ from typing import Any
 
 from video_adapters.data.annotations.videos import Video, Videos
 
-VIDEO_SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts")
+VIDEO_SUFFIXES = (
+    ".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts", ".m2ts",
+    ".ogv", ".vob", ".asf",
+)  # fmt: skip
 
 
 def consistent(videos: Iterable[Video], file: str) -> Videos:

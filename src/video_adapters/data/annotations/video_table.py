@@ -56,7 +56,7 @@ class VideoTable(Annotations):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in alphabetical order; none where the file numbers them."""
-        names = {row[self._label_column] for row in self._content}
+        names = {row[self._label_column].strip() for row in self._content}
         return () if all(name.isdigit() for name in names) else tuple(sorted(names))
 
     def videos(self, split: str) -> Videos:
@@ -75,14 +75,19 @@ class VideoTable(Annotations):
         videos = [self._video(number, row, labels) for number, row in enumerate(self._content, 2)]
         groups = [row[self.group] for row in self._content] if self.group else [""] * len(videos)
         splits = self._splits(np.array([video.label for video in videos]), groups)
+        _check_once(videos, splits, self.file)
         return [_Row(*row) for row in zip(videos, splits, groups, strict=True)]
 
     def _video(self, number: int, row: dict[str, str], labels: dict[str, int]) -> Video:
-        path, label = row[self._path_column], row[self._label_column]
+        path, label = row[self._path_column], row[self._label_column].strip()
+        if not path or not label:
+            raise ValueError(f"{self.file}, line {number}: it names no {'class' if path else 'video'}")
         try:
             start, stop = int(row.get("start") or 0), int(row.get("stop") or END)
         except ValueError as error:
             raise ValueError(f"{self.file}, line {number}: start and stop must be frame numbers: {error}") from error
+        if start < 0 or (stop != END and stop <= start):
+            raise ValueError(f"{self.file}, line {number}: there are no frames from {start} up to {stop}")
         return Video(os.path.join(self.root, path), labels[label] if labels else int(label), start, stop)
 
     def _splits(self, labels: np.ndarray, groups: Sequence[str]) -> list[str]:
@@ -125,3 +130,14 @@ class VideoTable(Annotations):
                 f"{self.file} must have one of the columns {', '.join(names)}; its header is {', '.join(self._columns)}"
             )
         return found[0]
+
+
+def _check_once(videos: Sequence[Video], splits: Sequence[str], file: str) -> None:
+    """Refuses the same frames in two classes, and in training and elsewhere."""
+    known: dict[tuple[str, int, int], tuple[int, bool]] = {}
+    for number, (video, split) in enumerate(zip(videos, splits, strict=True), 2):
+        told = video.label, split == "train"
+        label, trained = known.setdefault((video.path, video.start, video.stop), told)
+        if (label, trained) != told:
+            other = "another class" if label != video.label else "the other side of the split"
+            raise ValueError(f"{file}, line {number}: {video.path} stands further up too, in {other}")
