@@ -13,6 +13,7 @@ from video_adapters.memory.allocator import ARRIVED, Event
 from video_adapters.memory.kernels import workspace
 
 DEVICE_OF = torch.ops.prim.device.default
+LAYER_NORM = torch.ops.aten.native_layer_norm.default
 
 
 class Work(NamedTuple):
@@ -59,6 +60,8 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         if func is DEVICE_OF and hasattr(args[0], "fake_device"):
             return args[0].fake_device  # asked for at every turn; a dispatch of its own would take half of the time
+        if func is LAYER_NORM:
+            _check_types(*args)
         result = func(*args, **(kwargs or {}))
         tensors = [t for t in (result if isinstance(result, (tuple, list)) else (result,)) if isinstance(t, Tensor)]
         fresh = [self._meet(tensor) for tensor in tensors]
@@ -99,3 +102,9 @@ class Recorder(TorchDispatchMode):
         read = (t for arg in args for t in (arg if isinstance(arg, (tuple, list)) else (arg,)))
         sizes = tuple(t.numel() * t.element_size() for t in (*read, *tensors) if isinstance(t, Tensor))
         self.work.append(Work(flops, sizes))
+
+
+def _check_types(x: Tensor, shape: Any, weight: Tensor | None, *_: Any) -> None:
+    """Fails where a card would: its layer norms take weights of x's type alone, the CPU's of fp32 too."""
+    if weight is not None and weight.dtype != x.dtype:
+        raise TypeError(f"a layer norm of {x.dtype} with weights of {weight.dtype}, which no card runs")

@@ -26,7 +26,7 @@ class Memory:
     offload: bool = False  # the inputs kept of recomputed blocks wait in the host's memory
     recompute_mlp: bool = False  # the hidden layer of every MLP is recomputed in the backward pass instead of kept
     frozen_dtype: str | None = None  # under AMP: auto (its half), float16, bfloat16; null: frozen weights as loaded
-    residual_dtype: str | None = None  # under AMP: auto, float16, bfloat16; null: the residual stream stays fp32
+    residual_dtype: str | None = None  # under AMP: auto, float16, bfloat16; null: as the encoder makes the stream
     skip_dead_work: bool = True  # what the last block would compute for tokens that nothing reads is left out
     compile: bool = False  # every block by torch.compile
 

@@ -110,8 +110,10 @@ class AimBlock(AdaptedBlock):
 
     def _mlp(self, x: Tensor) -> Tensor:
         z = self.parts.norm2(x)
+        # ahead of the MLP: where both are recomputed, that ends with the last tensor needed, the MLP's hidden layer
+        side = None if self.joint is None else self.drop_path(self.scale * self.joint(z, x, self.parts.norm2))
         y = self.parts.mlp(z)
-        return y if self.joint is None else y + self.drop_path(self.scale * self.joint(z, x, self.parts.norm2))
+        return y if side is None else y + side
 
     def _over_time(self, x: Tensor) -> Answer:
         y = self.parts.norm1(x)

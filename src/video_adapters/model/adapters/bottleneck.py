@@ -37,9 +37,10 @@ def bottleneck(
     """
     if torch.compiler.is_compiling():  # compilers choose by themselves what they keep
         return F.linear(F.gelu(F.linear(x, down, down_bias)), up, up_bias)
-    if dtype := autocast_dtype(x):
+    dtype = autocast_dtype(x)
+    if dtype:
         x, down, down_bias, up, up_bias = (t.to(dtype) for t in (x, down, down_bias, up, up_bias))
-    return _Bottleneck.apply(x, down, down_bias, up, up_bias, made_from, by)
+    return _Bottleneck.apply(x, down, down_bias, up, up_bias, made_from, by, dtype)
 
 
 class _Bottleneck(torch.autograd.Function):
@@ -53,10 +54,11 @@ class _Bottleneck(torch.autograd.Function):
         up_bias: Tensor,
         made_from: Tensor | None,
         by: Remake | None,
+        half: torch.dtype | None,
     ) -> Tensor:
         hidden = F.linear(x, down, down_bias)
         ctx.save_for_backward(x if made_from is None else made_from, hidden, down, up)
-        ctx.by = by
+        ctx.by, ctx.half = by, half
         return F.linear(F.gelu(hidden), up, up_bias)
 
     @staticmethod
@@ -64,9 +66,11 @@ class _Bottleneck(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, hidden, down, up = ctx.saved_tensors
         if ctx.by is not None:
-            x = ctx.by(x).to(hidden.dtype)
+            # AMP is off in a backward pass, and without it a card's norms refuse half-precision x
+            with torch.autocast(x.device.type, ctx.half, enabled=ctx.half is not None, cache_enabled=False):
+                x = ctx.by(x).to(hidden.dtype)
         x, hidden_rows, grad = x.flatten(0, -2), hidden.flatten(0, -2), grad.flatten(0, -2)
         grad_up = grad.T @ F.gelu(hidden_rows)
         grad_hidden = torch.ops.aten.gelu_backward(grad @ up, hidden_rows)
         grad_x = (grad_hidden @ down).unflatten(0, hidden.shape[:-1]) if ctx.needs_input_grad[0] else None
-        return grad_x, grad_hidden.T @ x, grad_hidden.sum(0), grad_up, grad.sum(0), None, None
+        return grad_x, grad_hidden.T @ x, grad_hidden.sum(0), grad_up, grad.sum(0), None, None, None
