@@ -175,6 +175,12 @@ def test_a_table_may_say_split_span_and_numbers(tmp_path: Path) -> None:
         ("path,label\na,b,c\n", "line 2: it has more or fewer columns"),
         ("path,label,split\na,b,dev\n", r"has the splits \['dev'\], expected train, val, test"),
         ("path,label,start\na,b,x\n", "line 2: start and stop must be frame numbers"),
+        ("path,label,start\na,b,-5\n", "line 2: there are no frames from -5 up to -1"),
+        ("path,label,start,stop\na,b,5,5\n", "line 2: there are no frames from 5 up to 5"),
+        ("path,label\na,b\na, \n", "line 3: it names no class"),
+        ("path,label\n,b\n", "line 2: it names no video"),
+        ("path,label\na,b\na,c\n", "line 3: .*a stands further up too, in another class"),
+        ("path,label,split\na,b,train\na,b,val\n", "line 3: .*a stands further up too, in the other side of the split"),
     ],
 )
 def test_a_table_that_cannot_be_read_says_why(text: str, message: str, tmp_path: Path) -> None:
@@ -183,12 +189,33 @@ def test_a_table_that_cannot_be_read_says_why(text: str, message: str, tmp_path:
         VideoTable(str(tmp_path)).videos("train")
 
 
+def test_blanks_around_a_class_and_a_test_on_the_validation_videos_are_taken_as_meant(tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_text("path,label,split\na,run,train\nb,run ,val\nb,run,test\n")
+    table = VideoTable(str(tmp_path))
+    assert table.class_names == ("run",)
+    assert [video.path for video in table.videos("test")] == [video.path for video in table.videos("val")]
+
+
 def test_a_table_without_the_named_group_or_without_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "videos.csv").write_text("path,label\na,b\n")
     with pytest.raises(ValueError, match=r"no column 'person' for groups, only: path, label"):
         VideoTable(str(tmp_path), group="person").videos("train")
     with pytest.raises(ValueError, match=r"the table .*other.csv is missing. There are: videos.csv"):
         VideoTable(str(tmp_path), "other.csv").videos("train")
+
+
+def test_split_folders_are_known_by_their_common_names_and_other_files_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("Train/run/a.MTS", "Train/run/b.mp4", "valid/run/c.avi", "Train/run/d.xyz", "Train/run/.hidden"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    annotations = ClassFolders(str(tmp_path))
+    assert annotations.class_names == ("run",)
+    assert [Path(video.path).name for video in annotations.videos("train")] == ["a.MTS", "b.mp4"]
+    assert "Train: 1 files are no videos by their names: 1 of .xyz" in caplog.text
+    assert [Path(video.path).name for video in annotations.videos("val")] == ["c.avi"]
 
 
 def test_class_folders_without_splits_are_divided_by_class(tmp_path: Path) -> None:

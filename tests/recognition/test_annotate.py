@@ -1,5 +1,7 @@
 """A copy of a video with its classes on it."""
 
+import errno
+import os
 from pathlib import Path
 
 import av
@@ -53,6 +55,22 @@ def test_a_copy_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
         write_annotated(str(video), tmp_path / "v_annotated.mp4", lambda time: ("red", 1.0))
     assert (tmp_path / "v_annotated.mp4").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v.mp4", "v_annotated.mp4"]
+
+
+def test_a_file_system_without_links_and_a_long_name_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    video = coloured(tmp_path / f"{'語' * 80}.mp4", [("red", 3)])
+    target = free_name(tmp_path, str(video))
+    write_annotated(str(video), target, lambda time: ("red", 1.0))
+    assert target.name == f"{'語' * 66}_annotated.mp4"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([video.name, target.name])
+    with pytest.raises(FileExistsError):
+        write_annotated(str(video), target, lambda time: ("red", 1.0))
 
 
 def test_nothing_is_left_of_a_copy_that_cannot_be_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

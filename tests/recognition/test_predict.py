@@ -1,6 +1,7 @@
 """The command: videos in, tables out; what cannot be read is named, and the rest goes on."""
 
 import csv
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition import predict as commands
 from video_adapters.recognition.predict import Request, predict
+from video_adapters.recognition.report import Recognized
 from video_adapters.training import entry
 
 from colours import coloured
@@ -106,6 +108,23 @@ def test_a_timeline_is_written_window_by_window_and_in_short(named: Path, capsys
     assert content["annotated"] == str(named / "copies" / "long_annotated.mp4")
     assert (named / "copies" / "long_annotated.mp4").is_file()
     assert "0.00 - 1.00" in capsys.readouterr().out
+
+
+def test_an_answer_stands_where_its_copy_cannot_be_written(
+    named: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "there")
+
+    monkeypatch.setattr("video_adapters.recognition.predict.write_annotated", full)
+    coloured(named / "a.mp4", [("red", 4)])
+    (outcome,) = predict(
+        Request(checkpoint=named / "c", videos=["a.mp4"], json=named / "o.json", annotate=named / "copies")
+    )
+    assert isinstance(outcome, Recognized)
+    assert outcome.not_annotated == "No space left on device: there"
+    assert "no annotated copy: No space left on device" in capsys.readouterr().out
+    assert json.loads((named / "o.json").read_text())[0]["not_annotated"] == outcome.not_annotated
 
 
 def test_file_names_of_any_bytes_are_printed_and_written(named: Path) -> None:

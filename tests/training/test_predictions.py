@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.datamodule import Views
+from video_adapters.data.decode import DecodeError
+from video_adapters.training import predictions
 from video_adapters.training.predictions import (
     UNREAD,
     Scored,
@@ -20,6 +23,7 @@ from video_adapters.training.predictions import (
     confusion_rows,
     per_class_rows,
     prediction_rows,
+    worst_strips,
 )
 
 from toy import CONFIGS, composed, run, score
@@ -61,6 +65,20 @@ def test_classes_have_their_accuracy_where_they_occur() -> None:
         ("run", 2, "0.5000", "1.0000", "sit"),
         ("sit", 0, "", "", ""),
         ("wave", 2, "0.5000", "0.5000", ""),
+    ]
+
+
+def test_a_video_that_makes_no_strip_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strip(video: Video) -> np.ndarray:
+        if video.path == "1.mp4":
+            raise DecodeError(video.path, "its last frame is cut")
+        return np.zeros((2, 2, 3), np.uint8)
+
+    monkeypatch.setattr(predictions, "film_strip", strip)
+    wrong = Scored(SCORED.indices, np.roll(SCORED.probabilities, 1, axis=1), SCORED.readable)
+    assert [caption for _, caption in worst_strips(wrong, VIDEOS, NAMES, count=2)] == [
+        "run, taken for sit (70%): 0.mp4",
+        "wave, taken for run (90%): 4.mp4",
     ]
 
 
@@ -157,3 +175,29 @@ def test_views_run_in_portions_and_score_the_same(
 def test_an_unknown_size_of_the_views_is_refused() -> None:
     with pytest.raises(ValueError, match="resize is 'large', expected a number of pixels, or auto"):
         Views(resize="large")
+
+
+def test_a_protocol_that_does_not_go_with_the_clips_is_refused_before_any_work(
+    trained: Path, shapes: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        InstantiationException, match=r"data.test_views of 3 clips x 1 crops: 3 clips asked for"
+    ):
+        run(tmp_path, *shapes, "views=k400")
+    with pytest.raises(
+        InstantiationException, match=r"data.val_views of 1 clips x 1 crops: crops of 40 do not"
+    ):
+        run(tmp_path, *shapes, "data.val_views.resize=10")
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_other_classes_are_not_scored(trained: Path, shapes: list[str], tmp_path: Path) -> None:
+    content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    first, second, *others = content["origin"]["class_names"]
+    content["origin"]["class_names"] = [second, first, *others]
+    torch.save(content, tmp_path / "turned.ckpt")
+    with pytest.raises(ValueError, match=rf"label 0 is '{second}' to it and '{first}' there"):
+        score(tmp_path / "eval", f"checkpoint={tmp_path / 'turned.ckpt'}")
+    content["origin"]["class_names"] = [str(label) for label in range(12)]  # numbers are anybody's
+    torch.save(content, tmp_path / "numbers.ckpt")
+    assert "test/top1" in score(tmp_path / "eval", f"checkpoint={tmp_path / 'numbers.ckpt'}")
