@@ -91,6 +91,12 @@ def test_key_frames_are_as_close_as_asked(tmp_path: Path) -> None:
         assert [i for i in range(LENGTH) if video._is_random_access(i)] == [0, 4, 8, 12, 16]
 
 
+def test_a_name_may_be_as_long_as_names_may_be(tmp_path: Path) -> None:
+    target = tmp_path / "new" / f"{'動' * 83}.mp4"  # 253 of 255 bytes
+    write_copy(str(SOURCES["one frame"](tmp_path)), str(target), Settings())
+    assert list((tmp_path / "new").iterdir()) == [target]
+
+
 def test_what_cannot_be_read_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_video(tmp_path / "v.mp4", numbered_frames(LENGTH), container_options={"movflags": "faststart"})
     source.write_bytes(source.read_bytes()[:-300])

@@ -1,5 +1,6 @@
 """One video to a file that decodes fast: h264 with a key frame every few frames, nothing that costs a decoder time."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,10 +116,14 @@ def _size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
 
 @contextmanager
 def _appearing(target: str) -> Iterator[str]:
-    """A path beside the target to write to, that becomes the target if all goes well; no two processes share it."""
+    """A path beside the target to write to, that becomes the target if all goes well; no two processes share it.
+
+    A digest stands for the target's name, which may be as long as names may be: 255 bytes.
+    """
     folder, name = os.path.split(target)
     os.makedirs(folder, exist_ok=True)
-    part = os.path.join(folder, f".{name[:100]}.{os.uname().nodename[:40]}.{os.getpid()}{PART}")
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    part = os.path.join(folder, f".{digest}.{os.uname().nodename[:40]}.{os.getpid()}{PART}")
     try:
         yield part
         os.replace(part, target)
