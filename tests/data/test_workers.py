@@ -24,7 +24,7 @@ def work(job: str) -> str:
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_every_job_is_done_whatever_becomes_of_the_others(num_workers: int) -> None:
     jobs = ["a", "crash", "b", "leave", "c", "raise", "d"]
-    assert dict(spread(work, jobs, num_workers, limit=30)) == {
+    assert dict(spread(work, jobs, num_workers, limit=lambda job: 30)) == {
         "a": "A",
         "b": "B",
         "c": "C",
@@ -36,15 +36,15 @@ def test_every_job_is_done_whatever_becomes_of_the_others(num_workers: int) -> N
 
 
 def test_a_job_that_hangs_is_ended() -> None:
-    ends = dict(spread(work, ["hang", "a"], num_workers=1, limit=0.1))
+    ends = dict(spread(work, ["hang", "a"], num_workers=1, limit=lambda job: 0.1 if job == "hang" else 30))
     assert ends == {"hang": Failure("took more than 0.1 s"), "a": "A"}
 
 
 def test_nothing_goes_on_once_nobody_asks_for_more() -> None:
-    ends = spread(lambda job: os.getpid(), range(1000), num_workers=2, limit=30)
+    ends = spread(lambda job: os.getpid(), range(1000), num_workers=2, limit=lambda job: 30)
     _, process = next(ends)
     ends.close()
     assert isinstance(process, int)
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
-    assert list(spread(work, [], num_workers=2, limit=30)) == []
+    assert list(spread(work, [], num_workers=2, limit=lambda job: 30)) == []

@@ -1,11 +1,19 @@
-"""The command line of src/prepare.py."""
+"""The command line of src/prepare.py, and how long it waits for a video."""
 
+import os
 import runpy
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from video_adapters.data.annotations import UNLABELLED, Video
+from video_adapters.data.transcode import Copy
+from video_adapters.data.workers import Failure
+from video_adapters.training import prepare
+from video_adapters.training.prepare import Listed, most_seconds, worked_on
 
 SCRIPT = Path(__file__).parents[2] / "src" / "prepare.py"
 
@@ -34,3 +42,29 @@ def test_mistakes_are_named(
     with pytest.raises(SystemExit):
         parsed(["check", "--data", "csv", *words])
     assert message in capsys.readouterr().err
+
+
+def test_a_large_video_may_take_longer(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.touch()
+    os.truncate(film, 10**8)
+    frames = 20 * 60 * 30  # 20 minutes
+    seconds = most_seconds(Copy(str(film), "to.mp4"))
+    assert seconds == most_seconds(Listed(Video(str(film), UNLABELLED), "train")) == 6600
+    assert seconds > 10 * frames / 60  # ten times what a core of usual speed takes to copy it at 1080p
+    assert most_seconds(Copy(str(tmp_path / "missing.mp4"), "to.mp4")) == 600
+
+
+def test_a_folder_of_many_images_may_take_longer(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"{number}.png").touch()
+    assert most_seconds(Copy(str(tmp_path), "to.mp4")) == 630
+
+
+def test_each_video_has_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "MOST_SECONDS", 0.1)
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 10**9)
+    copies = [Copy(str(tmp_path / name), "") for name in ("small", "large")]
+    ends = dict(worked_on("", lambda copy: time.sleep(60 if copy.source.endswith("small") else 1.5), copies, 2))
+    assert ends == {copies[0]: Failure("took more than 0.1 s"), copies[1]: None}

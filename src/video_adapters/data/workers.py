@@ -31,9 +31,10 @@ class _Worker(Generic[Job, Result]):
         far.close()
         self.job: Job | None = None
         self.started = 0.0
+        self.limit = 0.0  # seconds
 
-    def begin(self, job: Job) -> None:
-        self.job, self.started = job, time.monotonic()
+    def begin(self, job: Job, limit: float) -> None:
+        self.job, self.started, self.limit = job, time.monotonic(), limit
         self.connection.send(job)
 
     def finish(self) -> "Result | Failure":
@@ -56,22 +57,23 @@ class _Worker(Generic[Job, Result]):
 
 
 def spread(
-    work: Callable[[Job], Result], jobs: Iterable[Job], num_workers: int, limit: float
+    work: Callable[[Job], Result], jobs: Iterable[Job], num_workers: int, limit: Callable[[Job], float]
 ) -> Iterator[tuple[Job, Result | Failure]]:
     """Does every job in one of `num_workers` processes; jobs with what came of each, in the order in which they end.
 
-    An exception of the work is a Failure, and so is the death of its process, which is killed after `limit` seconds.
+    An exception of the work is a Failure, and so is the death of its process, which is killed after as many seconds as
+    `limit` says of the job.
     """
     waiting = iter(jobs)
     workers: list[_Worker[Job, Result]] = []
     try:
         for job in waiting:
             workers.append(_Worker(work))
-            workers[-1].begin(job)
+            workers[-1].begin(job, limit(job))
             if len(workers) == num_workers:
                 break
         while workers:
-            for worker, result in _ended(workers, limit):
+            for worker, result in _ended(workers):
                 assert worker.job is not None
                 yield worker.job, result
                 workers.remove(worker)
@@ -82,22 +84,22 @@ def spread(
                 if not worker.alive:
                     worker.stop()
                     worker = _Worker(work)
-                worker.begin(following)
+                worker.begin(following, limit(following))
                 workers.append(worker)
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _ended(workers: list[_Worker[Job, Result]], limit: float) -> list[tuple[_Worker[Job, Result], Result | Failure]]:
+def _ended(workers: list[_Worker[Job, Result]]) -> list[tuple[_Worker[Job, Result], Result | Failure]]:
     """The workers that have come to an end with their jobs by the next tick."""
     by_connection = {worker.connection: worker for worker in workers}
     speaking = [by_connection[one] for one in wait(list(by_connection), timeout=TICK) if isinstance(one, Connection)]
     ended: list[tuple[_Worker[Job, Result], Result | Failure]] = [(worker, worker.finish()) for worker in speaking]
     for worker in workers:
-        if worker not in speaking and time.monotonic() - worker.started > limit:
+        if worker not in speaking and time.monotonic() - worker.started > worker.limit:
             worker.stop()
-            ended.append((worker, Failure(f"took more than {limit:g} s")))
+            ended.append((worker, Failure(f"took more than {worker.limit:g} s")))
     return ended
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
@@ -18,15 +18,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from video_adapters.data.annotations import Annotations, Video
 from video_adapters.data.annotations.prepared import in_copy
+from video_adapters.data.inspection import size_of
 from video_adapters.data.workers import Failure, spread
 from video_adapters.training.entry import PROJECT
 from video_adapters.training.official_config import written
 from video_adapters.training.progress import QUIET_SECONDS, interactive
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-
-MOST_SECONDS = 600  # for one video; an hour of film decodes in less
+MOST_SECONDS = 600  # for any video, however small
+# More for larger ones. A core copies about 60 frames of 1080p a second. At 1 Mbit/s and 30 frames/s, a low rate for
+# that size, a frame is 4 kB: 240 frames or 4 s to the MB. Still pictures, at a tenth of that rate, take 40 s.
+SECONDS_PER_BYTE = 60e-6
+SECONDS_PER_IMAGE = 1.0  # of a folder of frames; a 60th of it will do for 1080p
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,22 @@ class Listed(NamedTuple):
 
     video: Video
     splits: str  # those that name it, joined by a blank
+
+    @property
+    def source(self) -> str:
+        return self.video.path
+
+
+class HasSource(Protocol):
+    """What is to be done with one video."""
+
+    @property
+    def source(self) -> str:
+        """A file, or a folder of frames."""
+
+
+Job = TypeVar("Job", bound=HasSource)
+Result = TypeVar("Result")
 
 
 def annotations_of(cfg: DictConfig) -> Annotations:
@@ -88,18 +106,24 @@ def cores(num_workers: int | None) -> int:
     return num_workers or len(os.sched_getaffinity(0))
 
 
+def most_seconds(job: HasSource) -> float:
+    """How long one process may work on a video before it counts as hanging."""
+    share = SECONDS_PER_IMAGE if os.path.isdir(job.source) else SECONDS_PER_BYTE
+    return MOST_SECONDS + share * (size_of(job.source) or 0)
+
+
 def worked_on(
     title: str, work: Callable[[Job], Result], jobs: Sequence[Job], num_workers: int | None
 ) -> Iterator[tuple[Job, Result | Failure]]:
     """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done: a bar,
-    or where nobody watches, a line a minute."""
+    or where nobody watches, a line a minute. What takes longer than `most_seconds` is a Failure."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
         TimeRemainingColumn(),
     )  # fmt: skip
     start = said = time.monotonic()
     with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
-        ends = progress.track(spread(work, jobs, cores(num_workers), MOST_SECONDS), len(jobs), description=title)
+        ends = progress.track(spread(work, jobs, cores(num_workers), most_seconds), len(jobs), description=title)
         for done, end in enumerate(ends, 1):
             yield end
             if not interactive() and (now := time.monotonic()) - said > QUIET_SECONDS:
