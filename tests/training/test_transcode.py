@@ -14,7 +14,7 @@ from video_adapters.data.annotations.prepared import copied_name, in_copy
 from video_adapters.data.decode import DecodeError, VideoReader
 from video_adapters.data.transcode import Settings
 from video_adapters.data.transcode import transcode as write_copy
-from video_adapters.training import copy_cost, entry
+from video_adapters.training import copy_cost, copy_labels, entry
 from video_adapters.training import transcode as command
 from video_adapters.training.prepare import Source, alone
 from video_adapters.training.transcode import Transcode, transcode
@@ -196,6 +196,38 @@ def test_a_folder_of_frames_becomes_a_video_of_the_frames_that_its_line_names(
     left_out = (to / "left_out.csv").read_text()
     assert 'train 1,"lacks 1 of the frames 1 to 10, such as 4"\n' in left_out
     assert "v.2,is a folder without images\n" in left_out
+
+
+def write_bare_lists(root: Path, lists: str = "") -> tuple[Path, tuple[str, ...]]:
+    """Folders of frames, a video without a suffix, lists without one in a folder, and what is to be set for them."""
+    write_frame_folders(root)
+    write_video(root / "v.mp4", numbered_frames(9)).rename(root / "v")
+    (root / lists).mkdir(exist_ok=True)
+    with (root / "train.txt").open("a") as file:
+        file.write("v 9 0\n")
+    for split in ("train", "val"):
+        (root / f"{split}.txt").rename(root / lists / f"{split}list")
+    names = [f"data.annotations.{split}={os.path.join(lists, f'{split}list')}" for split in ("train", "val")]
+    return root, ("data.num_classes=2", "data.annotations.columns=path frames label", *names)
+
+
+def test_small_files_are_copied_beside_images_too_and_whatever_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_labels, "MOST_BYTES", 10**6)
+    root, words = write_bare_lists(tmp_path / "data")
+    (root / "preview.png").write_bytes((root / "frames" / "val 0" / "img_00001.png").read_bytes())
+    (root / "frames" / "val 0" / "notes.txt").write_text("in a video")
+    (root / "archive.zip").write_bytes(bytes(10**6 + 1))
+    (root / "gone.txt").symlink_to(tmp_path / "nowhere")
+    (root / "labels.json").write_text("1" * (10**6 + 1))
+    transcode(asked(root, tmp_path / "copy", "list", words))
+    names = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    videos = {
+        "v.mp4",
+        *(f"frames/{name}.mp4" for name in ("train 0", "train 1", "train 2", "train 3", "val 0", "val 1")),
+    }
+    assert names == {*videos, "trainlist", "vallist", "labels.json", "prepared.json", ".lock"}
 
 
 def test_folders_of_frames_count_with_their_files_in_the_prediction(

@@ -3,8 +3,7 @@
 import csv
 import os
 import shlex
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,14 +12,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from video_adapters.data.annotations import Annotations
-from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
+from video_adapters.data.annotations.prepared import copied_name, in_copy, mark, settings_of
 from video_adapters.data.decode import DecodeError
-from video_adapters.data.frame_folder import IMAGE_SUFFIXES
 from video_adapters.data.report import in_report
 from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
 from video_adapters.training.copy_cost import predict
+from video_adapters.training.copy_labels import LEFT_OUT, LOCK, copy_labels
 from video_adapters.training.official_config import written
 from video_adapters.training.outputs import check_folder
 from video_adapters.training.prepare import (
@@ -34,9 +33,6 @@ from video_adapters.training.prepare import (
     worked_on,
 )
 from video_adapters.training.progress import summary
-
-LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")
-LEFT_OUT = "left_out.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +65,7 @@ def transcode(asked: Transcode) -> None:
     predict(copies, settings, cfg, asked.workers)
     if asked.sample_only:
         return
-    with alone(asked.to / ".lock"), stoppable("the same command goes on where it stopped"):
+    with alone(asked.to / LOCK), stoppable("the same command goes on where it stopped"):
         _make_ready(cfg.root, asked.to, settings, copies)
         for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, asked.workers):
             if isinstance(result, Failure) or result is not None:
@@ -118,7 +114,7 @@ def _transcode(settings: Settings, copy: Copy) -> str | None:
 def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy]) -> None:
     """Label files and folders; refuses a folder that holds something else, or a copy made in another way."""
     made = settings_of(str(to))
-    if made is None and (there := sorted(set(os.listdir(to)) - {".lock"})):
+    if made is None and (there := sorted(set(os.listdir(to)) - {LOCK})):
         raise ValueError(f"{to} holds {', '.join(there[:5])} and is no copy that was begun: choose an empty folder")
     if made is not None and made != asdict(settings):
         raise ValueError(f"{to} was made with {made}, now asked for is {asdict(settings)}: choose another folder")
@@ -129,22 +125,8 @@ def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy])
         for name in os.listdir(folder):
             if name.startswith(".") and name.endswith(PART):  # of a process that was killed; its lock is ours now
                 os.unlink(os.path.join(folder, name))
-    for file in _label_files(root):
-        target = to / os.path.relpath(file, root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+    copy_labels(root, to, copies)
     mark(str(to), asdict(settings))
-
-
-def _label_files(root: str) -> Iterator[str]:
-    """Text below the root, outside of folders of frames."""
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
-            continue
-        yield from (
-            os.path.join(folder, name) for name in names if name.lower().endswith(LABEL_SUFFIXES) and name != MARKER
-        )
 
 
 def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_out: Mapping[str, str]) -> None:

@@ -1,0 +1,42 @@
+"""What a copy of a data set needs beside videos: the files that its annotations are read from."""
+
+import os
+import shutil
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES
+from video_adapters.data.annotations.prepared import MARKER
+from video_adapters.data.frame_folder import IMAGE_SUFFIXES
+from video_adapters.data.report import in_report
+from video_adapters.data.transcode import PART, Copy
+
+LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")  # copied however large
+MOST_BYTES = 64 * 2**20  # of any other file; half a million lines of 100 bytes are 50 MB
+LOCK, LEFT_OUT = ".lock", "left_out.csv"
+OWN = (MARKER, LEFT_OUT, LOCK)  # what a copy has of itself
+
+
+def copy_labels(root: str, to: Path, copies: Sequence[Copy]) -> None:
+    """Copies what may be a list or labels: every small file that is neither a video nor an image."""
+    for file in _label_files(root, {in_report(copy.source, root) for copy in copies}):
+        target = to / in_report(file, root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+
+
+def _label_files(root: str, videos: Container[str]) -> Iterator[str]:
+    """Files below the root, outside of those of its folders that are videos."""
+    for folder, folders, names in os.walk(root):
+        inside = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in inside if in_report(os.path.join(folder, name), root) not in videos]
+        for path in (os.path.join(folder, name) for name in names if name not in OWN):
+            if _may_label(path) and in_report(path, root) not in videos:
+                yield path
+
+
+def _may_label(path: str) -> bool:
+    name = path.lower()
+    if name.endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, PART)) or not os.path.isfile(path):
+        return False
+    return os.access(path, os.R_OK) and (name.endswith(LABEL_SUFFIXES) or os.path.getsize(path) <= MOST_BYTES)
