@@ -271,6 +271,23 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(
     assert all((path.stat().st_mtime_ns == made) == (path != spoilt) for path, made in done.items())
 
 
+@pytest.mark.parametrize("step", ["os.makedirs", "copy_labels", "os.replace"])
+def test_a_copy_that_was_hardly_begun_goes_on(
+    step: str, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "predict", lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"video_adapters.training.transcode.{step}", _killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            transcode(asked(damaged, tmp_path / "copy"))
+    transcode(asked(damaged, tmp_path / "copy"))
+    assert len(list((tmp_path / "copy").rglob("*.mp4"))) == 7
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
 def test_originals_are_out_of_reach(damaged: Path, tmp_path: Path) -> None:
     for to in (damaged, damaged / "20bn-something-something-v2", damaged / "copy", tmp_path):
         with pytest.raises(ValueError, match="must be a folder apart from the data set"):

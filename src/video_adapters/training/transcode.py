@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from video_adapters.data.annotations import Annotations
-from video_adapters.data.annotations.prepared import copied_name, in_copy, mark, settings_of
+from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
 from video_adapters.data.decode import DecodeError
 from video_adapters.data.report import in_report
 from video_adapters.data.transcode import PART, Copy, Settings, is_done
@@ -33,6 +33,8 @@ from video_adapters.training.prepare import (
     worked_on,
 )
 from video_adapters.training.progress import summary
+
+NEW = ".new"  # folder of a marker that is being written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +116,12 @@ def _transcode(settings: Settings, copy: Copy) -> str | None:
 def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy]) -> None:
     """Label files and folders; refuses a folder that holds something else, or a copy made in another way."""
     made = settings_of(str(to))
-    if made is None and (there := sorted(set(os.listdir(to)) - {LOCK})):
+    if made is None and (there := sorted(set(os.listdir(to)) - {LOCK, NEW})):
         raise ValueError(f"{to} holds {', '.join(there[:5])} and is no copy that was begun: choose an empty folder")
     if made is not None and made != asdict(settings):
         raise ValueError(f"{to} was made with {made}, now asked for is {asdict(settings)}: choose another folder")
+    if made is None:
+        _begin(to, settings)
     for folder in {os.path.dirname(copy.target) for copy in copies}:
         os.makedirs(folder, exist_ok=True)
         if to.resolve() not in (resolved := Path(folder).resolve()).parents and resolved != to.resolve():
@@ -126,7 +130,15 @@ def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy])
             if name.startswith(".") and name.endswith(PART):  # of a process that was killed; its lock is ours now
                 os.unlink(os.path.join(folder, name))
     copy_labels(root, to, copies)
-    mark(str(to), asdict(settings))
+
+
+def _begin(to: Path, settings: Settings) -> None:
+    """Marks the folder as a copy, in one step, before anything else is in it: what is interrupted can go on."""
+    new = to / NEW
+    new.mkdir(exist_ok=True)
+    mark(str(new), asdict(settings))
+    os.replace(new / MARKER, to / MARKER)
+    new.rmdir()
 
 
 def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_out: Mapping[str, str]) -> None:
