@@ -230,6 +230,30 @@ def test_small_files_are_copied_beside_images_too_and_whatever_their_names(
     assert names == {*videos, "trainlist", "vallist", "labels.json", "prepared.json", ".lock"}
 
 
+def test_a_list_that_is_not_copied_is_missed_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "predict", lambda *_: None)
+    monkeypatch.setattr(command, "worked_on", lambda *_: pytest.fail("has begun"))
+    root, words = write_bare_lists(tmp_path / "data", ".lists")
+    with pytest.raises(
+        ValueError, match=r"copy lacks: the list .*copy/.lists/trainlist is missing.* in no hidden folder"
+    ):
+        transcode(asked(root, tmp_path / "copy", "list", words))
+    assert not list((tmp_path / "copy").rglob("*.mp4"))
+
+
+def test_a_stand_in_that_was_left_behind_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, to = write_class_folders(tmp_path / "data"), tmp_path / "copy"
+    monkeypatch.setattr(command, "predict", lambda *_: None)
+    (root / "clap" / "ü 1.mp4").write_bytes(b"<html>")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", lambda *_, **__: None)
+        patch.setattr(command, "worked_on", lambda *_: iter(()))
+        transcode(asked(root, to, "folders"))
+    assert len(list(to.rglob("*.mp4"))) == 8
+    transcode(asked(root, to, "folders"))
+    assert {path.name for path in (to / "clap").iterdir()} == {"ü 0.mp4", "ü 2.mp4", "ü 3.mp4"}
+
+
 def test_folders_of_frames_count_with_their_files_in_the_prediction(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,8 +3,10 @@
 import os
 import shutil
 from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES
 from video_adapters.data.annotations.prepared import MARKER
 from video_adapters.data.frame_folder import IMAGE_SUFFIXES
@@ -23,6 +25,41 @@ def copy_labels(root: str, to: Path, copies: Sequence[Copy]) -> None:
         target = to / in_report(file, root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
+
+
+def check_labels(copied: Annotations, splits: Sequence[str], copies: Sequence[Copy]) -> None:
+    """Reads the lists of a copy as training will, with empty files for the videos that are still to come.
+
+    Raises:
+        ValueError: something that is read beside the videos is not in the copy.
+    """
+    with _stand_ins(copies):
+        try:
+            _ = copied.class_names  # which some data sets have in a file of their own
+            for split in splits:
+                copied.videos(split)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"training would read what this copy lacks: {error} (of data.root it has the files that are in no "
+                f"hidden folder, and up to {MOST_BYTES // 2**20} MiB large or named *{', *'.join(LABEL_SUFFIXES)})"
+            ) from error
+
+
+@contextmanager
+def _stand_ins(copies: Sequence[Copy]) -> Iterator[None]:
+    """Empty files where no copy is yet; those that an earlier process left behind when it was killed go as well."""
+    made = []
+    try:
+        for copy in copies:
+            with suppress(OSError):  # what cannot be written now will be left out
+                if not os.path.lexists(copy.target) or os.lstat(copy.target).st_size == 0:
+                    made.append(copy.target)
+                    open(copy.target, "ab").close()
+        yield
+    finally:
+        for target in made:
+            with suppress(OSError):
+                os.unlink(target)
 
 
 def _label_files(root: str, videos: Container[str]) -> Iterator[str]:

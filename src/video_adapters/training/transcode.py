@@ -19,7 +19,7 @@ from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
 from video_adapters.training.copy_cost import predict
-from video_adapters.training.copy_labels import LEFT_OUT, LOCK, copy_labels
+from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels
 from video_adapters.training.official_config import written
 from video_adapters.training.outputs import check_folder
 from video_adapters.training.prepare import (
@@ -69,6 +69,7 @@ def transcode(asked: Transcode) -> None:
         return
     with alone(asked.to / LOCK), stoppable("the same command goes on where it stopped"):
         _make_ready(cfg.root, asked.to, settings, copies)
+        check_labels(_copied(cfg, asked.to), splits_of(cfg), copies)
         for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, asked.workers):
             if isinstance(result, Failure) or result is not None:
                 left_out[copy.source] = result.reason if isinstance(result, Failure) else result
@@ -141,16 +142,22 @@ def _begin(to: Path, settings: Settings) -> None:
     new.rmdir()
 
 
+def _copied(cfg: DictConfig, to: Path) -> Annotations:
+    """The data set's reader, on the copy."""
+    copied: Annotations = instantiate(cfg.annotations, _convert_="all")(root=str(to))
+    return copied
+
+
 def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_out: Mapping[str, str]) -> None:
     """Says what was made, after reading the copy as training will."""
     if left_out:
         with (asked.to / LEFT_OUT).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             csv.writer(file).writerows([("path", "reason"), *left_out.items()])
-    copy: Annotations = instantiate(cfg.annotations, _convert_="all")(root=str(asked.to))
+    copied = _copied(cfg, asked.to)
     rows = {}
     for split in splits_of(cfg):
         wanted = {copied_name(in_report(video.path, cfg.root)) for video in annotations.videos(split)}
-        videos = in_copy(str(asked.to), copy.videos(split))
+        videos = in_copy(str(asked.to), copied.videos(split))
         found = {in_report(video.path, str(asked.to)) for video in videos}
         there = sum(os.path.isfile(asked.to / name) for name in found & wanted)
         rows[split] = f"{there} of {len(wanted)} videos"
