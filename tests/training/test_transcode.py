@@ -177,6 +177,15 @@ def test_what_is_left_out_is_listed(damaged: Path, tmp_path: Path, capsys: pytes
     assert "│ val            │ 2 of 3 videos" in shown
 
 
+def test_a_list_of_what_was_left_out_goes_when_nothing_is(damaged: Path, tmp_path: Path) -> None:
+    transcode(asked(damaged, tmp_path / "copy"))
+    videos = damaged / "20bn-something-something-v2"
+    for name in ("1001.webm", "1007.webm"):
+        (videos / name).write_bytes((videos / "1002.webm").read_bytes())
+    transcode(asked(damaged, tmp_path / "copy"))
+    assert not (tmp_path / "copy" / "left_out.csv").exists()
+
+
 def test_a_folder_of_frames_becomes_a_video_of_the_frames_that_its_line_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,6 +150,7 @@ def _copied(cfg: DictConfig, to: Path) -> Annotations:
 
 def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_out: Mapping[str, str]) -> None:
     """Says what was made, after reading the copy as training will."""
+    (asked.to / LEFT_OUT).unlink(missing_ok=True)  # an earlier run may have left out some
     if left_out:
         with (asked.to / LEFT_OUT).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             csv.writer(file).writerows([("path", "reason"), *left_out.items()])
