@@ -10,7 +10,7 @@ from video_adapters.data.report import Finding, in_report
 
 FINDINGS = [
     Finding(path="a, b.mp4", splits="train val", status="ok", frames=9, width=64, height=48, rotation=0, fps=30.0,
-            seconds=0.3, codec="h264", size=1234),
+            seconds=0.3, codec="h264", size=1234, stamp="1700000000123456789", root="/a, b"),
     Finding(path=os.fsdecode(b"\xff\n.mp4"), splits="val", status="broken", size=0, reason='says "no"'),
     Finding(path="gone.mp4", splits="val", status="missing", reason="no such file"),
 ]  # fmt: skip
@@ -26,6 +26,15 @@ def write(path: Path, findings: list[Finding]) -> Path:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(report.read(str(write(tmp_path / "r.csv", FINDINGS))).values()) == FINDINGS
+
+
+def test_a_report_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    line = "a.mp4,train,broken,,,,,,,,12,cut\n"
+    (tmp_path / "r.csv").write_text(
+        f"path,splits,status,frames,width,height,rotation,fps,seconds,codec,size,reason\n{line}"
+    )
+    broken = Finding(path="a.mp4", splits="train", status="broken", size=12, reason="cut")
+    assert report.read(str(tmp_path / "r.csv")) == {"a.mp4": broken}
 
 
 def test_a_line_cut_off_while_it_was_written_does_not_count(tmp_path: Path) -> None:

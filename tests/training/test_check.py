@@ -15,7 +15,7 @@ from video_adapters.training import entry, prepare
 from video_adapters.training.check import Check, check
 from video_adapters.training.prepare import Source, alone
 
-from miniatures import MINIATURES, write_class_folders, write_diving48
+from miniatures import MINIATURES, write_class_folders, write_diving48, write_frame_folders
 from ssv2 import write_ssv2
 from toy import SMALL, run, score
 
@@ -97,13 +97,14 @@ def test_an_interrupted_check_goes_on_where_it_stopped(
     signal.signal(signal.SIGINT, before)
     assert stopped.value.code == 128 + number
     assert f"the same command goes on with {out}" in capsys.readouterr().err.replace("\n", "")
+    readable = [name for name, status in statuses(out).items() if status not in report.UNREADABLE]
     assert len(report.read(str(out))) == 4
     with out.open("a") as file:
         file.write("20bn-something-something-v2/1014.webm,va")  # killed amid a line
     monkeypatch.setattr(report, "write", write)
     decoded = _spied(monkeypatch)
     check(asked(damaged, out))
-    assert len(decoded) == 15 - 4
+    assert len(decoded) == 15 - len(readable)
     assert len(statuses(out)) == 15
 
 
@@ -111,13 +112,72 @@ def test_what_has_changed_is_decoded_again(damaged: Path, tmp_path: Path, monkey
     out = check(asked(damaged, tmp_path / "r.csv"))
     videos = damaged / "20bn-something-something-v2"
     (videos / "1001.webm").write_bytes((videos / "1004.webm").read_bytes())
+    (videos / "1003.webm").write_bytes(bytes((videos / "1003.webm").stat().st_size))
     decoded = _spied(monkeypatch)
     check(asked(damaged, out))
-    assert decoded == [str(videos / "1001.webm")]
-    assert statuses(out)["1001"] == "ok"
+    unreadable = [
+        "1001",
+        "1002",
+        "1003",
+        "1009",
+    ]  # the third only now; the others are looked at again whatever their size
+    assert [Path(path).stem for path in decoded] == unreadable
+    assert {name: statuses(out)[name] for name in unreadable} == {
+        "1001": "ok", "1002": "broken", "1003": "broken", "1009": "broken"
+    }  # fmt: skip
     decoded.clear()
     check(asked(damaged, out, fresh=True))
     assert len(decoded) == 15
+
+
+@pytest.mark.parametrize("change", ["an image written", "two images swapped", "an image replaced by an older one"])
+def test_a_folder_of_frames_that_has_changed_is_decoded_again(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, words = write_frame_folders(tmp_path / "data"), MINIATURES["frame folders"][1][1:]
+    folder, size = root / "frames" / "train 1", 1000
+    for number in (1, 2):
+        image = folder / f"img_0000{number}.png"
+        image.write_bytes(image.read_bytes().ljust(size, b"\0"))  # what follows the image's end is not read
+    out = check(asked(root, tmp_path / "r.csv", "list", tuple(words)))
+    decoded = _spied(monkeypatch)
+    check(asked(root, out, "list", tuple(words)))
+    assert decoded == []
+    first, second = folder / "img_00001.png", folder / "img_00002.png"
+    if change == "an image written":
+        first.write_bytes(second.read_bytes())
+    elif change == "two images swapped":
+        first.rename(folder / "img")
+        second.rename(first)
+        (folder / "img").rename(second)
+    else:
+        first.write_bytes(second.read_bytes())
+        os.utime(first, (1, 1))
+    check(asked(root, out, "list", tuple(words)))
+    assert decoded == [str(folder)]
+
+
+def test_the_report_of_another_root_is_left_alone(tmp_path: Path) -> None:
+    roots = [write_class_folders(tmp_path / name) for name in ("a", "b")]
+    out = check(asked(roots[0], tmp_path / "r.csv", "folders"))
+    (tmp_path / "link").symlink_to(roots[0])
+    check(asked(tmp_path / "link", out, "folders"))  # the same files
+    before = out.read_text()
+    message = rf"r.csv is the report of {roots[0]}, now asked for is {roots[1]}: give another --out, or --fresh"
+    with pytest.raises(ValueError, match=message):
+        check(asked(roots[1], out, "folders"))
+    assert out.read_text() == before
+    check(asked(roots[1], out, "folders", fresh=True))
+    assert {finding.root for finding in report.read(str(out)).values()} == {str(roots[1])}
+
+
+def test_a_report_that_does_not_say_its_root_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "r.csv"
+    out.write_text(f"{','.join(report.EARLIER)}\nclap/ü 1.mp4,train,broken,,,,,,,,12,cut\n")
+    with pytest.raises(
+        ValueError, match="a report that does not say of which root, from an earlier version, now asked"
+    ):
+        check(asked(write_class_folders(tmp_path / "a"), out, "folders"))
 
 
 def test_where_nobody_watches_a_line_a_minute_tells_how_far_it_is(

@@ -1,6 +1,8 @@
 """What a video is like, by decoding all of it."""
 
+import hashlib
 import os
+from dataclasses import replace
 
 from video_adapters.data.annotations import Video
 from video_adapters.data.decode import DecodeError, VideoReader
@@ -12,7 +14,7 @@ MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
 
 def inspect(video: Video) -> Finding:
     """Decodes a video from end to end. Its span is broken when it begins past the last frame."""
-    size = size_of(video.path)
+    size, stamp = size_of(video.path), stamp_of(video.path)  # before it is read: what changes meanwhile has changed
     if not os.path.lexists(video.path):
         return Finding(path=video.path, status="missing", reason="no such file")
     try:
@@ -20,16 +22,29 @@ def inspect(video: Video) -> Finding:
         if video.start >= (finding.frames or 0):
             raise DecodeError(video.path, f"has {finding.frames} frames, its annotation begins at {video.start}")
     except DecodeError as error:
-        return Finding(path=video.path, status="broken", size=size, reason=error.reason)
-    return finding
+        return Finding(path=video.path, status="broken", size=size, stamp=stamp, reason=error.reason)
+    return replace(finding, size=size, stamp=stamp)
 
 
 def size_of(path: str) -> int | None:
-    """What tells that a file has changed: bytes, or entries of a folder; None where there is nothing to be read."""
+    """Bytes of a file, or entries of a folder; None where there is nothing to be read."""
     try:
         return len(os.listdir(path)) if os.path.isdir(path) else os.path.getsize(path)
     except OSError:
         return None
+
+
+def stamp_of(path: str) -> str:
+    """What tells, beside the size, that a file has changed: when it was written, in ns; of a folder a digest of the
+    entries' names, sizes and times. "" where there is nothing to be read."""
+    try:
+        if not os.path.isdir(path):
+            return str(os.stat(path).st_mtime_ns)
+        stats = sorted((entry.name, entry.stat()) for entry in os.scandir(path))
+    except OSError:
+        return ""
+    entries = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(repr(entries).encode()).hexdigest()[:16]
 
 
 def _file(path: str) -> Finding:
@@ -54,7 +69,6 @@ def _file(path: str) -> Finding:
             fps=video.num_frames / seconds if seconds else None,
             seconds=seconds,
             codec=video.codec,
-            size=size_of(path),
             reason=_reason(video.quality),
         )
 
@@ -64,7 +78,7 @@ def _folder(path: str) -> Finding:
         shape = {picture.shape for _, picture in video.stream(range(video.num_frames))}.pop()
         return Finding(
             path=path, status="ok", frames=video.num_frames, width=shape[1], height=shape[0], rotation=0,
-            codec="images", size=size_of(path),
+            codec="images",
         )  # fmt: skip
 
 

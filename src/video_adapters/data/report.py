@@ -25,10 +25,13 @@ class Finding:
     seconds: float | None = None
     codec: str = ""
     size: int | None = None  # bytes, or number of entries of a frame folder
+    stamp: str = ""  # changes when the file is written: inspection.stamp_of
+    root: str = ""  # the data set's, absolute and without links; "" in reports of earlier versions
     reason: str = ""  # why it is not ok
 
 
 COLUMNS = tuple(field.name for field in fields(Finding))
+EARLIER = tuple(name for name in COLUMNS if name not in ("stamp", "root"))  # versions of the report had no others
 _WHOLE, _REAL = ("frames", "width", "height", "rotation", "size"), ("fps", "seconds")
 
 
@@ -66,14 +69,14 @@ def in_report(path: str, root: str) -> str:
 def _findings(path: str, file: TextIO) -> Iterator[Finding]:
     lines = csv.reader(file)
     header = next(lines, [])
-    if tuple(header) != COLUMNS:
+    if tuple(header) not in (COLUMNS, EARLIER):
         raise ValueError(
             f"{path} is no report of `python src/prepare.py check`: its first line is {','.join(header)[:80]!r}, "
             f"expected {','.join(COLUMNS)}"
         )
     for line in lines:
-        values: dict[str, Any] = dict(zip(COLUMNS, line, strict=False))
-        if len(line) == len(COLUMNS) and values["status"] in STATUSES:
+        values: dict[str, Any] = dict(zip(header, line, strict=False))
+        if len(line) == len(header) and values["status"] in STATUSES:
             values |= {name: int(values[name]) if values[name] else None for name in _WHOLE}
             values |= {name: float(values[name]) if values[name] else None for name in _REAL}
             yield Finding(**values)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from video_adapters.data import report
-from video_adapters.data.inspection import inspect, size_of
+from video_adapters.data.inspection import inspect, size_of, stamp_of
 from video_adapters.data.report import STATUSES, UNREADABLE, Finding, in_report
 from video_adapters.data.workers import Failure
 from video_adapters.training.outputs import check_file
@@ -43,14 +43,15 @@ def check(asked: Check) -> Path:
     """Writes the report, or goes on with one, and prints its summary.
 
     Raises:
-        ValueError: the data set is not as its config says, or the file to be written is no report or cannot be.
+        ValueError: the data set is not as its config says, or the file to be written cannot be, is no report, or is
+            that of another root.
     """
     path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
     check_file(path, "--out")
     cfg = asked.source.config()
     videos = listed(annotations_of(cfg), cfg.root, splits_of(cfg))
     with alone(path.with_name(f".{path.name}.lock")), stoppable(f"the same command goes on with {path}"):
-        known = {} if asked.fresh or not path.is_file() else report.read(str(path))
+        known = {} if asked.fresh or not path.is_file() else _known(path, cfg.root)
         done = [finding for one in videos if (finding := _still_true(one, known, cfg.root)) is not None]
         _start_file(path, done)
         names = {finding.path for finding in done}
@@ -62,10 +63,29 @@ def check(asked: Check) -> Path:
     return path
 
 
+def _known(path: Path, root: str) -> dict[str, Finding]:
+    """What an earlier check of the same root found.
+
+    Raises:
+        ValueError: it was of another root.
+    """
+    known, here = report.read(str(path)), os.path.realpath(root)
+    for root_of in sorted({finding.root for finding in known.values()} - {here}):
+        of = (
+            f"the report of {root_of}"
+            if root_of
+            else "a report that does not say of which root, from an earlier version"
+        )
+        raise ValueError(f"{path} is {of}, now asked for is {here}: give another --out, or --fresh to write over it")
+    return known
+
+
 def _still_true(one: Listed, known: dict[str, Finding], root: str) -> Finding | None:
-    """What an earlier check found, unless the file has changed since."""
+    """What an earlier check found, unless the file has changed since; what could not be read is looked at again."""
     finding = known.get(in_report(one.video.path, root))
-    if finding is None or finding.size != size_of(one.video.path):
+    if finding is None or finding.status in UNREADABLE or not finding.stamp:
+        return None
+    if (finding.size, finding.stamp) != (size_of(one.video.path), stamp_of(one.video.path)):
         return None
     return replace(finding, splits=one.splits)
 
@@ -88,7 +108,8 @@ def _decoded(path: Path, left: Sequence[Listed], root: str, workers: int | None)
             if isinstance(result, Failure):
                 size = size_of(one.video.path)
                 result = Finding(path=one.video.path, status="broken", size=size, reason=result.reason)
-            finding = replace(result, path=in_report(one.video.path, root), splits=one.splits)
+            named = in_report(one.video.path, root)
+            finding = replace(result, path=named, splits=one.splits, root=os.path.realpath(root))
             report.write(file, finding)
             findings.append(finding)
     return findings
