@@ -180,13 +180,9 @@ def test_an_unknown_size_of_the_views_is_refused() -> None:
 def test_a_protocol_that_does_not_go_with_the_clips_is_refused_before_any_work(
     trained: Path, shapes: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        InstantiationException, match=r"data.test_views of 3 clips x 1 crops: 3 clips asked for"
-    ):
+    with pytest.raises(InstantiationException, match=r"data.test_views of 3 clips x 1 crops: 3 clips asked for"):
         run(tmp_path, *shapes, "views=k400")
-    with pytest.raises(
-        InstantiationException, match=r"data.val_views of 1 clips x 1 crops: crops of 40 do not"
-    ):
+    with pytest.raises(InstantiationException, match=r"data.val_views of 1 clips x 1 crops: crops of 40 do not"):
         run(tmp_path, *shapes, "data.val_views.resize=10")
     assert not (tmp_path / "run.json").exists()
 
