@@ -13,12 +13,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training import entry, sweep
 from video_adapters.training.build import build_classifier
+from video_adapters.training.plan import OWN, _changed
 
-from toy import CONFIGS, composed, run
+from toy import CONFIGS, SMALL, composed, run
 
 SRC = CONFIGS.parent / "src"
 SEARCHES = sorted(path.stem for path in (CONFIGS / "hparams_search").glob("*.yaml"))
@@ -80,6 +81,34 @@ def test_a_job_of_another_config_is_refused_and_where_data_lie_is_no_other_confi
     cfg.optim.lr = 1.0
     with pytest.raises(ValueError, match=r"config was another: optim.lr was .* and is 1.0 \(1 key\(s\) differ\)"):
         sweep._refuse_another(cfg, tmp_path)
+
+
+def job(folder: Path, *overrides: str) -> DictConfig:
+    """The config of a job in a folder."""
+    return composed(*SMALL, *overrides, f"run_dir={folder}", "name=toy")
+
+
+def leave(folder: Path, cfg: DictConfig, overrides: list[str], **record: Any) -> None:
+    """Writes what an earlier start of a job leaves: its config, its record, its state."""
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "last.ckpt").touch()
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    (folder / "run.json").write_text(json.dumps({"overrides": overrides, **record}))
+
+
+def test_what_a_plan_decides_is_no_other_config(tmp_path: Path) -> None:
+    cfg = job(tmp_path, "memory.plan=auto", "gpu=gtx1080ti")
+    leave(tmp_path, _changed(cfg, dict(zip(OWN, (2, 1), strict=True)), reserved=1), [])
+    sweep._refuse_another(cfg, tmp_path)
+    cfg.memory.plan = None
+    with pytest.raises(ValueError, match=r"batch.per_device was 2 and is 4 "):
+        sweep._refuse_another(cfg, tmp_path)
+
+
+def test_a_job_whose_folder_was_moved_is_the_same_job(tmp_path: Path) -> None:
+    leave(tmp_path / "before", job(tmp_path / "before"), [])
+    (tmp_path / "before").rename(tmp_path / "after")
+    sweep._refuse_another(job(tmp_path / "after"), tmp_path / "after")
 
 
 def test_jobs_of_one_machine_take_a_gpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

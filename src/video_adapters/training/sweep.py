@@ -15,12 +15,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.last_checkpoint import Interrupted
+from video_adapters.training.plan import OWN
 from video_adapters.training.run import train
 from video_adapters.training.sweep_report import FAILED
 
 log = logging.getLogger(__name__)
 
-MAY_CHANGE = ("run_dir", "resume", "logger", "callbacks", "data.root", "data.num_workers", "published")
+MAY_CHANGE = (
+    "run_dir",
+    "resume",
+    "logger",
+    "callbacks",
+    "data.root",
+    "data.num_workers",
+    "published",
+    "trainer.default_root_dir",  # the job's folder, which may be moved
+)
 """Keys that a job may be started with otherwise than before: they do not change what comes out."""
 
 
@@ -72,11 +82,14 @@ def _record(folder: Path) -> dict[str, Any] | None:
 def _refuse_another(cfg: DictConfig, folder: Path) -> None:
     """Refuses to take a run for this job whose config was another: files may have changed in between.
 
+    What a plan decides is no difference: it is in the config that was saved, and not yet in this one.
+
     Raises:
         ValueError: naming a key, and both its values.
     """
-    before = _values(OmegaConf.load(folder / "config.yaml"))
-    now = _values(cfg)
+    left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *OWN)
+    before = _values(OmegaConf.load(folder / "config.yaml"), left_out)
+    now = _values(cfg, left_out)
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if changed:
         key = changed[0]
@@ -86,14 +99,14 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
         )
 
 
-def _values(cfg: Any) -> dict[str, Any]:
-    """All leaves but those that may change, by key."""
+def _values(cfg: Any, left_out: tuple[str, ...]) -> dict[str, Any]:
+    """All leaves by key, but for some."""
     found: dict[str, Any] = {}
 
     def visit(tree: Any, prefix: str) -> None:
         for name, value in tree.items():
             key = f"{prefix}{name}"
-            if key in MAY_CHANGE:
+            if key in left_out:
                 continue
             if isinstance(value, dict):
                 visit(value, f"{key}.")
