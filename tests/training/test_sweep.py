@@ -7,17 +7,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training import entry, sweep
 from video_adapters.training.build import build_classifier
+from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN, _changed
+from video_adapters.training.record import resumed
 
 from toy import CONFIGS, SMALL, composed, run
 
@@ -109,6 +114,68 @@ def test_a_job_whose_folder_was_moved_is_the_same_job(tmp_path: Path) -> None:
     leave(tmp_path / "before", job(tmp_path / "before"), [])
     (tmp_path / "before").rename(tmp_path / "after")
     sweep._refuse_another(job(tmp_path / "after"), tmp_path / "after")
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[DictConfig]:
+    """The configs that jobs would train by, as far as they come to it."""
+    configs: list[DictConfig] = []
+
+    def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
+        configs.append(resumed(cfg, overrides)[0] if cfg.resume else cfg)
+        return {"val/top1": 0.5}
+
+    monkeypatch.setattr(sweep, "train", train)
+    monkeypatch.setattr(sweep, "take_gpu", lambda: None)
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: SimpleNamespace(mode=RunMode.MULTIRUN))
+    return configs
+
+
+def test_an_interrupted_job_goes_on(trained: list[DictConfig], tmp_path: Path) -> None:
+    cfg = job(tmp_path)
+    leave(tmp_path, cfg, SMALL)
+    assert sweep.run_or_job(cfg, SMALL) == {"val/top1": 0.5}
+    assert [cfg.resume for cfg in trained] == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "loggers"),
+    [
+        (["logger=none"], []),
+        (["logger=default"], ["wandb", "csv"]),
+        (["hparams_search=ratio", "data.num_workers=1"], ["csv"]),
+    ],
+    ids=" ".join,
+)
+def test_an_interrupted_job_goes_on_with_what_does_not_name_its_folder_changed(
+    trained: list[DictConfig], tmp_path: Path, overrides: list[str], loggers: list[str]
+) -> None:
+    leave(tmp_path, job(tmp_path), SMALL)
+    assert sweep.run_or_job(job(tmp_path, *overrides), [*SMALL, *overrides])
+    assert not (tmp_path / "failed.json").exists()
+    assert [list(cfg.logger) for cfg in trained] == [loggers]
+    assert trained[0].data.num_workers == ("data.num_workers=1" in overrides)
+
+
+def test_an_interrupted_job_is_no_failed_one(
+    trained: list[DictConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
+        raise Interrupted(signal.SIGTERM, tmp_path / "checkpoints" / "last.ckpt")
+
+    monkeypatch.setattr(sweep, "train", interrupted)
+    with pytest.raises(Interrupted):
+        sweep.run_or_job(job(tmp_path), SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_of_another_config_fails_and_is_not_trained(trained: list[DictConfig], tmp_path: Path) -> None:
+    leave(tmp_path, job(tmp_path), SMALL, finished="yesterday", scores={"val/top1": 0.5})
+    assert sweep.run_or_job(job(tmp_path), SMALL) == {"val/top1": 0.5}
+    assert sweep.run_or_job(job(tmp_path, "optim.lr=1.0"), SMALL) == {}
+    assert "config was another: optim.lr was" in (tmp_path / "failed.json").read_text()
+    assert trained == []
 
 
 def test_jobs_of_one_machine_take_a_gpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

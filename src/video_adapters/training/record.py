@@ -50,7 +50,7 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
     """The config of the run that goes on with what the command line changes in it, and all that was changed so far.
 
     Raises:
-        ValueError: where there is no run to go on with, and for changes of whole config groups.
+        ValueError: where there is no run to go on with, and for changes of whole config groups other than the logger.
     """
     folder = Path(cfg.resume)
     for file in ("config.yaml", "checkpoints/last.ckpt"):
@@ -65,20 +65,26 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
     for key, override in _by_key(overrides).items():
         if override == before.get(key) or key in ("resume", "run_dir"):
             continue
-        if OmegaConf.is_dict(OmegaConf.select(cfg, key)) or key in ("experiment", "debug", "hparams_search"):
+        value = OmegaConf.select(cfg, key)
+        if (OmegaConf.is_dict(value) and key != "logger") or key in ("experiment", "debug", "hparams_search"):
             raise ValueError(
                 f"resume={cfg.resume}: {override} would change the run that goes on; start a new one without resume=, "
                 "or from the old one's adapters with init_from=PATH"
             )
-        OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=override.startswith("+"))
+        OmegaConf.update(saved, key, value, merge=False, force_add=override.startswith("+"))
     OmegaConf.update(saved, "resume", cfg.resume)
     OmegaConf.update(saved, "run_dir", cfg.run_dir)
     return saved, list((before | _by_key(overrides)).values())
 
 
+def key_of(override: str) -> str:
+    """The key that an override changes."""
+    return override.split("=", 1)[0].lstrip("+~")
+
+
 def _by_key(overrides: list[str]) -> dict[str, str]:
     """Overrides by the key that they change; the last one counts, as in Hydra."""
-    return {override.split("=", 1)[0].lstrip("+~"): override for override in overrides}
+    return {key_of(override): override for override in overrides}
 
 
 @rank_zero_only

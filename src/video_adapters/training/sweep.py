@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN
+from video_adapters.training.record import key_of
 from video_adapters.training.run import train
 from video_adapters.training.sweep_report import FAILED
 
@@ -69,8 +70,13 @@ def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float
     if record is not None and (folder / "checkpoints" / "last.ckpt").is_file():
         log.info("goes on where it was interrupted: %s", folder)
         cfg.resume = str(folder)
+        overrides = [one for one in overrides if _may_change(key_of(one))]  # the configs are the same but for these
     take_gpu()
     return train(cfg, overrides)
+
+
+def _may_change(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in MAY_CHANGE)
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
