@@ -23,6 +23,7 @@ from video_adapters.training.build import build_classifier
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN, _changed
 from video_adapters.training.record import resumed
+from video_adapters.training.sweep_report import SweepReport
 
 from toy import CONFIGS, SMALL, composed, run
 
@@ -176,6 +177,32 @@ def test_a_job_of_another_config_fails_and_is_not_trained(trained: list[DictConf
     assert sweep.run_or_job(job(tmp_path, "optim.lr=1.0"), SMALL) == {}
     assert "config was another: optim.lr was" in (tmp_path / "failed.json").read_text()
     assert trained == []
+
+
+@pytest.mark.parametrize("error", ["[enforce fail at alloc.cpp:1] no memory", "no [/x] in :x:"])
+def test_failures_are_listed_as_they_are_and_end_with_status_1(
+    error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "[/bold]"
+    report = SweepReport()
+    report.on_multirun_start(OmegaConf.create())
+    (folder / "seed-1").mkdir(parents=True)
+    failure = {"overrides": ["seed=1"], "error": f"Traceback\n{error}"}
+    (folder / "seed-1" / "failed.json").write_text(json.dumps(failure))
+    with pytest.raises(SystemExit, match=r"1 job\(s\) failed"):
+        report.on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}}))
+    said = capsys.readouterr().out
+    assert f"failed: {error}" in said
+    assert "[/bold]" in "".join(said.split())  # the title is folded
+
+
+def test_a_table_that_cannot_be_shown_hides_no_failure(tmp_path: Path) -> None:
+    report = SweepReport()
+    report.on_multirun_start(OmegaConf.create())
+    (tmp_path / "seed-1").mkdir()
+    (tmp_path / "seed-1" / "failed.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"1 job\(s\) failed"):
+        report.on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
 
 
 def test_jobs_of_one_machine_take_a_gpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

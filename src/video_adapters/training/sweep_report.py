@@ -9,6 +9,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""
@@ -32,17 +33,15 @@ class SweepReport(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        jobs = read_jobs(folder)
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=160)  # a file has no width, but readers do
-        console.print(table(folder, jobs))
-        failed = [one for one in jobs if _written_since(one.folder / FAILED, self._started)]
-        if failed:
-            raise SystemExit(
-                f"{len(failed)} job(s) failed, as {FAILED} in their folders says in full, and the others were run; the "
-                "same command runs what failed again, and no other"
-            )
+        failed = [path for path in folder.glob(f"*/{FAILED}") if path.stat().st_mtime >= self._started - 1]  # rounded
+        try:
+            _print(table(folder, read_jobs(folder)))
+        finally:  # Hydra only warns of what a callback raises, and would end with status 0
+            if failed:
+                raise SystemExit(
+                    f"{len(failed)} job(s) failed, as {FAILED} in their folders says in full, and the others were run; "
+                    "the same command runs what failed again, and no other"
+                )
 
 
 def read_jobs(folder: Path) -> list[Job]:
@@ -54,13 +53,22 @@ def read_jobs(folder: Path) -> list[Job]:
 def table(folder: Path, jobs: list[Job]) -> Table:
     """The jobs by what differs between their overrides."""
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-    shown = Table("job", "val top-1", "test top-1", "state", title=f"sweep in {folder}", title_justify="left")
+    title = Text(f"sweep in {folder}", style="table.title")
+    shown = Table("job", "val top-1", "test top-1", "state", title=title, title_justify="left")
     shown.add_column("folder", overflow="fold")
     for job in jobs:
         own = " ".join(override for override in job.overrides if override not in common)
         scores = ("-" if score is None else f"{score:.1%}" for score in (job.val, job.test))
-        shown.add_row(own or "as it is", *scores, job.state, job.folder.name)
+        cells = (own or "as it is", *scores, job.state, job.folder.name)
+        shown.add_row(*(Text(cell) for cell in cells))  # what stands in [brackets] is no markup
     return shown
+
+
+def _print(shown: Table) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a file has no width, but readers do
+    console.print(shown)
 
 
 def _read(folder: Path) -> Job | None:
@@ -77,7 +85,3 @@ def _read(folder: Path) -> Job | None:
 
 def _content(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _written_since(path: Path, start: float) -> bool:
-    return path.is_file() and path.stat().st_mtime >= start - 1  # file systems may round down
