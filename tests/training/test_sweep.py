@@ -226,6 +226,17 @@ def test_jobs_of_one_machine_take_a_gpu_each(tmp_path: Path, monkeypatch: pytest
         lock.close()
 
 
+def test_the_processes_of_torchrun_keep_all_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(sweep, "_gpu", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    for name in ("LOCAL_RANK", "TORCHELASTIC_RUN_ID", "SLURM_PROCID"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "0")
+            sweep.take_gpu()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,5"
+
+
 def start(folder: Path, *overrides: str) -> "subprocess.Popen[str]":
     command = [sys.executable, str(SRC / "train.py"), "-m", *overrides, f"hydra.sweep.dir={folder}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SRC)}

@@ -123,20 +123,23 @@ def _values(cfg: Any, left_out: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
+STARTED_BY_OTHERS = ("SLURM_PROCID", "LOCAL_RANK", "TORCHELASTIC_RUN_ID")
+"""Variables of processes that SLURM or torchrun starts: these say themselves which GPU is whose."""
+
 _gpu: IO[str] | None = None
 
 
 def take_gpu() -> None:
     """Gives each process that works on jobs a GPU of its own, where several share a machine (the joblib launcher).
 
-    The lock is the process's until it ends.
+    The lock is the process's until it ends. Processes that SLURM or torchrun starts have theirs already.
 
     Raises:
         ValueError: when more processes run than there are GPUs.
     """
     global _gpu
     visible = _visible_gpus()
-    if _gpu is not None or len(visible) < 2 or "SLURM_PROCID" in os.environ:
+    if _gpu is not None or len(visible) < 2 or any(name in os.environ for name in STARTED_BY_OTHERS):
         return
     for number in visible:
         lock = open(Path(tempfile.gettempdir()) / f"video_adapters_{os.getuid()}_gpu{number}.lock", "w")  # noqa: SIM115
