@@ -1,6 +1,7 @@
 """What W&B is told, read back from the files of offline runs."""
 
 import json
+import signal
 import struct
 import time
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from wandb.proto import wandb_internal_pb2 as messages
 
-from video_adapters.training.run import _identity
+from video_adapters.training.last_checkpoint import Interrupted
+from video_adapters.training.run import _identity, _wandb_run
 
 from toy import composed, run
 
@@ -132,3 +135,24 @@ def test_jobs_of_a_sweep_are_a_group_also_over_experiments(monkeypatch: pytest.M
     monkeypatch.setattr(HydraConfig, "get", lambda: swept)
     assert _identity(entry, record)["group"] == "ablation, ablation"
     assert _identity(entry, record)["tags"] == ["moving_shapes_lora", "ablation"]
+
+
+@pytest.mark.parametrize("error", [Interrupted(signal.SIGTERM, Path("last.ckpt")), KeyboardInterrupt(), RuntimeError()])
+def test_a_run_that_was_cut_short_is_no_finished_one(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int | None] = []
+    monkeypatch.setattr(wandb, "finish", lambda exit_code=None: ended.append(exit_code))
+    with pytest.raises(type(error)), _wandb_run():
+        raise error
+    with _wandb_run():
+        pass
+    assert ended == [1, 0]
+
+
+def test_a_run_that_stops_before_it_trains_ends_before_the_next_job(
+    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int | None] = []
+    monkeypatch.setattr(wandb, "finish", lambda exit_code=None: ended.append(exit_code))
+    with pytest.raises(Exception, match="no_such"):
+        run(tmp_path, *shapes, "trainer.strategy=no_such")
+    assert ended == [1]

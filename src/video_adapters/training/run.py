@@ -1,6 +1,8 @@
 """One training run, from its config to its scores."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,23 +61,32 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         _start_from(cfg.init_from, cfg.resize_time, module)
     record = write_record(folder, cfg, overrides, module.classifier)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
-    loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
-    trainer = build_trainer(cfg, callbacks, loggers)
-    refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
-    trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
-    _announce(cfg, record, data, trainer, counts)
-    last = folder / "checkpoints" / "last.ckpt"
-    try:
+    with _wandb_run():
+        loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
+        trainer = build_trainer(cfg, callbacks, loggers)
+        refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
+        trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
+        _announce(cfg, record, data, trainer, counts)
         for logger in trainer.loggers:
             logger.log_hyperparams(_logged_config(cfg, module, record))
         if wandb.run is not None and not wandb.run.offline:
             log.info("W&B: %s", wandb.run.url)
+        last = folder / "checkpoints" / "last.ckpt"
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=False)
         scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
-    finally:
-        wandb.finish()  # however it ends, and before a sweep's next job
     return scores
+
+
+@contextmanager
+def _wandb_run() -> Iterator[None]:
+    """Ends the W&B run, if one is begun within, before a sweep's next job: as a failed one, unless all was done."""
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    finally:
+        wandb.finish(exit_code=exit_code)
 
 
 def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> None:
