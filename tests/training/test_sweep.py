@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -179,6 +180,14 @@ def test_a_job_of_another_config_fails_and_is_not_trained(trained: list[DictConf
     assert trained == []
 
 
+def test_a_failed_job_returns_nothing_which_a_search_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = runpy.run_path(str(SRC / "train.py"))["main"]
+    monkeypatch.setattr(entry, "command_line", list)
+    for scores, returned in ({}, None), ({"val/top1": 0.5}, 0.5):
+        monkeypatch.setattr(sweep, "run_or_job", lambda cfg, overrides, scores=scores: scores)
+        assert main(OmegaConf.create()) == returned
+
+
 @pytest.mark.parametrize("error", ["[enforce fail at alloc.cpp:1] no memory", "no [/x] in :x:"])
 def test_failures_are_listed_as_they_are_and_end_with_status_1(
     error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -300,3 +309,17 @@ def test_other_launchers_and_a_search_run_their_jobs(
     said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
     assert len(_finished(tmp_path)) == jobs
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_after_a_failing_job(shapes: list[str], tmp_path: Path) -> None:
+    fixed = ["optim.lr=1e-3", "adapter.ratio=0.25", "adapter.drop_path=0.0", "seed=-1,0"]
+    search = ["hparams_search=optuna", "hydra.sweeper.n_trials=6", *fixed]  # both seeds are drawn, and one job of each
+    process = start(tmp_path, *shapes, "data.max_videos=8", *search)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 1, said
+    assert "Traceback" not in said
+    assert "1 job(s) failed" in said
+    assert "failed: seed is -1, expected at least 0" in said
+    assert OmegaConf.load(tmp_path / "optimization_results.yaml").best_params == {"seed": 0}
+    assert len(_finished(tmp_path)) == 1
