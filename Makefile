@@ -42,18 +42,25 @@ format: install ## Format and fix what can be fixed
 models: install ## Write docs/models.md, the table of every experiment
 	$(VENV)/bin/python src/models.py
 
+# in one folder, whatever LOG_DIR says
+ABLATION := logs/sweeps/ablation
 SWEEP = OMP_NUM_THREADS=1 $(VENV)/bin/python src/train.py -m logger=csv \
-	hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
+	hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS) hydra.sweep.dir=$(ABLATION)
+# status 1 says that a job failed: what follows is made all the same; any other, as that of Ctrl-C, ends it
+GO_ON = || { failed=$$?; [ $$failed -eq 1 ] || exit $$failed; }
+REPORT = $(VENV)/bin/python src/report.py $(ABLATION) --out logs/ablation.html && exit $$failed
 
 # the ladder has AIM at its usual ratio, 0.25
 ablation: install ## AIM's ladder, its peers and bottlenecks on the moving shapes, three seeds (goes on where it stopped)
-	$(SWEEP) hparams_search=ablation seed=0,1,2
-	$(SWEEP) adapter.ratio=0.0625,0.125,0.5 seed=0,1,2 hydra.sweep.dir=logs/sweeps/ablation
-	$(VENV)/bin/python src/report.py logs/sweeps/ablation --out logs/ablation.html
+	failed=0; \
+	$(SWEEP) hparams_search=ablation seed=0,1,2 $(GO_ON); \
+	$(SWEEP) adapter.ratio=0.0625,0.125,0.5 seed=0,1,2 $(GO_ON); \
+	$(REPORT)
 
 ablation-quick: install ## AIM's ladder and its peers, one seed
-	$(SWEEP) hparams_search=ablation seed=0
-	$(VENV)/bin/python src/report.py logs/sweeps/ablation --out logs/ablation.html
+	failed=0; \
+	$(SWEEP) hparams_search=ablation seed=0 $(GO_ON); \
+	$(REPORT)
 
 clean: ## Remove what was built, cached or rendered; runs in logs/ stay
 	rm -rf $(VENV) data/moving_shapes .pytest_cache .ruff_cache .mypy_cache
