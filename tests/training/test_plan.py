@@ -13,8 +13,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.memory.allocator import MIB, CachingAllocator
+from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, known, num_devices, this_card
-from video_adapters.training.plan import make_plan, planned, print_plan
+from video_adapters.training.plan import anchors, make_plan, planned, print_plan
 from video_adapters.training.rehearsal import half_type, rehearse
 
 from toy import CONFIGS, SMALL, composed, run
@@ -53,6 +54,20 @@ def test_a_smaller_one_takes_the_quickest_that_fits_and_the_devices_share_the_st
     assert plan.chosen.seconds == min(option.seconds for option in fitting)
     assert len(fitting) < len(plan.options)
     assert {option.clips * option.passes for option in plan.options} == {4}
+
+
+def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
+    assert anchors((12,), 0) == [0, 11]
+    assert anchors((12,), 1) == [1, 11]
+    assert anchors((2, 2, 18, 2), 0) == [0, 2, 4, 22, 23]
+    assert anchors((2, 2, 2, 1), 1) == [1, 2, 4, 6]
+    assert anchors((1,), 1) == [1]
+
+
+def test_the_end_of_every_stage_is_considered() -> None:
+    cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", card(2000))
+    depths = build_outline(cfg).backbone.encoder.depths
+    assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, card_of(cfg)).options}
 
 
 def test_checkpointing_and_less_precision_lower_the_peak() -> None:

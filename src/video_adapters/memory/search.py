@@ -1,6 +1,6 @@
 """Which split of a step's clips, and how many blocks recomputed, fit a card and cost the least time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from video_adapters.memory.card import Card
 from video_adapters.memory.step import Trace
 
 ANCHOR = 5
-"""Clips of the two traces that all others are estimated from: an odd number tells what grows with the clips."""
+"""Clips of the traces that all others are estimated from: an odd number tells what grows with the clips."""
 
 MOST_TRACES = 8
 """Traces after which the best of those that were found to fit is taken."""
@@ -36,27 +36,26 @@ class Option(NamedTuple):
 class Search:
     """Options for a share of `share` clips per step on one card.
 
-    Peaks fall on a line while blocks are recomputed one after the other, up to the last, which is recomputed for
-    nothing: its backward pass is the first. So two traces, of none and of all but one, tell of those between; traces of
-    options that looked best replace estimates, until the best one is traced itself.
+    Within a stage, whose blocks are alike, peaks fall on a line while blocks are recomputed one after the other, up to
+    the encoder's last, which is recomputed for nothing: its backward pass is the first. From stage to stage the slope
+    changes. So traces at the ends of these lines tell of what is between; traces of options that looked best replace
+    estimates, until the best one is traced itself.
 
     Args:
         record: makes traces.
-        depth: number of blocks.
+        anchors: numbers of recomputed blocks that are traced first: the least, the ends of the stages, the most.
         share: clips of a step on one card.
         card: that the step has to fit.
         half: type of autocast, if any.
-        least: blocks that are recomputed in any case.
     """
 
     def __init__(
-        self, record: Tracer, depth: int, share: int, card: Card, half: torch.dtype | None, least: int = 0
+        self, record: Tracer, anchors: Iterable[int], share: int, card: Card, half: torch.dtype | None
     ) -> None:
         self.record, self.share, self.card, self.half = record, share, card, half
-        self.most = max(depth - 1, least)
         self.known: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
         self.update: list[Event] | None = None
-        for checkpointed in sorted({least, self.most}):
+        for checkpointed in anchors:
             anchor = record(ANCHOR, checkpointed, self.update, False)
             self.update = anchor.first_update
             for clips in self.splits():
@@ -81,7 +80,7 @@ class Search:
             self._note(trace, quickest.checkpointed, traced=True)
 
     def options(self) -> list[Option]:
-        """What was considered: for every split none, the fewest blocks that fit, and the most recomputed."""
+        """What was considered: for every split the anchors, and the fewest recomputed blocks that fit."""
         fewest = (self._fewest(clips) for clips in self.splits())
         estimated = {(option.clips, option.checkpointed): option for option in fewest if option}
         return [option for _, option in sorted((estimated | self.known).items())]

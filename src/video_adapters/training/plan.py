@@ -1,7 +1,9 @@
 """Plans how a training step fits a card: clips per pass, passes per step, blocks recomputed."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -45,10 +47,16 @@ def make_plan(cfg: DictConfig, card: Card) -> Plan:
     least = int(any(cfg.memory.get(name) for name in OF_CHECKPOINTS))
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", least)
-    depth = sum(build_outline(cfg).backbone.encoder.depths)
-    search = Search(partial(rehearse, cfg, card), depth, share, card, half_type(cfg, card), least)
+    blocks = anchors(build_outline(cfg).backbone.encoder.depths, least)
+    search = Search(partial(rehearse, cfg, card), blocks, share, card, half_type(cfg, card))
     chosen = search.best()
     return Plan(card, chosen, search.options())
+
+
+def anchors(depths: Sequence[int], least: int) -> list[int]:
+    """Numbers of recomputed blocks between which peaks fall on a line: at least so many, up to all but the last."""
+    most = max(sum(depths) - 1, least)
+    return sorted({least, most, *(end for end in accumulate(depths) if least < end < most)})
 
 
 def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
