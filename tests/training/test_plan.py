@@ -138,6 +138,21 @@ def test_other_plans_and_precisions_are_refused() -> None:
         planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.devices=3"))
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("memory.compile=true", r"needs a card of compute capability 7\.0; this one has 6\.1"),
+        ("memory.frozen_dtype=bfloat16", r"comes to float16 on GeForce GTX 1080 Ti; memory\.frozen_dtype=auto"),
+        ("memory.residual_dtype=bfloat16", r"comes to float16 on GeForce GTX 1080 Ti; memory\.residual_dtype=auto"),
+    ],
+)
+def test_what_a_run_on_the_card_would_refuse_is_not_planned(override: str, sentence: str) -> None:
+    cfg = composed("model=toy_vit", "data.image_size=64", "trainer.precision=bf16-mixed", override, "gpu=gtx1080ti")
+    with pytest.raises(ValueError, match=sentence):
+        make_plan(cfg, card_of(cfg))
+    assert rehearse(cfg, card_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
+
+
 def test_a_run_trains_by_its_plan_and_goes_on_by_it(shapes: list[str], tmp_path: Path) -> None:
     overrides = [*shapes, "memory.plan=auto", card(2000), "callbacks.last.every_n_steps=1", "trainer.max_steps=2"]
     run(tmp_path, *overrides, "batch.per_device=2", "test=false")

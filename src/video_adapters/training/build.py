@@ -146,24 +146,32 @@ def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
     """
     memory, precision = classifier.backbone.memory, str(cfg.trainer.precision)
     half = AMP.get(fitting_precision(precision, cfg.trainer.accelerator, silent=True))
+    refuse_other_halves(memory, precision, half, "this machine")
+    if memory.frozen_dtype and half:
+        hold_frozen(classifier, HALVES[half])
+    if memory.compile:
+        refuse_to_compile_for(torch.cuda.get_device_capability() if _on_gpu(cfg.trainer.accelerator) else TRITON)
+        compile_blocks(classifier.backbone.blocks)
+
+
+def refuse_other_halves(memory: Memory, precision: str, half: str | None, place: str) -> None:
+    """Weights and residual stream are held in no other half than the one that the precision comes to in a place."""
     for name in ("frozen_dtype", "residual_dtype"):
         given = getattr(memory, name)
         if given not in (None, "auto", half):
             raise ValueError(
                 f"memory.{name}={given} is for runs that multiply in {given}, but trainer.precision={precision} comes "
-                f"to {half or 'fp32'} on this machine; memory.{name}=auto follows it"
+                f"to {half or 'fp32'} on {place}; memory.{name}=auto follows it"
             )
-    if memory.frozen_dtype and half:
-        hold_frozen(classifier, HALVES[half])
-    if memory.compile:
-        _refuse_to_compile_for_old_cards(cfg.trainer.accelerator)
-        compile_blocks(classifier.backbone.blocks)
 
 
-def _refuse_to_compile_for_old_cards(accelerator: str) -> None:
-    """Triton, which writes compiled kernels, begins at compute capability 7.0."""
-    version = torch.cuda.get_device_capability() if _on_gpu(accelerator) else (7, 0)
-    if version < (7, 0):
+TRITON = (7, 0)
+"""The compute capability where Triton, which writes compiled kernels, begins."""
+
+
+def refuse_to_compile_for(version: tuple[int, int]) -> None:
+    """Blocks are not compiled for cards that Triton does not serve."""
+    if version < TRITON:
         raise ValueError(
             f"memory.compile=true needs a card of compute capability 7.0; this one has {version[0]}.{version[1]}: "
             "leave memory.compile=false"

@@ -13,7 +13,7 @@ from video_adapters.memory.card import Card
 from video_adapters.memory.step import Trace, Workload, record
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.memory import hold_frozen
-from video_adapters.training.build import build_outline
+from video_adapters.training.build import build_outline, refuse_other_halves, refuse_to_compile_for
 from video_adapters.training.cards import num_devices
 from video_adapters.training.checkpoint import Origin
 from video_adapters.training.module import ActionModule
@@ -25,12 +25,18 @@ def rehearse(
     """The trace of an experiment on a card, with so many clips a pass and so many blocks recomputed.
 
     The optimizer's first update, which depends on neither, may be another such trace's; the evaluation may be left out.
+
+    Raises:
+        ValueError: for settings of `memory` that a run on the card would refuse.
     """
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", checkpointed)
-    if "compile" in cfg.memory:
+    if cfg.memory.get("compile"):
+        refuse_to_compile_for(card.version)
         OmegaConf.update(cfg, "memory.compile", False)  # compiled blocks take no more than the operators they fuse
     half, classifier = half_type(cfg, card), build_outline(cfg)
+    name = str(half).removeprefix("torch.") if half else None
+    refuse_other_halves(classifier.backbone.memory, str(cfg.trainer.precision), name, card.name)
     if cfg.memory.frozen_dtype:
         hold_frozen(classifier, half)
     return record(workload(cfg, half, classifier), clips, card.version, update, scored)
