@@ -12,11 +12,13 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.memory.allocator import MIB, CachingAllocator
+from video_adapters.memory.allocator import MIB, CachingAllocator, Event
+from video_adapters.memory.step import Trace
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, known, num_devices, this_card
 from video_adapters.training.plan import anchors, make_plan, planned, print_plan
 from video_adapters.training.rehearsal import half_type, rehearse
+from video_adapters.training.remedies import remedies
 
 from toy import CONFIGS, SMALL, composed, run
 
@@ -108,6 +110,54 @@ def test_where_nothing_fits_it_says_what_would(capsys: pytest.CaptureFixture[str
         print_plan(cfg, [])
     assert "too large" in capsys.readouterr().out
     assert "even 1 clip at a time" in str(error.value)
+
+
+class Rehearsed:
+    """Traces that reserve 160 MiB, half of it with nested checkpoints, as with less precision or half the frames."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, bool, bool]] = []  # blocks, whether an update is given, whether it is evaluated
+
+    def __call__(self, cfg: Any, card: Any, clips: int, blocks: int, update: list[Event] | None, scored: bool) -> Trace:
+        self.asked.append((blocks, update is not None, scored))
+        memory = cfg.memory
+        halves = [
+            memory.checkpoint_nested and memory.offload,
+            memory.residual_dtype == "auto",
+            cfg.data.num_frames < 16,
+        ]
+        held = Event(1, 160 * MIB // 2 ** sum(halves))
+        evaluation = [Event(2, 30 * MIB)] if scored and memory.residual_dtype == "auto" else []
+        return Trace(clips, [held], [], [], update or [Event(3, MIB)], evaluation, [])
+
+
+NESTED, LEAN = "memory.checkpoint_nested=true memory.offload=true", "memory.residual_dtype=auto"
+HALVED = "data.num_frames=8"
+
+
+@pytest.mark.parametrize(
+    ("free", "precision", "offered"),
+    [
+        (90, "16-mixed", [NESTED, HALVED]),  # where less precision does not, as evaluation shows
+        (120, "16-mixed", [NESTED, LEAN, HALVED]),
+        (60, "16-mixed", [f"{NESTED} {HALVED}"]),
+        (75, "16-mixed", [f"{NESTED} {LEAN}", f"{NESTED} {HALVED}", f"{LEAN} {HALVED}"]),
+        (90, "32-true", [NESTED, HALVED]),
+        (30, "32-true", []),
+    ],
+)
+def test_of_what_would_fit_the_least_changes_are_offered_more_checkpointing_first(
+    monkeypatch: pytest.MonkeyPatch, free: float, precision: str, offered: list[str]
+) -> None:
+    rehearsed = Rehearsed()
+    monkeypatch.setattr("video_adapters.training.remedies.rehearse", rehearsed)
+    cfg = composed("model=toy_vit", "adapter=none", "data.num_frames=16", f"trainer.precision={precision}", card(free))
+    found = [changes for changes, _ in remedies(cfg, card_of(cfg), 2, 3, update=[Event(3, MIB)])]
+    assert found == offered
+    assert {blocks for blocks, _, _ in rehearsed.asked} <= {2, 3}
+    assert [given for _, given, _ in rehearsed.asked].count(False) == 1, "the model of half the frames is another"
+    if not offered:
+        assert rehearsed.asked == [(3, False, False)]
 
 
 def test_automatic_planning_changes_the_config_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

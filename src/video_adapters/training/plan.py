@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.memory.allocator import Event
 from video_adapters.memory.card import Card
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
@@ -16,16 +17,12 @@ from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
 from video_adapters.training.plan_table import command, gib, report
 from video_adapters.training.rehearsal import half_type, rehearse
-from video_adapters.training.remedies import remedies
+from video_adapters.training.remedies import OF_CHECKPOINTS, remedies
 
 log = logging.getLogger(__name__)
 
 OWN = ("batch.per_device", "memory.checkpoint_blocks")
 """Keys that a plan decides."""
-
-
-OF_CHECKPOINTS = ("checkpoint_nested", "offload")
-"""Keys of `memory` that say how blocks are recomputed, so that at least one has to be."""
 
 
 class Plan(NamedTuple):
@@ -34,6 +31,7 @@ class Plan(NamedTuple):
     card: Card
     chosen: Option | None  # None: nothing fits
     options: list[Option]
+    update: list[Event] | None  # of a trace
 
 
 @uncollected()
@@ -50,7 +48,7 @@ def make_plan(cfg: DictConfig, card: Card) -> Plan:
     blocks = anchors(build_outline(cfg).backbone.encoder.depths, least)
     search = Search(partial(rehearse, cfg, card), blocks, share, card, half_type(cfg, card))
     chosen = search.best()
-    return Plan(card, chosen, search.options())
+    return Plan(card, chosen, search.options(), search.update)
 
 
 def anchors(depths: Sequence[int], least: int) -> list[int]:
@@ -129,5 +127,7 @@ def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
         f"nothing fits {plan.card.name}: even {least.clips} clip at a time with {least.checkpointed} blocks recomputed "
         f"reserves {gib(least.peak.reserved)} GiB, and {gib(plan.card.limit)} are to be had"
     )
-    found = [f"{overrides} ({gib(peak)} GiB)" for overrides, peak in remedies(cfg, plan.card, least.checkpointed)]
+    most = max(1, *(option.checkpointed for option in plan.options))
+    changes = remedies(cfg, plan.card, least.checkpointed, most, plan.update)
+    found = [f"{overrides} ({gib(peak)} GiB)" for overrides, peak in changes]
     return f"{text}. {'What would fit: ' + '; or '.join(found) if found else 'Fewer pixels, or a smaller encoder'}"

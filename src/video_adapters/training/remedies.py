@@ -1,38 +1,79 @@
 """What would fit a card that an experiment does not fit."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.memory.allocator import CachingAllocator
+from video_adapters.memory.allocator import CachingAllocator, Event
 from video_adapters.memory.card import Card
-from video_adapters.training.rehearsal import rehearse
+from video_adapters.training.rehearsal import half_type, rehearse
 
 SITES = ("temporal", "temporal_in", "spatial", "joint")
 
+OF_CHECKPOINTS = ("checkpoint_nested", "offload")
+"""Keys of `memory` that say how blocks are recomputed, so that at least one has to be."""
 
-def remedies(cfg: DictConfig, card: Card, checkpointed: int) -> Iterator[tuple[str, int]]:
-    """Changes with which one clip at a time, with so many blocks recomputed, fits a card; with the bytes reserved."""
-    for changes in _changes(cfg):
+Changes = dict[str, str | int]
+
+
+def remedies(
+    cfg: DictConfig, card: Card, checkpointed: int, most: int, update: list[Event] | None
+) -> Iterator[tuple[str, int]]:
+    """Changes with which one clip at a time fits a card, with the bytes reserved; none adds to another that fits.
+
+    Args:
+        cfg: the experiment.
+        card: that it has to fit.
+        checkpointed: blocks that are recomputed.
+        most: those where changes are about what is kept of recomputed blocks.
+        update: the first one of a trace of the experiment.
+    """
+    updates = {(): update}  # by the changes of the model, on whose parameters they depend
+
+    def reserved(changes: Changes, scored: bool) -> int:
+        blocks = most if any(f"memory.{name}" in changes for name in OF_CHECKPOINTS) else checkpointed
+        of_model = tuple(key for key in changes if not key.startswith("memory."))
         changed = cfg.copy()
         for key, value in changes.items():
             OmegaConf.update(changed, key, value)
-        peak = CachingAllocator().run(rehearse(changed, card, 1, checkpointed).steps(2))
-        if peak.reserved <= card.limit:
-            yield " ".join(f"{key}={value}" for key, value in changes.items()), peak.reserved
+        trace = rehearse(changed, card, 1, blocks, updates.get(of_model), scored)
+        updates[of_model] = trace.first_update
+        return CachingAllocator().run(trace.steps(2)).reserved
+
+    combined = list(_combined(_changes(cfg, card)))
+    if not combined or reserved(combined[-1], scored=False) > card.limit:
+        return  # not even all together
+    fitting: list[Changes] = []
+    for changes in combined:
+        if any(fewer.items() <= changes.items() for fewer in fitting):
+            continue
+        if reserved(changes, scored=False) > card.limit:  # the evaluation takes time, and is left out while it can be
+            continue
+        peak = reserved(changes, scored=True)
+        if peak <= card.limit:
+            fitting.append(changes)
+            yield " ".join(f"{key}={str(value).lower()}" for key, value in changes.items()), peak
 
 
-def _changes(cfg: DictConfig) -> list[dict[str, str | int]]:
-    """Half-precision weights and residual stream, half the blocks, half the frames, and these together."""
-    lean: dict[str, str | int] = {
-        f"memory.{key}": "auto" for key in ("frozen_dtype", "residual_dtype") if cfg.memory.get(key, "") is None
-    }
-    upper: dict[str, str | int] = {
+def _combined(single: list[Changes]) -> Iterator[Changes]:
+    """Every change, then every two together, and so on."""
+    for count in range(1, len(single) + 1):
+        for parts in combinations(single, count):
+            yield {key: value for part in parts for key, value in part.items()}
+
+
+def _changes(cfg: DictConfig, card: Card) -> list[Changes]:
+    """More checkpointing, half-precision weights and residual stream, half the blocks, half the frames."""
+    nested: Changes = {f"memory.{name}": True for name in OF_CHECKPOINTS if cfg.memory.get(name) is False}
+    lean: Changes = {}
+    if half_type(cfg, card):
+        names = ("frozen_dtype", "residual_dtype")
+        lean = {f"memory.{name}": "auto" for name in names if cfg.memory.get(name, "") is None}
+    upper: Changes = {
         f"adapter.{site}": "last_half" for site in SITES if cfg.adapter.get("frozen") and cfg.adapter.get(site) == "all"
     }
-    frames: dict[str, str | int] = {}
+    frames: Changes = {}
     if cfg.data.num_frames % (2 * cfg.data.tubelet) == 0:
         frames = {"data.num_frames": cfg.data.num_frames // 2}
-    single = [change for change in (lean, upper, frames) if change]
-    pairs = [one | other for i, one in enumerate(single) for other in single[i + 1 :]]
-    return [*single, *pairs, *([lean | upper | frames] if len(single) == 3 else [])]
+    return [change for change in (nested, lean, upper, frames) if change]
