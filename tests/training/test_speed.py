@@ -16,10 +16,25 @@ from toy import composed
     [
         ("NVIDIA GeForce GTX 1080 Ti", "16-mixed", 11.3),
         ("GeForce GTX 1080 Ti", "32-true", 11.3),
-        ("NVIDIA A100-SXM4-40GB", "bf16-mixed", 312.0),
-        ("Tesla V100-SXM2-16GB", "16-mixed", 112.0),
+        ("NVIDIA GeForce RTX 2080 Ti", "16-mixed", 53.8),
+        ("Tesla T4", "16-mixed", 65.0),
+        ("Tesla V100-PCIE-16GB", "16-mixed", 112.0),
+        ("Tesla V100-PCIE-32GB", "32-true", 14.0),
+        ("Tesla V100-SXM2-16GB", "16-mixed", None),  # 125
+        ("Tesla V100-SXM2-32GB", "16-mixed", None),
+        ("NVIDIA GeForce RTX 3060", "16-mixed", 25.6),
         ("NVIDIA GeForce RTX 3060 Ti", "16-mixed", None),
+        ("NVIDIA GeForce RTX 3060 Laptop GPU", "16-mixed", None),
+        ("NVIDIA GeForce RTX 3090", "16-mixed", 71.0),
+        ("NVIDIA GeForce RTX 4090", "bf16-mixed", 165.2),
+        ("NVIDIA A10", "bf16-mixed", 125.0),
         ("NVIDIA A10G", "16-mixed", None),
+        ("NVIDIA A100-SXM4-40GB", "bf16-mixed", 312.0),
+        ("NVIDIA A100-PCIE-40GB", "bf16-mixed", 312.0),
+        ("NVIDIA A100-SXM4-80GB", "bf16-mixed", 312.0),
+        ("NVIDIA A100 80GB PCIe", "32-true", 19.5),
+        ("NVIDIA H100 80GB HBM3", "bf16-mixed", 989.0),
+        ("NVIDIA H100 PCIe", "bf16-mixed", None),  # 756
     ],
 )
 def test_the_peak_is_that_of_the_card_by_this_very_name(

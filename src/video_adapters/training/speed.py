@@ -1,6 +1,5 @@
 """How fast a run is, and what it waits for."""
 
-import re
 import resource
 import sys
 import time
@@ -90,15 +89,19 @@ def flops_of_a_clip(config: dict[str, Any]) -> float:
     return training_flops(build_outline(cfg), cfg.batch.per_device) / cfg.batch.per_device
 
 
+ALIKE = {"A100-PCIE-40GB": "A100-SXM4-40GB", "A100-SXM4-80GB": "A100 80GB PCIe"}
+"""Names of cards that multiply as fast as one of `configs/gpu`, though their memory or socket is another."""
+
+
 def peak_tflops(device: torch.device, precision: str) -> float | None:
     """The most that products come to on a device by its maker's figures; None where `configs/gpu` has no such card.
 
-    A Ti, a laptop's or a PCIe variant is another card; a name's memory and socket are not looked at.
+    A Ti, a laptop's card and another socket's are other cards, and go by other names.
     """
     if device.type != "cuda":
         return None
-    name = re.sub(r"^NVIDIA |[ -](SXM\d?|HBM\d?|\d+ ?GB)\b", "", torch.cuda.get_device_name(device))
-    like = (card for card in known() if re.sub(r" \d+ GB$", "", card.name) == name)
+    name = torch.cuda.get_device_name(device).removeprefix("NVIDIA ")
+    like = (card for card in known() if card.name == ALIKE.get(name, name))
     return next((card.fp32 if precision in FP32 else card.fp16 for card in like), None)
 
 
