@@ -29,6 +29,12 @@ def test_from_10_mib_on_a_segment_is_the_blocks_own_rounded_to_2_mib() -> None:
     assert run((1, 11 * MIB + 512 * KIB)) == Peak(12 * MIB, 12 * MIB)
 
 
+def test_of_small_blocks_512_bytes_are_enough_for_another_and_of_large_ones_1_mib_is_too_little() -> None:
+    assert run((1, MIB), (2, MIB - 512), (3, 512)) == Peak(2 * MIB, 2 * MIB)
+    assert run((1, 11 * MIB)) == Peak(12 * MIB, 12 * MIB)
+    assert run((1, 11 * MIB - 512)) == Peak(11 * MIB - 512, 12 * MIB)
+
+
 def test_a_freed_block_is_used_again_the_smallest_that_holds_the_new_one() -> None:
     log = [(1, 12 * MIB), (2, 30 * MIB), (1, 0), (2, 0), (3, 11 * MIB + 512 * KIB), (4, 29 * MIB + 512 * KIB)]
     assert run(*log) == Peak(42 * MIB, 42 * MIB)

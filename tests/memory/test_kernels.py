@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from video_adapters.memory.allocator import CachingAllocator, most_alive
 from video_adapters.memory.autocast import as_on_the_card
-from video_adapters.memory.kernels import choose, cublas_workspaces
+from video_adapters.memory.kernels import choose, cublas_workspaces, workspace
 from video_adapters.memory.record import Recorder
 
 
@@ -38,6 +38,11 @@ class Names(TorchDispatchMode):
         ((6, 1), torch.float16, 64, True, "efficient"),
         ((7, 0), torch.float16, 20, False, "math"),  # 20 fp16 are no multiple of 16 bytes, as tensor cores read them
         ((6, 1), torch.float16, 20, False, "efficient"),  # without tensor cores
+        ((8, 0), torch.float16, 256, False, "flash"),
+        ((8, 0), torch.float16, 264, False, "efficient"),  # flash takes no wider heads than 256
+        ((8, 0), torch.float32, 20, False, "efficient"),
+        ((8, 0), torch.float32, 18, False, "math"),  # 18 fp32 are no multiple of 16 bytes
+        ((7, 5), torch.float32, 18, False, "efficient"),  # its tensor cores read no fp32
     ],
 )
 def test_attention_is_chosen_by_capability_type_mask_and_head(
@@ -113,6 +118,23 @@ def test_the_backward_kernels_workspace_counts_while_they_run() -> None:
 
     patches = pytest.MonkeyPatch()
     assert peak(True, patches) - peak(False, patches) == 98_816 + 512
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "width", "sizes"),  # of 3 x 2 heads with 70 queries
+    [
+        ("efficient", torch.float16, 64, [6 * 70 * 4, 6 * 2 * 1 * (64 * 64 * 4 + 16)]),
+        ("efficient", torch.float16, 128, [6 * 70 * 4, 6 * 2 * 2 * (64 * 64 * 4 + 16)]),
+        ("efficient", torch.float32, 64, [6 * 70 * 64 * 4, 6 * 70 * 4]),
+        ("flash", torch.float16, 40, [6 * 128 * 64 * 4, 6 * 128 * 4]),  # rows to 128, heads to multiples of 32
+    ],
+)
+def test_backward_kernels_sum_the_gradient_of_the_queries_in_a_workspace(
+    name: str, dtype: torch.dtype, width: int, sizes: list[int]
+) -> None:
+    kernel = getattr(torch.ops.aten, f"_scaled_dot_product_{name}_attention_backward").default
+    q = torch.empty(3, 2, 70, width, dtype=dtype, device="meta")
+    assert workspace(kernel, (q, q, q, q, None, q)) == sizes
 
 
 def test_matrix_products_keep_8_mib_or_from_hopper_on_32() -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from video_adapters.memory.allocator import MIB, Event
+from video_adapters.memory.allocator import MIB, Event, Peak
 from video_adapters.memory.card import CONTEXT, LAUNCH, MARGIN, Card
 from video_adapters.memory.record import Work
-from video_adapters.memory.search import Option, Search
+from video_adapters.memory.search import MOST_TRACES, Option, Search
 from video_adapters.memory.step import Trace
 
 SHARE = 8  # clips of a step
@@ -22,8 +22,8 @@ class Model:
     no more later: a recomputed block is there whole when one above it has gone.
     """
 
-    def __init__(self, pieces: Sequence[int] = (1, 1, 1, 1), flops: int = TFLOP) -> None:
-        self.pieces, self.flops = pieces, flops
+    def __init__(self, pieces: Sequence[int] = (1, 1, 1, 1), flops: int = TFLOP, evaluation: int = 0) -> None:
+        self.pieces, self.flops, self.evaluation = pieces, flops, evaluation  # MiB a clip
         self.asked: list[tuple[int, int]] = []
 
     def __call__(self, clips: int, checkpointed: int, update: list[Event] | None, scored: bool) -> Trace:
@@ -40,7 +40,8 @@ class Model:
                 forward += kept
                 backward = [*gone, *backward]
         work = [Work(self.flops * clips, ())] * (3 * len(self.pieces) + checkpointed)
-        return Trace(clips, [], forward, backward, [], [], [*work, Work(0, ())])
+        scores = [Event(1, self.evaluation * clips * MIB)] if scored and self.evaluation else []
+        return Trace(clips, [], forward, backward, [], scores, [*work, Work(0, ())])
 
 
 def card(free: float, tflops: float = 10) -> Card:
@@ -118,6 +119,34 @@ def test_what_fits_in_between_alone_is_found() -> None:
     model = Model(pieces=(3, 1, 1, 1))
     assert search(model, 350).best() is None
     assert chosen(model, 350, anchors=(0, 1, 3)) == (1, 8, 1)
+
+
+def test_the_evaluation_has_to_fit_too() -> None:
+    """It finds no piece as large as it needs: beside the 400, 320, 240, 160 MiB of a clip it takes 500."""
+    assert chosen(Model(), 800) == (2, 4, 0)
+    assert chosen(Model(evaluation=500), 800) == (1, 8, 2)
+
+
+def test_it_gives_up_after_so_many_traces() -> None:
+    model = Model(evaluation=10**6)
+    assert search(model, 3300).best() is None
+    assert len(model.asked) == 2 + MOST_TRACES
+
+
+def test_what_is_reserved_counts() -> None:
+    option = Option(1, 8, 0, Peak(100 * MIB, 200 * MIB), flops=0, seconds=1.0, traced=True)
+    assert not search(Model(), 150).fits(option)
+    assert search(Model(), 200).fits(option)
+
+
+def test_of_the_equally_quick_the_one_that_reserves_less_is_taken() -> None:
+    tied = search(Model(), 400)
+    for clips, mib in ((1, 300), (2, 200), (4, 300)):
+        peak = Peak(mib * MIB, mib * MIB)
+        tied.known[clips, 0] = Option(clips, SHARE // clips, 0, peak, flops=0, seconds=1e-6, traced=True)
+    best = tied.best()
+    assert best
+    assert best.clips == 2
 
 
 def test_so_many_blocks_are_recomputed_in_any_case() -> None:

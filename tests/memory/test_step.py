@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from video_adapters.memory.allocator import ARRIVED, CachingAllocator, Event, Peak, most_alive
+from video_adapters.memory.allocator import ARRIVED, MIB, CachingAllocator, Event, Peak, most_alive
 from video_adapters.memory.kernels import cublas_workspaces
 from video_adapters.memory.record import Recorder
-from video_adapters.memory.step import Trace, Workload, record, turn_into_fakes
+from video_adapters.memory.step import Trace, Workload, _buckets, record, turn_into_fakes
 
 PASCAL = (6, 1)
 WIDTH, CLASSES, TOKENS = 96, 7, 50
@@ -100,6 +100,12 @@ def test_one_trace_tells_of_every_number_of_clips() -> None:
     assert scaled.work == traced.work
 
 
+def test_what_is_of_a_parameters_size_or_its_half_or_double_does_not_grow_with_the_clips() -> None:
+    log = [Event(2, 500), Event(3, 1000), Event(4, 2000), Event(5, 1500), Event(6, 1001)]
+    trace = Trace(5, [Event(1, 1000)], log, [], [], [], work=[])
+    assert [size for _, size in trace.scaled(10).forward] == [500, 1000, 2000, 3000, 1001]
+
+
 def test_updates_are_taken_over_and_evaluation_is_left_out() -> None:
     whole = record(workload(), 4, PASCAL, update=None, scored=True)
     part = record(workload(), 4, PASCAL, update=whole.first_update, scored=False)
@@ -114,6 +120,11 @@ def test_processes_that_share_a_step_keep_a_copy_of_the_gradients() -> None:
     assert sum(size for _, size in shared.held) - sum(size for _, size in alone.held) == gradients
 
 
+def test_the_copy_is_kept_in_portions() -> None:
+    module = nn.Linear(MIB, 13, bias=False, device="meta")  # 52 MiB
+    assert _buckets(replace(workload(), module=module)) == [25 * MIB, 25 * MIB, 2 * MIB]
+
+
 def test_updates_take_all_parameters_at_once_as_on_a_card() -> None:
     trace = record(workload(), 4, PASCAL, update=None, scored=False)
     trained = (2 * WIDTH + WIDTH * WIDTH + WIDTH + WIDTH * CLASSES + CLASSES) * 4
@@ -122,12 +133,22 @@ def test_updates_take_all_parameters_at_once_as_on_a_card() -> None:
     assert sum(state) >= 2 * trained  # both moments
 
 
-def test_half_precision_and_clipped_gradients_are_recorded() -> None:
+def test_half_precision_is_recorded() -> None:
     def kept(half: torch.dtype | None) -> int:
-        trace = record(workload(half, clip_norm=1.0), 64, PASCAL, update=None, scored=False)
+        trace = record(workload(half), 64, PASCAL, update=None, scored=False)
         return CachingAllocator().run(trace.steps(1)).allocated
 
     assert kept(torch.float16) < kept(None)
+
+
+def test_updates_unscale_fp16s_gradients_and_clip() -> None:
+    def made(half: torch.dtype, clip_norm: float | None) -> int:
+        trace = record(workload(half, clip_norm), 4, PASCAL, update=None, scored=False)
+        return sum(event.size > 0 for event in trace.first_update)
+
+    plain = made(torch.bfloat16, None)
+    assert made(torch.float16, None) == plain + 2  # whether any is infinite, and the scale
+    assert made(torch.bfloat16, 1.0) > plain  # norms
 
 
 def test_fakes_are_shared_where_parameters_were() -> None:
