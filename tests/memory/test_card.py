@@ -31,3 +31,9 @@ def test_products_take_flops_and_all_else_bytes_but_no_operator_less_than_its_la
 def test_impossible_cards_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be above 0, capability at least"):
         Card(**{**FACTS, **wrong})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("memory", [0.4, CONTEXT])
+def test_cards_that_the_context_fills_are_refused(memory: float) -> None:
+    with pytest.raises(ValueError, match=rf"gpu\.memory is {memory} GiB, and CUDA's context alone takes 0\.5"):
+        Card(**{**FACTS, "memory": memory})  # type: ignore[arg-type]

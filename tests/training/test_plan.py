@@ -12,11 +12,13 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.memory.allocator import MIB, CachingAllocator, Event
+from video_adapters.memory.allocator import MIB, CachingAllocator, Event, Peak
+from video_adapters.memory.search import Option
 from video_adapters.memory.step import Trace
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, known, num_devices, this_card
 from video_adapters.training.plan import anchors, make_plan, planned, print_plan
+from video_adapters.training.plan_table import report
 from video_adapters.training.rehearsal import half_type, rehearse
 from video_adapters.training.remedies import remedies
 
@@ -170,6 +172,16 @@ def test_automatic_planning_changes_the_config_and_says_so(caplog: pytest.LogCap
     assert cfg.batch.per_device == 2, "the config that was given is another"
 
 
+def test_figures_of_small_experiments_are_in_small_units(capsys: pytest.CaptureFixture[str]) -> None:
+    cfg = composed("gpu.memory=11", "name=toy")
+    small = Option(1, 8, 0, Peak(30 * MIB, 40 * MIB), 7 * 10**9, 0.012, traced=True)
+    large = Option(8, 1, 0, Peak(1536 * MIB, 2048 * MIB), 7 * 10**12, 1.25, traced=False)
+    report(cfg, card_of(cfg), [small, large], small)
+    rows = [re.sub(r"[^\w.~]+", " ", line).strip() for line in capsys.readouterr().out.splitlines()]
+    assert "1 x 8 0 30 MiB 40 MiB 7 GFLOP 12 ms chosen" in rows
+    assert "8 x 1 0 ~1.5 GiB ~2.0 GiB 7 TFLOP 1.2 s fits" in rows
+
+
 def test_without_a_card_there_is_nothing_to_plan_for(caplog: pytest.LogCaptureFixture) -> None:
     cfg = composed(*TOY, "memory.plan=auto", "trainer.accelerator=cpu")
     with caplog.at_level(logging.INFO):
@@ -186,6 +198,8 @@ def test_other_plans_and_precisions_are_refused() -> None:
         planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.precision=16-true"))
     with pytest.raises(ValueError, match=r"batch\.per_step=8 clips do not divide over 3 devices"):
         planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.devices=3"))
+    with pytest.raises(ValueError, match=r"memory\.checkpoint_blocks is 13, but the encoder has \d+ blocks"):
+        planned(composed(*TOY, card(2000), "memory.plan=auto", "memory.checkpoint_blocks=13"))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class Card:
                 f"gpu is {self}: memory (GiB), fp32, fp16 (TFLOP/s) and bandwidth (GB/s) must be above 0, capability "
                 "at least 5.0"
             )
+        if self.memory <= CONTEXT:
+            raise ValueError(f"gpu.memory is {self.memory} GiB, and CUDA's context alone takes {CONTEXT}: nothing fits")
 
     @property
     def version(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
-from video_adapters.training.plan_table import command, gib, report
+from video_adapters.training.plan_table import bytes_in_words, command, report
 from video_adapters.training.rehearsal import half_type, rehearse
 from video_adapters.training.remedies import OF_CHECKPOINTS, remedies
 
@@ -39,12 +39,13 @@ def make_plan(cfg: DictConfig, card: Card) -> Plan:
     """Plans a composed experiment for a card, keeping batch.per_step.
 
     Raises:
-        ValueError: when the step's clips do not divide over the devices, or the precision is none that is planned.
+        ValueError: when the step's clips do not divide over the devices, the precision is none that is planned, or
+            a run would refuse what `memory` says.
     """
     share = _share(cfg)
     least = int(any(cfg.memory.get(name) for name in OF_CHECKPOINTS))
     cfg = cfg.copy()
-    OmegaConf.update(cfg, "memory.checkpoint_blocks", least)
+    OmegaConf.update(cfg, "memory.checkpoint_blocks", cfg.memory.checkpoint_blocks or least)
     blocks = anchors(build_outline(cfg).backbone.encoder.depths, least)
     search = Search(partial(rehearse, cfg, card), blocks, share, card, half_type(cfg, card))
     chosen = search.best()
@@ -93,8 +94,8 @@ def planned(cfg: DictConfig) -> DictConfig:
         raise ValueError(_nothing_fits(cfg, plan))
     decided, reserved = _decided(plan.chosen), plan.chosen.peak.reserved
     log.info(
-        "memory.plan=auto, for %s: batch.per_device=%s memory.checkpoint_blocks=%s, %s GiB reserved of at most %s",
-        plan.card.name, *decided.values(), gib(reserved), gib(plan.card.limit),
+        "memory.plan=auto, for %s: batch.per_device=%s memory.checkpoint_blocks=%s, %s reserved of at most %s",
+        plan.card.name, *decided.values(), bytes_in_words(reserved), bytes_in_words(plan.card.limit),
     )  # fmt: skip
     return _changed(cfg, decided, reserved)
 
@@ -125,9 +126,9 @@ def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
     least = min(plan.options, key=lambda option: option.peak.reserved)
     text = (
         f"nothing fits {plan.card.name}: even {least.clips} clip at a time with {least.checkpointed} blocks recomputed "
-        f"reserves {gib(least.peak.reserved)} GiB, and {gib(plan.card.limit)} are to be had"
+        f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(plan.card.limit)} are to be had"
     )
     most = max(1, *(option.checkpointed for option in plan.options))
     changes = remedies(cfg, plan.card, least.checkpointed, most, plan.update)
-    found = [f"{overrides} ({gib(peak)} GiB)" for overrides, peak in changes]
+    found = [f"{overrides} ({bytes_in_words(peak)})" for overrides, peak in changes]
     return f"{text}. {'What would fit: ' + '; or '.join(found) if found else 'Fewer pixels, or a smaller encoder'}"

@@ -11,14 +11,14 @@ from video_adapters.memory.card import MARGIN, Card
 from video_adapters.memory.search import Option
 from video_adapters.training.progress import interactive
 
-COLUMNS = ("clips x passes", "blocks recomputed", "allocated GiB", "reserved GiB", "TFLOP a step", "about s a step", "")
+COLUMNS = ("clips x passes", "blocks recomputed", "allocated", "reserved", "products a step", "time a step", "")
 
 
 def report(cfg: DictConfig, card: Card, options: Sequence[Option], chosen: Option | None) -> None:
     """Prints the table of what was considered."""
     title = (
         f"{cfg.name}: {cfg.model.encoder.model_name}, {cfg.data.num_frames} frames, {cfg.batch.per_step} clips a step, "
-        f"on {card.name}, which has {gib(card.limit)} GiB to plan with ({MARGIN:.0%} left free)"
+        f"on {card.name}, which has {bytes_in_words(card.limit)} to plan with ({MARGIN:.0%} left free)"
     )
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in COLUMNS:
@@ -41,9 +41,17 @@ def command(overrides: Sequence[str], decided: dict[str, int]) -> str:
     return shlex.join(["python", "src/train.py", *words])
 
 
-def gib(size: int) -> str:
-    """Bytes as GiB with one digit."""
-    return f"{size / 2**30:.1f}"
+def bytes_in_words(size: int) -> str:
+    """Bytes as GiB with one digit, or as whole MiB."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def _flops(count: int) -> str:
+    return f"{count / 1e12:.0f} TFLOP" if count >= 1e12 else f"{count / 1e9:.0f} GFLOP"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def _row(option: Option, card: Card, chosen: bool) -> list[str]:
@@ -52,8 +60,8 @@ def _row(option: Option, card: Card, chosen: bool) -> list[str]:
     return [
         f"{option.clips} x {option.passes}",
         str(option.checkpointed),
-        *(about + gib(size) for size in option.peak),
-        f"{option.flops / 1e12:.0f}",
-        f"{option.seconds:.1f}",
+        *(about + bytes_in_words(size) for size in option.peak),
+        _flops(option.flops),
+        _time(option.seconds),
         verdict,
     ]

@@ -29,9 +29,8 @@ def remedies(
         most: those where changes are about what is kept of recomputed blocks.
         update: the first one of a trace of the experiment.
     """
-    updates: dict[tuple[str, ...], list[Event] | None] = {
-        (): update
-    }  # by the changes of the model, on whose parameters they depend
+    # by the changes of the model, on whose parameters they depend
+    updates: dict[tuple[str, ...], list[Event] | None] = {(): update}
 
     def reserved(changes: Changes, scored: bool) -> int:
         blocks = most if any(f"memory.{name}" in changes for name in OF_CHECKPOINTS) else checkpointed
