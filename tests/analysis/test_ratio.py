@@ -42,6 +42,12 @@ def test_the_answer_is_the_smallest_ratio_within_a_point_of_the_best(swept: Path
     plt.close("all")
 
 
+def test_a_point_and_a_half_is_not_given_away(tmp_path: Path) -> None:
+    for value, top1 in ((0.125, 0.885), (0.25, 0.9)):
+        write_scored(tmp_path / str(value), top1, adapter__ratio=value)
+    assert "; 0.25 is the smallest within a point" in ratio.verdict(ratio.sweeps(read_runs(tmp_path)))
+
+
 def test_the_figure_shows_accuracy_parameters_and_time_over_ratio(swept: Path) -> None:
     accuracy, trains, time = ratio.plot(ratio.sweeps(read_runs(swept))).axes
     assert accuracy.get_ylabel() == "accuracy (% of test videos)"

@@ -46,6 +46,12 @@ def test_a_row_tells_scores_speed_and_origin_of_a_run(tmp_path: Path) -> None:
     assert abs(run["started"] + run["wall_time"] - written) < pd.Timedelta("1s")
 
 
+def test_of_several_tests_the_last_counts(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", metrics=METRICS + "8,3,,,,,,0.5\n")
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert run["test/top1"] == 0.5
+
+
 def test_the_config_is_flat_without_paths_of_the_run(tmp_path: Path) -> None:
     write_run(tmp_path / "run", adapter__temporal=[0, 2])
     (run,) = read_runs(tmp_path).to_dict("records")

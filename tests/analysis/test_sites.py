@@ -100,6 +100,14 @@ def test_runs_of_other_tasks_are_on_other_ladders(ladder: Path) -> None:
     plt.close("all")
 
 
+def test_a_rung_that_only_another_task_has_is_not_on_the_ladder(tmp_path: Path) -> None:
+    write_scored(tmp_path / "frozen", 0.3, **NONE)
+    write_scored(tmp_path / "joint", 0.9, **ALL)
+    write_scored(tmp_path / "other", 0.6, data__num_frames=32, **LADDER["+ spatial"])
+    assert sites_figures.answer(read_runs(tmp_path)).text == "Sites: frozen 30.0%, + joint 90.0%."
+    plt.close("all")
+
+
 def test_one_rung_is_no_ladder(tmp_path: Path) -> None:
     write_scored(tmp_path / "a", 0.9, seed=0, **ALL)
     write_scored(tmp_path / "b", 0.9, seed=1, **ALL)

@@ -76,4 +76,7 @@ def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_a_low_rank_change_starts_at_zero() -> None:
     weight = nn.Linear(5, 7).weight
-    assert torch.equal(LowRank(7, 5, 2, 1.0)(weight), weight)
+    change = LowRank(7, 5, 2, 1.0)
+    assert torch.equal(change(weight), weight)
+    assert not change.up.any()
+    assert change.down.all()  # were it zero as well, neither would ever get a gradient

@@ -69,6 +69,12 @@ def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str) -> None:
     ] == []
 
 
+def test_only_the_convolution_and_the_biases_start_at_zero() -> None:
+    """Were `up` zero too, nothing but it and its bias would ever get a gradient."""
+    start = TemporalConvolution(8, 0.5, 3, T, 1).named_parameters()
+    assert {name for name, p in start if not p.any()} == {"down.bias", "conv.weight", "conv.bias", "up.bias"}
+
+
 @torch.no_grad()
 def test_the_order_of_frames_matters_once_it_is_trained() -> None:
     backbone = Backbone(open_up(network(BUILDS["timm"])), StAdapter(), T).eval()
