@@ -38,7 +38,7 @@ def test_a_row_tells_scores_speed_and_origin_of_a_run(tmp_path: Path) -> None:
     (run,) = read_runs(tmp_path).to_dict("records")
     assert run["path"] == str(tmp_path / "2026" / "run")
     assert (run["name"], run["git_commit"], run["overrides"]) == ("shapes", "1b01ff7+", "seed=0 adapter.ratio=0.25")
-    assert (run["best_val_top1"], run["best_epoch"]) == (0.75, 1)  # the first of two epochs with 0.75
+    assert (run["best_val_top1"], run["best_epoch"]) == (0.75, 2)  # of three epochs the first with 0.75
     assert (run["test/top1"], run["steps"], run["finished"]) == (0.7, 6, True)
     assert (run["clips_per_s"], run["data_wait"], run["peak_memory_gib"]) == (20.0, 0.3, 2.0)
     assert run["started"] == pd.Timestamp("2026-01-01 12:00", tz="UTC")

@@ -34,11 +34,11 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     """A row per run at any depth of `folder`, in the order of their start.
 
     Columns: path, name, started, wall_time (from the start to the end, or the last logged figure; interruptions
-    included), steps, best_val_top1, best_epoch, the test's scores (`test/top1`, ...; `test/pair`, see
-    `pair_accuracy`), clips_per_s and data_wait (medians), peak_memory_gib, finished, whatever else `run.json` holds
-    (parameters, trainable_parameters, git_commit, overrides, choices.adapter, ...), and the config
-    (`config.adapter.ratio`, ...). What a run does not have is missing in its row. Runs that cannot be read are named in
-    a warning.
+    included), steps, best_val_top1, best_epoch (counted from 1, as training prints it), the test's scores (`test/top1`,
+    ...; `test/pair`, see `pair_accuracy`), clips_per_s and data_wait (medians), peak_memory_gib, finished, whatever
+    else `run.json` holds (parameters, trainable_parameters, git_commit, overrides, choices.adapter, ...), and the
+    config (`config.adapter.ratio`, ...). What a run does not have is missing in its row. Runs that cannot be read are
+    named in a warning.
 
     Raises:
         ValueError: there is no readable run.
@@ -131,7 +131,7 @@ def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
     found["best_val_top1"] = scores.get("val/top1", math.nan)
     if "val/top1" in metrics and metrics["val/top1"].notna().any():
         best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
-        found |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best])}
+        found |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best]) + 1}
     tests = metrics.filter(like="test/").dropna(how="all")
     found |= tests.iloc[-1].to_dict() if len(tests) else {}
     found |= {name: value for name, value in scores.items() if name.startswith("test/")}
