@@ -104,3 +104,5 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
         write(Request(runs=tmp_path), tmp_path / "report.html")
     with pytest.raises(ValueError, match="--videos is 0, expected at least 1"):
         write(Request(runs=tmp_path, max_videos=0), tmp_path / "report.html")
+    with pytest.raises(ValueError, match="--data is .*gone, which is no folder"):
+        write(Request(runs=tmp_path, data_root=tmp_path / "gone"), tmp_path / "report.html")

@@ -49,9 +49,17 @@ def test_what_has_moved_or_is_missing_is_said(tmp_path: Path, toy_runs: Path) ->
         load_data(tmp_path)
 
 
-def test_videos_may_lie_elsewhere_now(toy_runs: Path, tmp_path: Path) -> None:
+def test_videos_may_lie_elsewhere_now(toy_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = toy_runs / "runs" / "toy" / "aim"
     there = Path(load_data(run).root)
     (tmp_path / "moved").symlink_to(there)
-    videos = load_run(run, data_root=tmp_path / "moved", device="cpu").data.videos("test")
-    assert all(video.path.startswith(str(tmp_path / "moved")) for video in videos)
+    monkeypatch.chdir(tmp_path)
+    for moved in (tmp_path / "moved", "moved"):  # a relative one is the current folder's, as on any command line
+        videos = load_run(run, data_root=moved, device="cpu").data.videos("test")
+        assert all(video.path.startswith(str(tmp_path / "moved")) for video in videos)
+
+
+def test_no_videos_are_rendered_where_there_should_be_some(toy_runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(Unanswerable, match="are not found: .*gone is no folder"):
+        load_data(toy_runs / "runs" / "toy" / "aim", tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()

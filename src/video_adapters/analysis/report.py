@@ -36,7 +36,7 @@ class Request:
 
     runs: Path  # a folder with runs at any depth
     run: Path | None = None  # the run that is looked into; None: the best
-    data_root: Path | None = None  # where its videos lie now; None: where it found them
+    data_root: Path | None = None  # folder where its videos lie now; None: where it found them
     max_videos: int | None = None  # test videos that are scored again; None: all
 
 
@@ -46,10 +46,12 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
     Returns: the questions that the runs could not answer, with the reason.
 
     Raises:
-        ValueError: there is no readable run, or an impossible number.
+        ValueError: there is no readable run, an impossible number, or no folder where the videos are said to lie.
     """
     if request.max_videos is not None and request.max_videos < 1:
         raise ValueError(f"--videos is {request.max_videos}, expected at least 1")
+    if request.data_root is not None and not request.data_root.is_dir():
+        raise ValueError(f"--data is {request.data_root}, which is no folder")
     runs = read_runs(request.runs)
     found: dict[str, Answer | Unanswerable] = {}
     for question, part in _parts(runs, request):

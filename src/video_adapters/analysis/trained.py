@@ -49,7 +49,7 @@ def load_run(
 
     Args:
         run: its folder.
-        data_root: where its videos lie now; None: where it found them.
+        data_root: folder where its videos lie now; None: where it found them.
         max_videos: looks at so many test videos, spread over the list; None: all.
         device: where it runs; None: a GPU where there is one.
 
@@ -111,9 +111,15 @@ def clip_of(data: VideoData, video: Video) -> Tensor:
 
 
 def _data(cfg: DictConfig, root: str | Path | None, max_videos: int | None) -> VideoData:
-    """The data of a config; a relative root is taken from where runs usually start, the project's folder."""
+    """The data of a config, whose relative root is taken from where runs usually start: the project's folder.
+
+    Raises:
+        ValueError: `root` is no folder, or what the config asks for is not there.
+    """
+    if root is not None and not Path(root).is_dir():  # else moving shapes would be rendered into it
+        raise ValueError(f"{root} is no folder")
     own = cfg.copy()
-    own.data.root = str(PROJECT / (root or cfg.data.root))  # an absolute one stays what it is
+    own.data.root = str(PROJECT / cfg.data.root if root is None else Path(root).absolute())
     own.data.max_videos = max_videos or cfg.data.max_videos
     data = build_data(own)
     data.videos("test")  # what is missing shows now
