@@ -7,12 +7,15 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.page import page
+from video_adapters.analysis import errors, ratio
+from video_adapters.analysis.answers import Answer
+from video_adapters.analysis.page import drawn, left_out, page
+from video_adapters.analysis.predictions import Confusion
 from video_adapters.analysis.report import Request, write
 
 from written_runs import write_run
@@ -51,10 +54,8 @@ def figure() -> plt.Figure:
 
 def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason() -> None:
     table = pd.DataFrame({"top-1": ["96.7 ± 0.4"], "missing": [float("nan")]}, index=pd.Index(["<b>"], name="run"))
-    found: dict[str, Answer | Unanswerable] = {
-        "Which & why?": Answer(question="", text="1 < 2", figures={"a caption": figure()}, tables={"a table": table}),
-        "And?": Unanswerable("no <sweep>."),
-    }
+    answer = Answer(question="", text="1 < 2", figures={"a caption": figure()}, tables={"a table": table})
+    found = {"Which & why?": drawn(answer), "And?": left_out("no <sweep>.")}
     text = page("runs in <logs>", found)
     structure = Structure(text)
     assert "<p>1 &lt; 2</p>" in text
@@ -99,10 +100,43 @@ def test_what_runs_cannot_answer_is_left_out_with_a_sentence(tmp_path: Path) -> 
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("Left out: ") == 5
 
 
+def test_an_error_that_nobody_foresaw_costs_its_own_question_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(runs: pd.DataFrame) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(ratio, "answer", broken)
+    write_run(tmp_path / "runs" / "a")
+    missing = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
+    assert missing[ratio.QUESTION] == "KeyError: 'a bug'"
+    assert "Left out: KeyError: &#x27;a bug&#x27;" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Traceback" in caplog.text
+    assert len(caplog.records) == 1  # what the runs lack is no error
+
+
+def test_a_figure_that_cannot_be_drawn_costs_its_own_question_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = figure()
+    bad.suptitle("$\\nothing$", parse_math=True)
+    monkeypatch.setattr(ratio, "answer", lambda runs: Answer(question="", text="", figures={"bad": bad}))
+    write_run(tmp_path / "runs" / "a")
+    missing = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
+    assert "Unknown symbol" in missing[ratio.QUESTION]
+    assert "Learning curves" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not plt.get_fignums()
+
+
+def test_dollars_in_a_class_name_are_no_formula() -> None:
+    confusion = Confusion(("from $5{ to $10", "b"), np.array([[1, 1], [0, 2]]), np.zeros(2, int))
+    assert "<img" in drawn(Answer(question="", text="", figures={"": errors.plot_confusion(confusion)}))
+
+
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no run in"):
         write(Request(runs=tmp_path), tmp_path / "report.html")
     with pytest.raises(ValueError, match="--videos is 0, expected at least 1"):
         write(Request(runs=tmp_path, max_videos=0), tmp_path / "report.html")
-    with pytest.raises(ValueError, match="--data is .*gone, which is no folder"):
+    with pytest.raises(ValueError, match=r"--data is .*gone, which is no folder"):
         write(Request(runs=tmp_path, data_root=tmp_path / "gone"), tmp_path / "report.html")

@@ -1,12 +1,15 @@
 """Frames in another order: which frame goes where, and what is made of the scores."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.time import (
     Scored,
     Shuffled,
@@ -21,6 +24,7 @@ from video_adapters.analysis.time import (
 )
 from video_adapters.analysis.time_figures import plot_classes, plot_orders, verdict
 from video_adapters.analysis.trained import load_run
+from video_adapters.data.dataset import Batch
 from video_adapters.data.moving_shapes import CLASS_NAMES
 
 
@@ -135,6 +139,14 @@ def test_a_runs_videos_as_filmed_score_what_its_test_wrote(toy_runs: Path) -> No
     np.testing.assert_allclose(found.probabilities["as filmed"][0], written, atol=1e-6)
     assert found.probabilities["shuffled"].shape == (2, *written.shape)
     assert found.labels.tolist() == [label for label in range(12) for _ in range(2)]
+
+
+def test_videos_of_which_none_can_be_read_are_said_to_be_so() -> None:
+    one = torch.zeros(1)
+    batch = Batch(torch.zeros(1, 1, 8, 3, 2, 2), one.long(), one + 1, one.long(), one.bool(), ["gone.mp4"])
+    trained: Any = SimpleNamespace(run="logs/a", batches=lambda: [batch])
+    with pytest.raises(Unanswerable, match="None of the test videos of the run logs/a can be read"):
+        score_orders(trained)
 
 
 def test_a_model_of_stills_notices_no_order(toy_runs: Path) -> None:

@@ -60,6 +60,6 @@ def test_videos_may_lie_elsewhere_now(toy_runs: Path, tmp_path: Path, monkeypatc
 
 
 def test_no_videos_are_rendered_where_there_should_be_some(toy_runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(Unanswerable, match="are not found: .*gone is no folder"):
+    with pytest.raises(Unanswerable, match=r"are not found: .*gone is no folder"):
         load_data(toy_runs / "runs" / "toy" / "aim", tmp_path / "gone")
     assert not (tmp_path / "gone").exists()

@@ -1,5 +1,7 @@
 """What does the model look at? The answer in words and figures."""
 
+from contextlib import suppress
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -78,10 +80,19 @@ def clip_of_test(trained: Trained, video: int) -> Tensor:
 
 
 def adapter_shares(trained: Trained) -> pd.DataFrame:
-    """`contributions` over some test videos, spread over the list."""
+    """`contributions` over some test videos, spread over the list; those that cannot be read are passed over.
+
+    Raises:
+        Unanswerable: none can be read.
+    """
     videos = trained.data.videos("test")
     places = np.unique(np.linspace(0, len(videos) - 1, MOST_CLIPS).astype(int))
-    tables = [contributions(trained.classifier.backbone, clip_of_test(trained, int(place))[None]) for place in places]
+    tables = []
+    for place in places:
+        with suppress(DecodeError):
+            tables.append(contributions(trained.classifier.backbone, clip_of(trained.data, videos[place])[None]))
+    if not tables:
+        raise Unanswerable(f"None of {len(places)} test videos of the run {trained.run} can be read.")
     return pd.concat(tables).groupby(level=0).mean()
 
 

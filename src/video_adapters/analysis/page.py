@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.answers import Answer, Unanswerable
+from video_adapters.analysis.answers import Answer
 
 RESOLUTION = 150  # dots per inch
 SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size
@@ -43,21 +43,28 @@ th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
 """
 
 
-def page(title: str, found: Mapping[str, Answer | Unanswerable]) -> str:
-    """The whole page: answers by question, or why there is none. Closes the figures."""
+def page(title: str, found: Mapping[str, str]) -> str:
+    """The whole page: by question, what `drawn` or `left_out` made of its answer."""
     contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(found))
-    sections = "\n".join(_section(f"q{i}", question, what) for i, (question, what) in enumerate(found.items()))
+    sections = "\n".join(_section(f"q{i}", question, content) for i, (question, content) in enumerate(found.items()))
     return _PAGE.format(title=html.escape(title), contents=f"<ol>\n{contents}</ol>", sections=sections)
 
 
-def _section(anchor: str, question: str, what: Answer | Unanswerable) -> str:
-    head = f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n'
-    if isinstance(what, Unanswerable):
-        return f'{head}<p class="left-out">Left out: {html.escape(str(what))}</p>\n</section>'
-    parts = [f"<p>{html.escape(what.text)}</p>"]
-    parts += [_figure(caption, _picture(caption, figure)) for caption, figure in what.figures.items()]
-    parts += [_figure(caption, _table(table)) for caption, table in what.tables.items()]
-    return head + "\n".join(parts) + "\n</section>"
+def drawn(answer: Answer) -> str:
+    """An answer as the page shows it. Closes its figures."""
+    parts = [f"<p>{html.escape(answer.text)}</p>"]
+    parts += [_figure(caption, _picture(caption, figure)) for caption, figure in answer.figures.items()]
+    parts += [_figure(caption, _table(table)) for caption, table in answer.tables.items()]
+    return "\n".join(parts)
+
+
+def left_out(why: str) -> str:
+    """What the page shows in place of an answer."""
+    return f'<p class="left-out">Left out: {html.escape(why)}</p>'
+
+
+def _section(anchor: str, question: str, content: str) -> str:
+    return f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n{content}\n</section>'
 
 
 def _figure(caption: str, content: str) -> str:
@@ -67,8 +74,8 @@ def _figure(caption: str, content: str) -> str:
 def _picture(caption: str, figure: Figure) -> str:
     """A figure as an image inside the page."""
     buffer = BytesIO()
+    plt.close(figure)  # first: the next figures must not pile up where this one cannot be drawn
     figure.savefig(buffer, format="png", dpi=RESOLUTION)
-    plt.close(figure)
     data = base64.b64encode(buffer.getvalue()).decode()
     width = round(figure.get_figwidth() * SHOWN)
     return f'<img alt="{html.escape(caption)}" width="{width}" src="data:image/png;base64,{data}">'

@@ -1,5 +1,6 @@
 """All questions, answered of a folder of runs."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +11,12 @@ import pandas as pd
 from video_adapters.analysis import ablation, attention_figures, errors, ratio, sites_figures, time_figures
 from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.figures import plot_curves, plot_throughput
-from video_adapters.analysis.page import page
+from video_adapters.analysis.page import drawn, left_out, page
 from video_adapters.analysis.runs import overview, read_runs
 from video_adapters.analysis.time import score_orders
 from video_adapters.analysis.trained import Trained, best_run, load_data, load_run
+
+log = logging.getLogger(__name__)
 
 QUESTION = "Which runs are there, and how did they learn?"
 
@@ -43,7 +46,7 @@ class Request:
 def write(request: Request, path: Path, announce: Callable[[str], None] = print) -> dict[str, str]:
     """Writes the page, saying which question it is at.
 
-    Returns: the questions that the runs could not answer, with the reason.
+    Returns: the questions that are left out, with the reason: what the runs lack, or the error that came of them.
 
     Raises:
         ValueError: there is no readable run, an impossible number, or no folder where the videos are said to lie.
@@ -53,17 +56,27 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
     if request.data_root is not None and not request.data_root.is_dir():
         raise ValueError(f"--data is {request.data_root}, which is no folder")
     runs = read_runs(request.runs)
-    found: dict[str, Answer | Unanswerable] = {}
+    found: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for question, part in _parts(runs, request):
         announce(question)
         try:
-            found[question] = part()
-        except Unanswerable as why:
-            found[question] = why
+            found[question] = drawn(part())
+        except Exception as error:  # one question must not take the others with it
+            missing[question] = _reason(question, error)
+            found[question] = left_out(missing[question])
     title = f"{len(runs)} runs in {request.runs}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(title, found), encoding="utf-8")
-    return {question: str(what) for question, what in found.items() if isinstance(what, Unanswerable)}
+    return missing
+
+
+def _reason(question: str, error: Exception) -> str:
+    """Why a question is left out; of what nobody foresaw the traceback is logged."""
+    if isinstance(error, Unanswerable):
+        return str(error)
+    log.error("%s", question, exc_info=error)
+    return f"{type(error).__name__}: {error}"
 
 
 class _LookedInto:

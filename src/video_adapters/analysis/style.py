@@ -10,6 +10,8 @@ COLORS: Any = matplotlib.color_sequences["petroff10"]  # Petroff 2021, arXiv:210
 SHADES = "cividis"  # of one quantity from little to much (Nunez et al. 2018)
 GRAY = "0.45"
 
+matplotlib.rcParams["text.parse_math"] = False  # dollars in the names of classes are dollars
+
 
 def dress(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
     """Title, labels with units, a faint grid, no box."""

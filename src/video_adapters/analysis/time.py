@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.predictions import reversals
 from video_adapters.analysis.trained import Trained
 from video_adapters.model.classifier import mean_probabilities
@@ -75,6 +76,9 @@ def score_orders(trained: Trained, asked: Mapping[str, list[Order]] | None = Non
     Args:
         trained: the network and its videos.
         asked: the draws of each order; None: `orders()`.
+
+    Raises:
+        Unanswerable: no video can be read.
     """
     asked = asked or orders()
     labels: list[Tensor] = []
@@ -90,6 +94,8 @@ def score_orders(trained: Trained, asked: Mapping[str, list[Order]] | None = Non
             for draw, parts in zip(draws, found[name], strict=True):
                 clip = draw(clips, videos).to(trained.device)
                 parts.append(mean_probabilities(trained.classifier, clip, trained.at_once).cpu())
+    if not labels:
+        raise Unanswerable(f"None of the test videos of the run {trained.run} can be read.")
     stacked = {name: np.stack([torch.cat(p).numpy() for p in draws]) for name, draws in found.items()}
     return Scored(trained.class_names, torch.cat(labels).numpy(), stacked)
 
