@@ -28,10 +28,12 @@ def main() -> None:
 
     request = Request(runs=given.runs, run=given.run, data_root=given.data, max_videos=given.videos)
     try:
-        left_out = entry.run(lambda: write(request, given.out))
+        missing = entry.run(lambda: write(request, given.out))
     except CompactHydraException as error:  # what the user can mend
         raise SystemExit(str(error)) from None
-    for question, why in left_out.items():
+    for warning in missing.warnings:
+        print(warning, file=sys.stderr)
+    for question, why in missing.left_out.items():
         print(f"left out: {question} {why}", file=sys.stderr)
     print(f"written: {given.out}")
 

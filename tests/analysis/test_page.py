@@ -1,6 +1,7 @@
 """The report: one page, with nothing outside of itself."""
 
 import base64
+import logging
 import re
 from html.parser import HTMLParser
 from io import BytesIO
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import report
 from video_adapters.analysis import errors, ratio
 from video_adapters.analysis.answers import Answer
 from video_adapters.analysis.page import drawn, left_out, page
@@ -76,7 +78,7 @@ def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason
 def test_a_folder_of_runs_becomes_a_page_that_needs_nothing_else(toy_runs: Path, tmp_path: Path) -> None:
     asked: list[str] = []
     out = tmp_path / "new" / "report.html"
-    assert write(Request(runs=toy_runs), out, asked.append) == {}
+    assert write(Request(runs=toy_runs), out, asked.append) == ([], {})
     text = out.read_text(encoding="utf-8")
     structure = Structure(text)
     assert len(asked) == len(structure.all("section")) == 7
@@ -89,8 +91,8 @@ def test_a_folder_of_runs_becomes_a_page_that_needs_nothing_else(toy_runs: Path,
 
 def test_what_runs_cannot_answer_is_left_out_with_a_sentence(tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "a")
-    left_out = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
-    assert list(left_out) == [
+    missing = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
+    assert list(missing.left_out) == [
         "How small may the bottleneck be?",
         "Which sites, and which blocks, need adapting?",
         "Does the model use time?",
@@ -98,6 +100,18 @@ def test_what_runs_cannot_answer_is_left_out_with_a_sentence(tmp_path: Path) -> 
         "What does the model get wrong?",
     ]
     assert (tmp_path / "report.html").read_text(encoding="utf-8").count("Left out: ") == 5
+
+
+def test_runs_that_cannot_be_read_are_named_on_the_page_and_by_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "runs" / "a")
+    (write_run(tmp_path / "runs" / "b&b") / "run.json").write_text("{")
+    monkeypatch.setattr("sys.argv", ["report.py", str(tmp_path / "runs"), "--out", str(tmp_path / "report.html")])
+    monkeypatch.setattr(logging, "captureWarnings", lambda capture: None)  # of this process, which has other tests
+    report.main()
+    assert "1 of 2 runs cannot be read:\n  " in capsys.readouterr().err
+    assert re.search("1 of 2 runs cannot be read:\n  .*b&amp;b: ", (tmp_path / "report.html").read_text())
 
 
 def test_an_error_that_nobody_foresaw_costs_its_own_question_alone(
@@ -109,7 +123,7 @@ def test_an_error_that_nobody_foresaw_costs_its_own_question_alone(
     monkeypatch.setattr(ratio, "answer", broken)
     write_run(tmp_path / "runs" / "a")
     missing = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
-    assert missing[ratio.QUESTION] == "KeyError: 'a bug'"
+    assert missing.left_out[ratio.QUESTION] == "KeyError: 'a bug'"
     assert "Left out: KeyError: &#x27;a bug&#x27;" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Traceback" in caplog.text
     assert len(caplog.records) == 1  # what the runs lack is no error
@@ -123,7 +137,7 @@ def test_a_figure_that_cannot_be_drawn_costs_its_own_question_alone(
     monkeypatch.setattr(ratio, "answer", lambda runs: Answer(question="", text="", figures={"bad": bad}))
     write_run(tmp_path / "runs" / "a")
     missing = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
-    assert "Unknown symbol" in missing[ratio.QUESTION]
+    assert "Unknown symbol" in missing.left_out[ratio.QUESTION]
     assert "Learning curves" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not plt.get_fignums()
 

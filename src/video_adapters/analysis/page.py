@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -32,22 +32,24 @@ th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd
 td {{ white-space: nowrap; }}
 th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
 .left-out {{ color: #555; font-style: italic; }}
+.note {{ white-space: pre-line; }}
 </style>
 </head>
 <body>
 <h1>{title}</h1>
-{contents}
+{notes}{contents}
 {sections}
 </body>
 </html>
 """
 
 
-def page(title: str, found: Mapping[str, str]) -> str:
-    """The whole page: by question, what `drawn` or `left_out` made of its answer."""
+def page(title: str, found: Mapping[str, str], notes: Sequence[str] = ()) -> str:
+    """The whole page: notes, then by question what `drawn` or `left_out` made of its answer."""
+    above = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in notes)
     contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(found))
     sections = "\n".join(_section(f"q{i}", question, content) for i, (question, content) in enumerate(found.items()))
-    return _PAGE.format(title=html.escape(title), contents=f"<ol>\n{contents}</ol>", sections=sections)
+    return _PAGE.format(title=html.escape(title), notes=above, contents=f"<ol>\n{contents}</ol>", sections=sections)
 
 
 def drawn(answer: Answer) -> str:

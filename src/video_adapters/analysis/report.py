@@ -1,10 +1,12 @@
 """All questions, answered of a folder of runs."""
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -43,10 +45,15 @@ class Request:
     max_videos: int | None = None  # test videos that are scored again; None: all
 
 
-def write(request: Request, path: Path, announce: Callable[[str], None] = print) -> dict[str, str]:
-    """Writes the page, saying which question it is at.
+class Missing(NamedTuple):
+    """What a page lacks."""
 
-    Returns: the questions that are left out, with the reason: what the runs lack, or the error that came of them.
+    warnings: list[str]  # such as that of runs which cannot be read
+    left_out: dict[str, str]  # questions with the reason: what the runs lack, or the error that came of them
+
+
+def write(request: Request, path: Path, announce: Callable[[str], None] = print) -> Missing:
+    """Writes the page, saying which question it is at.
 
     Raises:
         ValueError: there is no readable run, an impossible number, or no folder where the videos are said to lie.
@@ -55,19 +62,21 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
         raise ValueError(f"--videos is {request.max_videos}, expected at least 1")
     if request.data_root is not None and not request.data_root.is_dir():
         raise ValueError(f"--data is {request.data_root}, which is no folder")
-    runs = read_runs(request.runs)
+    with warnings.catch_warnings(record=True) as caught:  # commands send warnings to where nobody sees them
+        warnings.simplefilter("always")
+        runs = read_runs(request.runs)
+    missing = Missing([str(warning.message) for warning in caught], {})
     found: dict[str, str] = {}
-    missing: dict[str, str] = {}
     for question, part in _parts(runs, request):
         announce(question)
         try:
             found[question] = drawn(part())
         except Exception as error:  # one question must not take the others with it
-            missing[question] = _reason(question, error)
-            found[question] = left_out(missing[question])
+            missing.left_out[question] = _reason(question, error)
+            found[question] = left_out(missing.left_out[question])
     title = f"{len(runs)} runs in {request.runs}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(title, found), encoding="utf-8")
+    path.write_text(page(title, found, missing.warnings), encoding="utf-8")
     return missing
 
 
