@@ -58,6 +58,18 @@ def test_the_figure_shows_accuracy_parameters_and_time_over_ratio(swept: Path) -
     plt.close("all")
 
 
+def test_sweeps_beyond_the_colours_are_drawn_too_with_another_marker(tmp_path: Path) -> None:
+    for frames in range(1, 13):
+        for value in (0.25, 0.5):
+            write_scored(tmp_path / f"{frames}_{value}", 0.9, adapter__ratio=value, data__num_frames=frames)
+    figure = ratio.plot(ratio.sweeps(read_runs(tmp_path)))
+    assert len(figure.legends[0].get_texts()) == 12
+    _, trains, _ = figure.axes
+    means = [bars.lines[0] for bars in trains.containers]
+    assert len({(line.get_color(), line.get_marker()) for line in means}) == 12
+    plt.close("all")
+
+
 def test_runs_that_differ_in_more_are_sweeps_of_their_own(swept: Path) -> None:
     for value in (0.25, 0.5):
         write_scored(swept / f"frames_{value}", 0.7, adapter__ratio=value, data__num_frames=16)

@@ -1,6 +1,7 @@
 """How small may the bottleneck be? Accuracy, parameters and time over `adapter.ratio`."""
 
 from collections.abc import Iterator
+from itertools import cycle, product
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -20,6 +21,7 @@ CLOSE = 0.01
 """Accuracy that one gives away for a smaller bottleneck: a point, about what another seed makes."""
 
 _COLUMN = f"config.{KEY}"
+_MARKERS = "os^Dv"
 
 
 def answer(runs: pd.DataFrame) -> Answer:
@@ -72,17 +74,22 @@ def verdict(found: dict[str, pd.DataFrame]) -> str:
 
 
 def plot(found: dict[str, pd.DataFrame]) -> Figure:
-    """Accuracy, parameters and time over ratio: means with standard deviations, a faint dot for each run."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
-    for color, (name, sweep) in zip(COLORS, found.items(), strict=False):
+    """Accuracy, parameters and time over ratio: means with standard deviations, a faint dot for each run.
+
+    A colour per sweep; where colours come again, the marker is another.
+    """
+    height = 4 + 0.22 * (len(found) - 1)  # inches; a line of the legend for each
+    figure, axes = plt.subplots(1, 3, figsize=(12, height), layout="constrained")
+    looks = cycle(product(_MARKERS, COLORS))
+    for (name, sweep), (marker, color) in zip(found.items(), looks, strict=False):
         table, score = by_ratio(sweep), score_of(sweep)
         for place, column, scale in zip(axes, (score, "trainable_parameters", "s_per_1000"), (1, 1e-6, 1), strict=True):
             if column in table:
-                _line(place, table[column] * scale, table.get(f"± {column}", 0) * scale, color, name)
+                _line(place, table[column] * scale, table.get(f"± {column}", 0) * scale, color, marker, name)
         axes[0].plot(sweep[_COLUMN], sweep[score], ".", color=color, alpha=0.4, markersize=5)
         if "test/pair" in table:
             pair, spread = table["test/pair"], table.get("± test/pair", 0)
-            _line(axes[0], pair, spread, color, f"{name}: the pair, either direction", linestyle="--")
+            _line(axes[0], pair, spread, color, marker, f"{name}: the pair, either direction", linestyle="--")
     ratios = sorted({ratio for sweep in found.values() for ratio in sweep[_COLUMN]})
     first = next(iter(found.values()))
     dress(axes[0], "Accuracy", "bottleneck / token width", SCORES[score_of(first)].replace("top-1", "accuracy"))
@@ -99,9 +106,17 @@ def plot(found: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _line(
-    axes: Axes, means: pd.Series, spread: pd.Series | float, color: str, label: str, linestyle: str = "-"
+    axes: Axes,
+    means: pd.Series,
+    spread: pd.Series | float,
+    color: str,
+    marker: str,
+    label: str,
+    linestyle: str = "-",
 ) -> None:
-    axes.errorbar(means.index, means, yerr=spread, color=color, marker="o", capsize=4, label=label, linestyle=linestyle)
+    axes.errorbar(
+        means.index, means, yerr=spread, color=color, marker=marker, capsize=4, label=label, linestyle=linestyle
+    )
 
 
 def _ratios_below(axes: Axes, ratios: list[float]) -> None:
