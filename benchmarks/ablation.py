@@ -9,7 +9,7 @@ import argparse
 
 import pandas as pd
 
-from video_adapters.analysis.configurations import mean_and_spread
+from video_adapters.analysis.configurations import mean_and_spread, without_repeats
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.tables import presentable
@@ -48,8 +48,8 @@ def main() -> None:
 
 
 def markdown(runs: pd.DataFrame) -> str:
-    """The table of the runs that have been tested, in the ladder's order."""
-    tested = with_costs(runs[runs["test/top1"].notna()])
+    """The table of the runs that have been tested, of a configuration and seed the latest, in the ladder's order."""
+    tested = with_costs(without_repeats(runs[runs["test/top1"].notna()]))
     tested["minutes"] = pd.to_timedelta(tested["wall_time"]).dt.total_seconds() / 60
     method = [_method(*pair) for pair in zip(tested["choices.experiment"], tested["config.adapter.ratio"], strict=True)]
     means = mean_and_spread(tested, pd.Series(method, tested.index, name="adapters"), list(COLUMNS))

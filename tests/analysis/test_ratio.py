@@ -78,9 +78,33 @@ def test_runs_that_differ_in_more_are_sweeps_of_their_own(swept: Path) -> None:
     assert {name: len(sweep) for name, sweep in found.items()} == {"num_frames=8": 6, "num_frames=16": 2}
 
 
+def test_a_run_that_was_repeated_counts_once(swept: Path) -> None:
+    write_scored(swept / "again", 0.92, adapter__ratio=0.5, seed=0)  # in place of 0.9
+    answer = ratio.answer(read_runs(swept))
+    assert "0.5, with 91.5% on average" in answer.text
+    assert answer.text.endswith(
+        "2 seeds each. Left out of 7 runs: 1 repeated later with the same configuration and seed."
+    )
+    plt.close("all")
+
+
+def test_sweeps_beside_each_other_are_compared_by_one_score(swept: Path) -> None:
+    for value in (0.25, 0.5):
+        run = write_run(swept / f"untested_{value}", test=False, adapter__ratio=value, data__num_frames=16)
+        (run / "metrics.csv").write_text(METRICS.replace(",0.7\n", ",\n"))
+    answer = ratio.answer(read_runs(swept))
+    assert answer.text.count("75.0% on average") == 2
+    (figure,) = answer.figures.values()
+    assert figure.axes[0].get_ylabel() == "accuracy (% of validation videos)"
+    plt.close("all")
+
+
 def test_one_ratio_is_no_sweep(tmp_path: Path) -> None:
     write_scored(tmp_path / "a", 0.9, adapter__ratio=0.25, seed=0)
     write_scored(tmp_path / "b", 0.9, adapter__ratio=0.25, seed=1)
     write_run(tmp_path / "c", metrics=METRICS.splitlines(keepends=True)[0], adapter__ratio=0.5)  # nothing scored yet
-    with pytest.raises(Unanswerable, match=r"The 3 runs hold no sweep over adapter\.ratio.* hparams_search=ratio"):
+    with pytest.raises(
+        Unanswerable,
+        match=r"The 3 runs hold no sweep over adapter\.ratio.* hparams_search=ratio.*Left out of 3 runs: 1 not",
+    ):
         ratio.answer(read_runs(tmp_path))

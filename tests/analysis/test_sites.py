@@ -100,6 +100,15 @@ def test_runs_of_other_tasks_are_on_other_ladders(ladder: Path) -> None:
     plt.close("all")
 
 
+def test_a_repeated_run_counts_once(ladder: Path) -> None:
+    write_scored(ladder / "again", 0.45, seed=0, **NONE)  # the frozen encoder's first seed had 0.2, its second 0.3
+    answer = sites_figures.answer(read_runs(ladder))
+    assert answer.text.startswith("Sites: frozen 37.5%, ")
+    assert answer.text.endswith(" Left out of 9 runs: 1 repeated later with the same configuration and seed.")
+    assert answer.tables["Sites"]["runs"].tolist() == [2] * 4
+    plt.close("all")
+
+
 def test_a_rung_that_only_another_task_has_is_not_on_the_ladder(tmp_path: Path) -> None:
     write_scored(tmp_path / "frozen", 0.3, **NONE)
     write_scored(tmp_path / "joint", 0.9, **ALL)

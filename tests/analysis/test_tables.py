@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.ablation import ablation_table
+from video_adapters.analysis.ablation import ablation_table, answer
 from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.tables import percentages, presentable
 
-from written_runs import write_confusion, write_run, write_scored
+from written_runs import METRICS, write_confusion, write_run, write_scored
 
 
 def test_means_are_shown_with_their_spread_and_unit() -> None:
@@ -40,6 +40,15 @@ def test_the_ablation_has_the_best_configuration_on_top_seeds_taken_together(tmp
     assert table["top-1, test (%)"].tolist() == ["90.0", "85.0 ± 7.1"]
     # one class further: class 1 is taken for 0, its reversal, 2 for 1, which is none, and so on: half of the pairs
     assert table["right pair, either direction (%)"].tolist() == ["–", "75.0 ± 35.4"]
+
+
+def test_the_answer_names_the_score_that_the_best_has_and_what_was_left_out(tmp_path: Path) -> None:
+    write_scored(tmp_path / "a", 0.9, seed=0)
+    write_scored(tmp_path / "again", 0.8, seed=0)
+    found = answer(read_runs(tmp_path))
+    assert "top-1, test (%) 80.0. Left out of 2 runs: 1 repeated" in found.text
+    write_run(tmp_path / "b", metrics=METRICS.replace(",0.7\n", ",\n"), test=False, adapter__ratio=0.5)
+    assert "top-1, validation (%) 75.0. Left out of 3 runs: 1 repeated" in answer(read_runs(tmp_path)).text
 
 
 def test_without_a_score_there_is_no_ablation(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from omegaconf import OmegaConf
 from toy import CONFIGS
 
 
-def run(experiment: str, top1: float | None, ratio: float = 0.25) -> dict[str, object]:
+def run(experiment: str, top1: float | None, ratio: float = 0.25, seed: int = 0) -> dict[str, object]:
     return {
         "path": "nowhere",
+        "started": pd.Timestamp("2026-01-01"),
+        "config.experiment": experiment,
+        "config.seed": seed,
         "choices.experiment": experiment,
         "config.adapter.ratio": ratio,
         "test/top1": top1,
@@ -22,7 +25,8 @@ def run(experiment: str, top1: float | None, ratio: float = 0.25) -> dict[str, o
 
 
 def test_seeds_are_taken_together_in_the_ladders_order() -> None:
-    runs = [run("moving_shapes", 0.97), run("moving_shapes", 0.95), run("moving_shapes", None)]
+    runs = [run("moving_shapes", 0.97), run("moving_shapes", 0.95, seed=1), run("moving_shapes", None, seed=2)]
+    runs += [run("moving_shapes", 0.1) | {"started": pd.Timestamp("2025-12-31")}]  # the first seed, before it ran again
     runs += [run("moving_shapes", 0.9, 0.125), run("moving_shapes_frozen", 0.3)]
     lines = ablation.markdown(pd.DataFrame(runs)).splitlines()
     assert lines[0].startswith("|  | runs | top-1, test (%) | right pair")

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.configurations import mean_and_spread, name_configurations, score_of
+from video_adapters.analysis.configurations import mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.costs import with_costs
-from video_adapters.analysis.tables import presentable
+from video_adapters.analysis.tables import COLUMNS, presentable
 
 QUESTION = "What does each configuration score, and at which cost?"
 
@@ -18,9 +18,11 @@ def answer(runs: pd.DataFrame) -> Answer:
     Raises:
         Unanswerable: no run has been scored yet.
     """
+    kept, left_out = select(runs)
     table = ablation_table(runs)
-    best, fewest = table.index[0], int(table["runs"].min())
-    text = f"{len(table)} configurations, each of at least {fewest} run(s); the best is {best} ({table.iloc[0, 1]} %)."
+    best, score, fewest = table.index[0], COLUMNS[score_of(kept)].title, int(table["runs"].min())
+    text = f"{len(table)} configurations, each of at least {fewest} run(s); the best is {best}: {score} "
+    text = f"{text}{table[score].iloc[0]}. {left_out}".rstrip()
     return Answer(question=QUESTION, text=text, tables={"Means and standard deviations over seeds": table})
 
 
@@ -30,10 +32,10 @@ def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:
     Raises:
         Unanswerable: no run has been scored yet.
     """
-    score = score_of(runs)
-    scored = runs[runs[score].notna()]
+    scored = select(runs).runs
     if scored.empty:
         raise Unanswerable(f"None of the {len(runs)} runs has been validated or tested yet.")
+    score = score_of(scored)
     full = with_costs(scored).assign(minutes=pd.to_timedelta(scored["wall_time"]).dt.total_seconds() / 60)
     means = mean_and_spread(full, name_configurations(full).rename("configuration"), list(_COLUMNS))
     return presentable(means.sort_values(score, ascending=False, kind="stable"))

@@ -1,6 +1,7 @@
 """Runs that differ in nothing but their seed, taken together: means and spreads."""
 
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,9 +10,49 @@ from video_adapters.analysis.labels import UNINTERESTING, labels
 SCORES = {"test/top1": "top-1 (% of test videos)", "best_val_top1": "top-1 (% of validation videos)"}
 
 
+class Selection(NamedTuple):
+    """Runs that can be compared with each other."""
+
+    runs: pd.DataFrame
+    left_out: str  # a sentence: how many were not taken, and why; empty where all were
+
+
+def select(runs: pd.DataFrame) -> Selection:
+    """Of rows of `read_runs` those to compare: finished (unless none is), with a score, one per configuration and seed.
+
+    Of a selection, it is all.
+    """
+    ended = _finished(runs)
+    scored = ended[ended.reindex(columns=list(SCORES)).notna().any(axis=1)]
+    single = without_repeats(scored)
+    kept = single[single[score_of(single)].notna()]
+    unscored = len(ended) - len(scored) + len(single) - len(kept)
+    reasons = {
+        "not finished": len(runs) - len(ended),
+        f"without {score_of(single)}, which the others are compared by": unscored,
+        "repeated later with the same configuration and seed": len(scored) - len(single),
+    }
+    listed = ", ".join(f"{number} {reason}" for reason, number in reasons.items() if number)
+    return Selection(kept, f"Left out of {len(runs)} runs: {listed}." if listed else "")
+
+
 def score_of(runs: pd.DataFrame) -> str:
-    """The column that runs are compared by: the test's top-1, or the validation's where no run has been tested."""
-    return "test/top1" if "test/top1" in runs and runs["test/top1"].notna().any() else "best_val_top1"
+    """The column that runs are compared by: the test's top-1 where all that finished have one, else the validation's.
+
+    Where none has finished, all count.
+    """
+    return "test/top1" if "test/top1" in runs and _finished(runs)["test/top1"].notna().all() else "best_val_top1"
+
+
+def without_repeats(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of the runs with one configuration and seed, the one that was started last."""
+    latest_first = runs.sort_values("started", ascending=False)
+    told = pd.DataFrame({"configuration": alike(runs), "seed": runs["config.seed"]})
+    return runs[~told.loc[latest_first.index].duplicated().reindex(runs.index)]
+
+
+def _finished(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs[runs["finished"]] if runs["finished"].any() else runs
 
 
 def settings(runs: pd.DataFrame, without: Sequence[str] = ()) -> pd.DataFrame:
@@ -39,10 +80,12 @@ def name_configurations(runs: pd.DataFrame) -> pd.Series:
 def mean_and_spread(runs: pd.DataFrame, by: pd.Series, columns: Sequence[str]) -> pd.DataFrame:
     """A row per value of `by`, in order of appearance: `runs` (how many) and, for each column, its mean and `± column`.
 
-    The spread is the sample standard deviation, missing where there is one run.
+    The spread is the sample standard deviation, missing where there is one run. Both are missing where one of the runs
+    has no figure: they would be of fewer runs than is said.
     """
     numbers = runs.reindex(columns=list(columns)).apply(pd.to_numeric)
     groups = numbers.groupby(by, sort=False)
-    spread = groups.std().add_prefix("± ")
-    table = pd.concat([groups.size().rename("runs"), groups.mean(), spread], axis=1)
+    size, complete = groups.size().rename("runs"), groups.count().eq(groups.size(), axis=0)
+    spread = groups.std().where(complete).add_prefix("± ")
+    table = pd.concat([size, groups.mean().where(complete), spread], axis=1)
     return table[["runs", *(name for column in columns for name in (column, f"± {column}"))]]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of
+from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.style import COLORS, as_percent, dress
 from video_adapters.analysis.tables import presentable
 
@@ -31,22 +31,24 @@ def answer(runs: pd.DataFrame) -> Answer:
         Unanswerable: no two runs differ in nothing but ratio and seed.
     """
     found = sweeps(runs)
-    tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep)) for name, sweep in found.items()}
-    return Answer(question=QUESTION, text=verdict(found), figures={CAPTION: plot(found)}, tables=tables)
+    score = _score(found)
+    tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep, score)) for name, sweep in found.items()}
+    text = f"{verdict(found)} {select(runs).left_out}".rstrip()
+    return Answer(question=QUESTION, text=text, figures={CAPTION: plot(found)}, tables=tables)
 
 
 def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Runs that differ in their ratio and seed alone, by a label; scored ones, of at least two ratios.
+    """Runs that differ in their ratio and seed alone, by a label; of those that `select` takes, at least two ratios.
 
     Raises:
         Unanswerable: there are none.
     """
-    scored = runs[runs[score_of(runs)].notna() & runs.get(_COLUMN, pd.Series(index=runs.index)).notna()]
-    families = dict(_families(scored))
+    kept, left_out = select(runs)
+    families = dict(_families(kept[kept.get(_COLUMN, pd.Series(index=kept.index)).notna()]))
     if not families:
         raise Unanswerable(
             f"The {len(runs)} runs hold no sweep over {KEY}: at least two that differ in it and their seeds alone; "
-            "`python src/train.py -m hparams_search=ratio` makes one."
+            f"`python src/train.py -m hparams_search=ratio` makes one. {left_out}".rstrip()
         )
     return families
 
@@ -61,16 +63,22 @@ def _families(scored: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield name, scored[group == number]
 
 
-def by_ratio(sweep: pd.DataFrame) -> pd.DataFrame:
-    """Means and spreads over seeds, a row per ratio, rising; `s_per_1000` is seconds of training per 1000 clips."""
+def by_ratio(sweep: pd.DataFrame, score: str | None = None) -> pd.DataFrame:
+    """Means and spreads over seeds, a row per ratio, rising; `s_per_1000` is seconds of training per 1000 clips.
+
+    Args:
+        sweep: one of `sweeps`.
+        score: the column that it is compared by; None: `score_of` it.
+    """
     timed = sweep.assign(s_per_1000=1000 / pd.to_numeric(sweep["clips_per_s"]))
-    columns = [score_of(sweep), "test/pair", "trainable_parameters", "s_per_1000"]
+    columns = [score or score_of(sweep), "test/pair", "trainable_parameters", "s_per_1000"]
     return mean_and_spread(timed, timed[_COLUMN].rename("ratio"), columns).sort_index().dropna(axis=1, how="all")
 
 
 def verdict(found: dict[str, pd.DataFrame]) -> str:
     """The answer in words: the best ratio of each sweep, and the smallest that is nearly as good."""
-    return " ".join(_verdict(name, sweep) for name, sweep in found.items())
+    score = _score(found)
+    return " ".join(_verdict(name, by_ratio(sweep, score), score) for name, sweep in found.items())
 
 
 def plot(found: dict[str, pd.DataFrame]) -> Figure:
@@ -80,9 +88,9 @@ def plot(found: dict[str, pd.DataFrame]) -> Figure:
     """
     height = 4 + 0.22 * (len(found) - 1)  # inches; a line of the legend for each
     figure, axes = plt.subplots(1, 3, figsize=(12, height), layout="constrained")
-    looks = cycle(product(_MARKERS, COLORS))
+    score, looks = _score(found), cycle(product(_MARKERS, COLORS))
     for (name, sweep), (marker, color) in zip(found.items(), looks, strict=False):
-        table, score = by_ratio(sweep), score_of(sweep)
+        table = by_ratio(sweep, score)
         for place, column, scale in zip(axes, (score, "trainable_parameters", "s_per_1000"), (1, 1e-6, 1), strict=True):
             if column in table:
                 _line(place, table[column] * scale, table.get(f"± {column}", 0) * scale, color, marker, name)
@@ -91,8 +99,7 @@ def plot(found: dict[str, pd.DataFrame]) -> Figure:
             pair, spread = table["test/pair"], table.get("± test/pair", 0)
             _line(axes[0], pair, spread, color, marker, f"{name}: the pair, either direction", linestyle="--")
     ratios = sorted({ratio for sweep in found.values() for ratio in sweep[_COLUMN]})
-    first = next(iter(found.values()))
-    dress(axes[0], "Accuracy", "bottleneck / token width", SCORES[score_of(first)].replace("top-1", "accuracy"))
+    dress(axes[0], "Accuracy", "bottleneck / token width", SCORES[score].replace("top-1", "accuracy"))
     dress(axes[1], "What trains", "bottleneck / token width", "parameters (millions)")
     dress(axes[2], "Time", "bottleneck / token width", "training (s per 1000 clips)")
     as_percent(axes[0])
@@ -130,8 +137,12 @@ def _ratios_below(axes: Axes, ratios: list[float]) -> None:
     )
 
 
-def _verdict(name: str, sweep: pd.DataFrame) -> str:
-    table, score = by_ratio(sweep), score_of(sweep)
+def _score(found: dict[str, pd.DataFrame]) -> str:
+    """The column by which all sweeps can be compared."""
+    return score_of(pd.concat(found.values()))
+
+
+def _verdict(name: str, table: pd.DataFrame, score: str) -> str:
     best = table[score].idxmax()
     enough = table.index[table[score] >= table[score].max() - CLOSE][0]
     train = (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.configurations import alike, mean_and_spread, score_of, settings
+from video_adapters.analysis.configurations import alike, mean_and_spread, score_of, select, settings
 
 LADDER = ("frozen", "+ spatial", "+ temporal", "+ joint")
 """Rungs of Yang et al. 2023, table 1; each keeps the ones below it."""
@@ -38,7 +38,8 @@ def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if not known:
         raise Unanswerable(
             f"The {len(runs)} runs have adapters at the same sites of the same blocks, or belong to different tasks; "
-            "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them."
+            "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them. "
+            f"{select(runs).left_out}".rstrip()
         )
     return known
 
@@ -88,12 +89,15 @@ def other_differences(runs: pd.DataFrame) -> str:
 
 
 def _task(runs: pd.DataFrame) -> pd.DataFrame:
-    """Scored runs of AIM on a frozen encoder, with `rung` and `blocks`; of one task and encoder, those of most runs."""
-    complete = runs.reindex(columns=[*dict.fromkeys([*runs, *_KEYS])])  # other methods know no such keys
+    """Runs of AIM on a frozen encoder, with `rung` and `blocks`, of the one task that most of `select`'s runs have."""
+    kept = select(runs).runs
+    complete = kept.reindex(columns=[*dict.fromkeys([*kept, *_KEYS])])  # other methods know no such keys
     places = [place_of(run) for _, run in complete.iterrows()]
-    rungs, blocks = zip(*((p.rung, p.blocks) if p else (None, None) for p in places), strict=True)
-    known = complete.assign(rung=rungs, blocks=blocks)
-    known = known[known["blocks"].notna() & known[score_of(runs)].notna()]
+    known = complete.assign(
+        rung=[place.rung if place else None for place in places],
+        blocks=[place.blocks if place else None for place in places],
+    )
+    known = known[known["blocks"].notna()]
     keys = [column.removeprefix("config.") for column in known]
     task = alike(known, without=[key for key in keys if key.split(".")[0] not in _TASK])
     return known[task == task.mode()[0]] if len(known) else known

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from video_adapters.analysis.answers import Answer
-from video_adapters.analysis.configurations import SCORES
+from video_adapters.analysis.configurations import SCORES, select
 from video_adapters.analysis.sites import by, compared, other_differences
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
 from video_adapters.analysis.tables import presentable
@@ -25,7 +25,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     known = {title: by(part) for title, part in parts.items()}
     return Answer(
         question=QUESTION,
-        text=verdict(parts),
+        text=f"{verdict(parts)} {select(runs).left_out}".rstrip(),
         figures={"Means over n runs with standard deviations": plot(known)},
         tables={title: presentable(table) for title, table in known.items()},
     )
