@@ -1,6 +1,7 @@
 """Two linear layers around a GELU, keeping for the backward pass no more than it cannot do without."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ class _Bottleneck(torch.autograd.Function):
         x, hidden, down, up = ctx.saved_tensors
         if ctx.by is not None:
             # AMP is off in a backward pass, and without it a card's norms refuse half-precision x
-            with torch.autocast(x.device.type, ctx.half, enabled=ctx.half is not None, cache_enabled=False):
+            with nullcontext() if ctx.half is None else torch.autocast(x.device.type, ctx.half, cache_enabled=False):
                 x = ctx.by(x).to(hidden.dtype)
         x, hidden_rows, grad = x.flatten(0, -2), hidden.flatten(0, -2), grad.flatten(0, -2)
         grad_up = grad.T @ F.gelu(hidden_rows)
