@@ -24,7 +24,7 @@ LADDER = {
     "moving_shapes_frozen": "frozen: final norm and head",
     "moving_shapes_spatial": "+ spatial adapter",
     "moving_shapes_spatial_temporal": "+ temporal adapter",
-    "moving_shapes": "+ joint adapter: AIM, ratio 0.25",
+    "moving_shapes": "AIM: a joint adapter for the second temporal one, ratio 0.25",
     "moving_shapes_st_adapter": "ST-Adapter",
     "moving_shapes_lora": "LoRA",
 }

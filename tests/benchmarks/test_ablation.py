@@ -32,7 +32,7 @@ def test_seeds_are_taken_together_in_the_ladders_order() -> None:
     assert lines[0].startswith("|  | runs | top-1, test (%) | right pair")
     assert [line.split(" | ")[:3] for line in lines[2:]] == [
         ["| frozen: final norm and head", "1", "30.0"],
-        ["| + joint adapter: AIM, ratio 0.25", "2", "96.0 ± 1.4"],
+        ["| AIM: a joint adapter for the second temporal one, ratio 0.25", "2", "96.0 ± 1.4"],
         ["| AIM, ratio 0.125", "1", "90.0"],
     ]
 
