@@ -16,7 +16,8 @@ from hydra.types import RunMode
 from wandb.proto import wandb_internal_pb2 as messages
 
 from video_adapters.training.last_checkpoint import Interrupted
-from video_adapters.training.run import _identity, _wandb_run
+from video_adapters.training.loggers import wandb_run
+from video_adapters.training.run import _identity
 
 from toy import composed, run
 
@@ -141,9 +142,9 @@ def test_jobs_of_a_sweep_are_a_group_also_over_experiments(monkeypatch: pytest.M
 def test_a_run_that_was_cut_short_is_no_finished_one(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[int | None] = []
     monkeypatch.setattr(wandb, "finish", lambda exit_code=None: ended.append(exit_code))
-    with pytest.raises(type(error)), _wandb_run():
+    with pytest.raises(type(error)), wandb_run():
         raise error
-    with _wandb_run():
+    with wandb_run():
         pass
     assert ended == [1, 0]
 

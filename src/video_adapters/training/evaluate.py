@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import wandb
 from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +13,7 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_data, build_for, build_module, build_trainer
+from video_adapters.training.loggers import wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
 
@@ -51,14 +51,12 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     checkpoint.load_trained(classifier, module.origin, loaded)
     folder = Path(cfg.run_dir)
     callbacks = [UnreadTests(str(folder / "unread_tests.txt")), Predictions(str(folder))]
-    loggers = [instantiate(entry) for entry in cfg.logger.values() if entry]
-    trainer = build_trainer(merged, callbacks, loggers)
-    try:
+    with wandb_run():
+        loggers = [instantiate(entry) for entry in cfg.logger.values() if entry]
+        trainer = build_trainer(merged, callbacks, loggers)
         for logger in trainer.loggers:
             logger.log_hyperparams({"checkpoint": str(cfg.checkpoint), **module.origin.config})
         trainer.test(module, datamodule=data, verbose=False)
-    finally:
-        wandb.finish()
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     _report(trainer, data, str(cfg.checkpoint), folder, scores)
     return scores

@@ -4,6 +4,8 @@ import csv
 import logging
 import os
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,17 @@ from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def wandb_run() -> Iterator[None]:
+    """Ends the W&B run, if one is begun within, before a sweep's next job: as a failed one, unless all was done."""
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    finally:
+        wandb.finish(exit_code=exit_code)
 
 
 class MetricsCsv(Logger):

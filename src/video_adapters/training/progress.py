@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from video_adapters.data.dataset import Batch
 
@@ -52,7 +53,7 @@ def summary(title: str, rows: dict[str, str]) -> None:
     """Prints a two-column table."""
     table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(name, Text(value))  # names of files may look like markup
     width = None if interactive() else 160
     Console(width=width, soft_wrap=True).print(table)
 

@@ -1,8 +1,6 @@
 """One training run, from its config to its scores."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from video_adapters.training.build import (
     build_trainer,
     refuse_sweep_over_processes,
 )
+from video_adapters.training.loggers import wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.plan import planned
 from video_adapters.training.progress import summary
@@ -61,7 +60,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         _start_from(cfg.init_from, cfg.resize_time, module)
     record = write_record(folder, cfg, overrides, module.classifier)
     callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
-    with _wandb_run():
+    with wandb_run():
         loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
         trainer = build_trainer(cfg, callbacks, loggers)
         refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
@@ -76,17 +75,6 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
     return scores
-
-
-@contextmanager
-def _wandb_run() -> Iterator[None]:
-    """Ends the W&B run, if one is begun within, before a sweep's next job: as a failed one, unless all was done."""
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    finally:
-        wandb.finish(exit_code=exit_code)
 
 
 def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> None:
