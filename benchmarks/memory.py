@@ -51,7 +51,7 @@ FRAMES = "data.num_frames=16"
 CASES = {
     "ViT, AIM": f"experiment=aim_k400 {VIT} batch.per_device=3",
     "ViT, AIM, half of the blocks recomputed": f"experiment=aim_k400 {VIT} batch.per_device=6 {recomputed(6)}",
-    "ViT, AIM, all recomputed": f"experiment=aim_k400 {VIT} batch.per_device=12 {recomputed(12)}",
+    "ViT, AIM, all recomputed": f"experiment=aim_k400 {VIT} batch.per_device=14 {recomputed(12)}",
     "ViT, AIM in the last half": f"experiment=aim_k400 {VIT} {HALF} batch.per_device=6",
     "CLIP's ViT, AIM on SSv2": f"experiment=aim_ssv2 {CLIP} batch.per_device=3",
     "ViT, full tuning": f"experiment=full_tuning_ssv2 {VIT} batch.per_device=4",
