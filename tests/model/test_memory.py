@@ -123,6 +123,13 @@ def test_a_residual_stream_in_half_precision_learns_nearly_the_same(name: str, o
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_so_do_frozen_weights_and_residual_stream_together(name: str) -> None:
+    lean = model(name, memory=Memory(residual_dtype="auto"))
+    hold_frozen(lean, torch.bfloat16)
+    torch.testing.assert_close(losses(lean, torch.bfloat16), plain_losses(name), atol=0.03, rtol=0)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_without_amp_the_residual_stream_stays_as_it_is(name: str) -> None:
     assert torch.equal(losses(model(name, memory=Memory(residual_dtype="auto"))), plain_losses(name))
 
@@ -252,6 +259,20 @@ def test_more_blocks_than_the_compiler_would_specialise_by_itself_are_compiled()
     x = torch.randn(T, 5, blocks[0].parts.width)
     for block in blocks:
         x = block.train()(x)
+
+
+@quiet
+@pytest.mark.slow
+@pytest.mark.usefixtures("nothing_compiled")
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("half", [None, torch.bfloat16])
+def test_compiled_blocks_learn_the_same_with_every_other_option(option: str, half: torch.dtype | None) -> None:
+    """By the compiler's front; in half precision frozen weights and residual stream are held in it, too."""
+    compiled = model("open_clip", memory=Memory(residual_dtype="auto" if half else None, **OPTIONS[option]))
+    hold_frozen(compiled, half)
+    compile_blocks(compiled.backbone.blocks, backend="aot_eager")
+    tolerance = 0.03 if half else 1e-5
+    torch.testing.assert_close(losses(compiled, half), plain_losses("open_clip"), atol=tolerance, rtol=0)
 
 
 @quiet
