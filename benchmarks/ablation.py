@@ -67,5 +67,5 @@ def _method(experiment: str, ratio: float) -> str:
 
 
 if __name__ == "__main__":
-    entry.set_up()
+    entry.read_environment()
     main()

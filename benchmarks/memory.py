@@ -177,5 +177,5 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    entry.set_up()
+    entry.read_environment()
     main()

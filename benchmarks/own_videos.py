@@ -107,5 +107,5 @@ def markdown(runs: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    entry.set_up()
+    entry.read_environment()
     main()

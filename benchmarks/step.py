@@ -126,7 +126,7 @@ def main() -> None:
     """Compares, measures, prints, and writes where asked."""
     arguments, overrides = _arguments()
     torch.set_num_threads(arguments.threads)
-    entry.set_up()
+    entry.read_environment()
     if arguments.peak:
         Way(arguments.peak, overrides, arguments.clips, arguments.peak == "plain").step()
         print(peak_size())

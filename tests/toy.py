@@ -1,6 +1,5 @@
 """Complete runs on a toy encoder and a handful of rendered videos, inside the test's own process."""
 
-import gc
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -45,8 +44,7 @@ def render(root: Path) -> MovingShapes:
 
 def composed(*overrides: str, config: str = "train") -> DictConfig:
     """The config that the command line would compose."""
-    entry.set_up()
-    gc.enable()  # it is off where imports are to follow
+    entry.read_environment()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(config, list(overrides))

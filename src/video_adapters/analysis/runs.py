@@ -26,7 +26,7 @@ _PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name", "published")
 
 def runs_folder() -> Path:
     """Where runs are looked for: RUNS or else LOG_DIR, of the environment or `.env`; else logs/ of the project."""
-    entry.set_up()
+    entry.read_environment()
     return entry.PROJECT / (os.environ.get("RUNS") or os.environ.get("LOG_DIR") or "logs")
 
 

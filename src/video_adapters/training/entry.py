@@ -26,14 +26,21 @@ Result = TypeVar("Result")
 
 
 def set_up() -> None:
-    """Reads `.env`, of the current folder or else the project's, and lets imports go without garbage collection.
+    """Prepares a command: its environment, and imports without garbage collection, which comes back in `run`.
+
+    Looking through hundreds of thousands of objects that all stay, again and again, the collector takes a third of the
+    time that torch and Lightning need to be imported.
+    """
+    read_environment()
+    gc.disable()
+
+
+def read_environment() -> None:
+    """Reads `.env`, of the current folder or else the project's.
 
     To be called before Hydra composes, since the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT, and before torch is
     imported, since its threads are told to sleep while they wait: spinning, they take the cores from the decoders.
-    The garbage collector comes back in `run`: looking through hundreds of thousands of objects that all stay, again
-    and again, it takes a third of the time that torch and Lightning need to be imported.
     """
-    gc.disable()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
 

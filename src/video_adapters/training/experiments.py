@@ -94,7 +94,7 @@ def _variant(name: str, published: Published) -> Experiment:
 
 @cache
 def _composed(name: str) -> DictConfig:
-    entry.set_up()
+    entry.read_environment()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose("train", [f"experiment={name}"], return_hydra_config=True)
     if OmegaConf.is_missing(cfg.data, "num_classes"):
