@@ -66,6 +66,7 @@ def test_classes_have_their_accuracy_where_they_occur() -> None:
         ("sit", 0, "", "", ""),
         ("wave", 2, "0.5000", "0.5000", ""),
     ]
+    assert [(r["top1_low"], r["top1_high"]) for r in rows] == [("0.0945", "0.9055"), ("", ""), ("0.0945", "0.9055")]
 
 
 def test_a_video_that_makes_no_strip_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

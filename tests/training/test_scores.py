@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from video_adapters.training.accuracy import wilson
 from video_adapters.training.scores import Scores
 
 
@@ -15,6 +16,7 @@ def test_accuracies_are_fractions_of_all_videos_and_of_the_classes_that_occur() 
     assert found["top1"] == 3 / 4
     assert found["mean_class"] == pytest.approx((2 / 3 + 1 / 1) / 2)
     assert found["videos"] == 4
+    assert (float(found["top1_low"]), float(found["top1_high"])) == pytest.approx(wilson(3 / 4, 4))
 
 
 def test_top5_looks_at_five_and_at_all_where_there_are_fewer() -> None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
+from video_adapters.training.accuracy import accuracies
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_data, build_for, build_module, build_trainer
 from video_adapters.training.loggers import wandb_run
@@ -76,7 +77,7 @@ def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores
     if data.reports["test"]:
         rows["videos"] += f"; {data.left_out['test']} more left out by a report"
         rows["report"] = data.reports["test"]
-    rows |= {name: f"{scores[f'test/{name}']:.2%}" for name in ("top1", "top5", "mean_class")}
+    rows |= accuracies(scores, "test/")
     rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, confusion.csv, probabilities.npy"
     summary(f"split '{data.splits['test']}' of {data.root}", rows)
 

@@ -107,7 +107,7 @@ def wandb_logger(**settings: Any) -> WandbLogger:
     Path(settings["save_dir"]).mkdir(parents=True, exist_ok=True)
     logger = WandbLogger(**settings, settings=wandb.Settings(console="off"))
     if _is_first_process():
-        for name in ("top1", "top5", "mean_class"):
+        for name in ("top1", "top1_low", "top1_high", "top5", "mean_class"):  # the ends rise with their middle
             logger.experiment.define_metric(f"val/{name}", step_metric="trainer/global_step", summary="max")
         logger.experiment.define_metric("val/loss", step_metric="trainer/global_step", summary="min")
     return logger

@@ -18,7 +18,8 @@ from video_adapters.training.scores import Scores
 class ActionModule(L.LightningModule):
     """Trains and scores a video classifier.
 
-    Logged: train/loss and train/top1 per optimizer step, over all its clips; {val,test}/{top1,top5,mean_class,loss}.
+    Logged: train/loss and train/top1 per optimizer step, over all its clips; {val,test}/{top1,top5,mean_class,loss},
+    accuracies as fractions, and the ends of top1's 95 % interval, {val,test}/{top1_low,top1_high}.
 
     Args:
         classifier: the network; what of it trains was decided when it was built.
@@ -147,5 +148,5 @@ class ActionModule(L.LightningModule):
         metric: Any = self.scores[split]
         values = metric.compute()
         metric.reset()
-        for name in ("top1", "top5", "mean_class", "loss", "videos", "unreadable"):
+        for name in ("top1", "top1_low", "top1_high", "top5", "mean_class", "loss", "videos", "unreadable"):
             self.log(f"{split}/{name}", values[name].float(), prog_bar=name == "top1", rank_zero_only=True)

@@ -17,6 +17,7 @@ from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.decode import DecodeError
 from video_adapters.data.film_strip import film_strip
+from video_adapters.training.accuracy import wilson
 from video_adapters.training.processes import gather
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 MOST_SHOWN = 100  # classes of a confusion matrix in W&B, whose tables show 10 000 rows
 WORST_SHOWN = 8  # film strips in W&B
 UNREAD = "(unread)"
+FIGURES = ("top1", "top1_low", "top1_high", "top5")  # of a class
 
 
 class Scored(NamedTuple):
@@ -87,8 +89,8 @@ def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> lis
 
 
 def per_class_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
-    """A row per class: number of videos, top-1 and top-5 accuracy (a video that was not read counts as wrong), and the
-    class it is most often taken for."""
+    """A row per class: number of videos, top-1 accuracy with the ends of its 95 % interval, and top-5 accuracy, as
+    fractions (a video that was not read counts as wrong), and the class it is most often taken for."""
     counts = confusion(scored, videos, len(names))
     labels = videos.labels[scored.indices]
     ranked = np.argsort(-scored.probabilities, axis=1, kind="stable")[:, :5] == labels[:, None]
@@ -98,8 +100,11 @@ def per_class_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list
         total = int(counts[label].sum())
         others = np.where(np.arange(len(names)) == label, 0, counts[label, :-1])
         row: dict[str, Any] = {"class": name, "videos": total}
-        row["top1"] = f"{counts[label, label] / total:.4f}" if total else ""
-        row["top5"] = f"{among_five[labels == label].mean():.4f}" if total else ""
+        row |= dict.fromkeys(FIGURES, "")
+        if total:
+            top1 = counts[label, label] / total
+            figures = (top1, *wilson(top1, total), among_five[labels == label].mean())
+            row |= zip(FIGURES, (f"{figure:.4f}" for figure in figures), strict=True)
         row["most often taken for"] = names[int(others.argmax())] if others.any() else ""
         rows.append(row)
     return rows

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
+from video_adapters.training.accuracy import accuracies
 from video_adapters.training.build import (
     build_classifier,
     build_data,
@@ -165,9 +166,7 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
     note_finish(folder, record, _outcome(scores))
     best = _best(trainer) or str(folder / "checkpoints" / "last.ckpt")
-    rows = {
-        str(name): f"{scores[name]:.1%}" for name in ("test/top1", "test/top5", "test/mean_class") if name in scores
-    }
+    rows = accuracies(scores, "test/")
     stopper = trainer.early_stopping_callback
     if stopper is not None and stopper.stopped_epoch:
         rows["stopped early"] = (

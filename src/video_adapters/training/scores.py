@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from video_adapters.training.accuracy import wilson
+
 
 class Scores(Metric):
     """Top-1, top-5 and mean-class accuracy, and mean loss, over videos.
@@ -38,10 +40,14 @@ class Scores(Metric):
         self.loss -= own.clamp_min(1e-12).log().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Fractions, the mean loss over readable videos, and the number of videos that were not."""
+        """Fractions, top-1 with its 95 % interval, the mean loss over readable videos, and the number of those that
+        were not."""
         videos, present = self.videos.sum(), self.videos > 0
+        low, high = wilson(float(self.correct.sum() / videos), int(videos))
         return {
             "top1": self.correct.sum().float() / videos,
+            "top1_low": torch.tensor(low, device=videos.device),
+            "top1_high": torch.tensor(high, device=videos.device),
             "top5": self.correct5.sum().float() / videos,
             "mean_class": (self.correct[present].float() / self.videos[present]).mean(),
             "loss": self.loss / (videos - self.unreadable).clamp_min(1),
