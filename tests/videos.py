@@ -76,6 +76,16 @@ def rotate_on_display(path: Path, matrix: Sequence[int]) -> Path:
     return path
 
 
+def stored_for_display(frames: np.ndarray, matrix: Sequence[int]) -> np.ndarray:
+    """What to store, (T, H, W, 3), so that the display matrix (a, b, c, d) shows the frames: it sends the pixel at (x, y)
+    to (ax + cy, bx + dy), y pointing down."""
+    a, b, c, d = matrix
+    height, width = frames.shape[1:3] if a else frames.shape[2:0:-1]
+    y, x = np.mgrid[:height, :width]
+    across, down = a * x + c * y, b * x + d * y
+    return frames[:, down - down.min(), across - across.min()]
+
+
 def decode_in_sequence(path: Path) -> np.ndarray:
     """Every frame that PyAV gives, from start to end, as stored -> (T, H, W, 3)."""
 

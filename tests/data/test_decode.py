@@ -10,7 +10,7 @@ import pytest
 from video_adapters.data import decode
 from video_adapters.data.decode import DecodeError, VideoReader
 
-from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
+from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, write_video
 
 LENGTH = 40
 # Three groups of pictures and a bit more; never a new key frame by scene change.
@@ -172,17 +172,6 @@ def test_a_stream_looks_once_more_for_a_frame_that_stays_out(tmp_path: Path, mon
         indices, frames = zip(*video.stream(range(12, 30)), strict=True)
     assert indices == tuple(range(12, 30))
     np.testing.assert_array_equal(frames, expected[12:30])
-
-
-# The display matrix (a, b, c, d) sends (x, y) to (ax + cy, bx + dy), y pointing down: (0, 1, -1, 0) is clockwise.
-@pytest.mark.parametrize(("matrix", "turns"), [((0, 1, -1, 0), 1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 3)])
-def test_a_rotated_video_is_read_upright(matrix: tuple[int, ...], turns: int, tmp_path: Path) -> None:
-    stored = np.rot90(numbered_frames(LENGTH), turns, axes=(1, 2))  # counter-clockwise; the matrix undoes it
-    path = rotate_on_display(write_video(tmp_path / "video.mp4", stored, options=GROUPS), matrix)
-    with VideoReader(str(path)) as video:
-        frames = video.read([3, 30])
-    assert frames.shape == (2, 48, 64, 3)
-    assert [frame_number(frame) for frame in frames] == [3, 30]
 
 
 # Key frames are every 12 packets (VP9: 15), and without B-frames packet = frame.

@@ -16,6 +16,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from video_adapters.data.orientation import orientation_of
 from video_adapters.data.truncation import cut_short
 
 # A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
@@ -143,7 +144,7 @@ class VideoReader:
                 raise self._lost(lost)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Every frame from start to end as the decoder gives it, neither converted nor turned upright.
+        """Every frame from start to end as the decoder gives it, neither converted nor made upright.
 
         Raises:
             DecodeError: not all of them come out.
@@ -258,7 +259,7 @@ class VideoReader:
         rgb = self._reformatter.reformat(frame, format="rgb24", **ONE_THREAD)
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
-        return np.rot90(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3), round(frame.rotation / 90))
+        return orientation_of(frame).upright(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3))
 
     def _note(self, frame: av.VideoFrame, index: int) -> None:
         """Damage that the decoder hides."""

@@ -7,8 +7,10 @@ from dataclasses import replace
 from video_adapters.data.annotations import Video
 from video_adapters.data.decode import DecodeError, VideoReader
 from video_adapters.data.frame_folder import FrameFolder
+from video_adapters.data.orientation import Orientation, orientation_of
 from video_adapters.data.report import Finding
 
+MIRRORED = ("stored mirrored, left and right, and read as players show it",)
 MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
 
 
@@ -49,11 +51,11 @@ def stamp_of(path: str) -> str:
 
 def _file(path: str) -> Finding:
     with VideoReader(path) as video:
-        at_first, sizes, rotation = video.quality, set(), 0
+        at_first, sizes, orientation = video.quality, set(), Orientation()
         try:
             for frame in video.frames():
-                rotation = round(frame.rotation / 90) * 90
-                sizes.add((frame.width, frame.height) if rotation % 180 == 0 else (frame.height, frame.width))
+                orientation = orientation_of(frame)
+                sizes.add(orientation.size(frame.width, frame.height))
         except DecodeError as error:
             raise DecodeError(path, "; ".join([*at_first, error.reason])) from error
         if len(sizes) > 1:
@@ -61,15 +63,15 @@ def _file(path: str) -> Finding:
         (width, height), seconds = sizes.pop(), _seconds(video)
         return Finding(
             path=path,
-            status=_status(at_first, video.quality, rotation),
+            status=_status(at_first, video.quality, orientation),
             frames=video.num_frames,
             width=width,
             height=height,
-            rotation=rotation,
+            rotation=orientation.degrees,
             fps=video.num_frames / seconds if seconds else None,
             seconds=seconds,
             codec=video.codec,
-            reason=_reason(video.quality),
+            reason=_reason((*video.quality, *MIRRORED * orientation.mirrored)),
         )
 
 
@@ -82,13 +84,15 @@ def _folder(path: str) -> Finding:
         )  # fmt: skip
 
 
-def _status(at_first: tuple[str, ...], quality: tuple[str, ...], rotation: int) -> str:
+def _status(at_first: tuple[str, ...], quality: tuple[str, ...], orientation: Orientation) -> str:
     """The worst that is to be said: what opening the file remarked on is its length, what decoding did is damage."""
     if at_first:
         return "truncated"
     if quality:
         return "corrupt"
-    return "rotated" if rotation else "ok"
+    if orientation.mirrored:
+        return "mirrored"
+    return "rotated" if orientation.turns else "ok"
 
 
 def _reason(quality: tuple[str, ...]) -> str:

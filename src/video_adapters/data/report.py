@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TextIO
 
-STATUSES = ("ok", "rotated", "corrupt", "truncated", "broken", "missing")
+STATUSES = ("ok", "rotated", "mirrored", "corrupt", "truncated", "broken", "missing")
 UNREADABLE = ("broken", "missing")
 
 
@@ -20,7 +20,7 @@ class Finding:
     frames: int | None = None  # that come out of the decoder
     width: int | None = None  # pixels, upright
     height: int | None = None
-    rotation: int | None = None  # degrees counter-clockwise that make it upright
+    rotation: int | None = None  # degrees counter-clockwise that make it upright, once a mirrored one is mirrored
     fps: float | None = None  # frames a second, on average
     seconds: float | None = None
     codec: str = ""
