@@ -287,7 +287,10 @@ class VideoData(L.LightningDataModule):
             )
         low, high = int(videos.labels.min()), int(videos.labels.max())
         if low < 0:
-            raise ValueError(f"the split '{split}' of {self._title()} has videos without a label; choose another split")
+            raise ValueError(
+                f"the split '{split}' of {self._title()} has {(videos.labels < 0).sum()} videos without a label (-1), "
+                "which can neither train nor be scored: choose another split, or leave them out"
+            )
         if high >= self.num_classes:
             raise ValueError(
                 f"the split '{split}' of {self._title()} has labels up to {high}, "

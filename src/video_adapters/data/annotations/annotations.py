@@ -15,7 +15,12 @@ class Annotations(ABC):
     @property
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, by label."""
+        """Names of the classes, by label; none where the data set numbers them."""
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
 
     @abstractmethod
     def videos(self, split: str) -> Videos:

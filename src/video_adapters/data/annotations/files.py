@@ -44,16 +44,6 @@ def parsed(entries: Iterable[Any], parse: Callable[[Any], Any], file: str) -> It
             raise ValueError(f"{file}: entry {entry} has not the official form: {error!r}") from error
 
 
-def lines(file: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name."""
-    if not os.path.isfile(file):
-        raise ValueError(f"the list {file} is missing. {content(os.path.dirname(file))}")
-    with open(file, encoding="utf-8-sig", errors="surrogateescape") as opened:
-        for number, line in enumerate(opened, 1):
-            if line.strip():
-                yield number, line.strip()
-
-
 def subfolders(folder: str) -> list[str]:
     return sorted(
         name for name in listed(folder) if not name.startswith(".") and os.path.isdir(os.path.join(folder, name))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from video_adapters.data.annotations.annotations import Annotations, check_split
-from video_adapters.data.annotations.files import content, first_file, lines, listed, subfolders
+from video_adapters.data.annotations.files import content, first_file, listed, subfolders
+from video_adapters.data.annotations.text import lines
 from video_adapters.data.annotations.videos import Video, Videos
 
 FOLDS = (1, 2, 3)

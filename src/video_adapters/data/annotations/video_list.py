@@ -5,7 +5,8 @@ import re
 from functools import cached_property
 
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import consistent, lines
+from video_adapters.data.annotations.files import consistent
+from video_adapters.data.annotations.text import decoded, lines, located
 from video_adapters.data.annotations.videos import END, Video, Videos
 
 COLUMNS = ("path label", "path frames label", "path offset frames label")
@@ -24,6 +25,7 @@ class VideoList(Annotations):
         columns: what stands in a line: "path label", "path frames label" or "path offset frames label". An offset
             counts the frames of the folder that are left out.
         delimiter: between columns; None is any white space.
+        encoding: of the lists and of `classes`; None: see `read_text`.
 
     Raises:
         ValueError: for other columns.
@@ -38,12 +40,14 @@ class VideoList(Annotations):
         classes: str | None = None,
         columns: str = "path label",
         delimiter: str | None = None,
+        encoding: str | None = None,
     ) -> None:
         if columns not in COLUMNS:
             raise ValueError(f"data.annotations.columns is '{columns}', expected one of: {'; '.join(COLUMNS)}")
         self.root = root
         self.columns = columns.split()
         self.delimiter = delimiter
+        self.encoding = encoding
         self.lists = {split: name for split, name in zip(SPLITS, (train, val, test), strict=True) if name is not None}
         self.classes = classes
         self._read: dict[str, Videos] = {}
@@ -51,7 +55,16 @@ class VideoList(Annotations):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The names in `classes`; none where no such file is given."""
-        return () if self.classes is None else tuple(line for _, line in lines(os.path.join(self.root, self.classes)))
+        if self.classes is None:
+            return ()
+        file = os.path.join(self.root, self.classes)
+        return tuple(decoded(line, f"{file}, line {number}") for number, line in lines(file, self.encoding))
+
+    @property
+    def num_classes(self) -> int:
+        """The number of names or, without any, what the highest label of all lists says."""
+        labels = (int(self.videos(split).labels.max(initial=-1)) for split in self.lists)
+        return len(self.class_names) or 1 + max(labels, default=-1)
 
     def videos(self, split: str) -> Videos:
         check_split(split)
@@ -68,7 +81,7 @@ class VideoList(Annotations):
             raise ValueError(f"no list is given for '{split}', only for: {', '.join(self.lists) or 'none'}")
         if split not in self._read:
             file = os.path.join(self.root, self.lists[split])
-            self._read[split] = consistent((self._video(file, *line) for line in lines(file)), file)
+            self._read[split] = consistent((self._video(file, *line) for line in lines(file, self.encoding)), file)
         return self._read[split]
 
     def _video(self, file: str, number: int, line: str) -> Video:
@@ -77,9 +90,9 @@ class VideoList(Annotations):
         if len(values) < len(self.columns) or not all(re.fullmatch(r"\d+", count) for count in _unsigned(counts)):
             raise ValueError(
                 f"{file}, line {number}: '{line}' must be {' '.join(self.columns)}, with whole numbers of at least 0 "
-                "after the path (a label may be -1, for none)"
+                "after the path (a label may be -1, for none) and white space between, or data.annotations.delimiter"
             )
-        path = os.path.join(self.root, values[0].strip())
+        path = located(self.root, values[0].strip(), f"{file}, line {number}")
         numbers = dict(zip(self.columns[1:], map(int, counts), strict=True))
         start = numbers.get("offset", 0)
         return Video(path, numbers["label"], start, start + numbers["frames"] if "frames" in numbers else END)

@@ -1,7 +1,9 @@
-"""A csv file with a header."""
+"""A table of videos in a text file with a header, as spreadsheets save it."""
 
 import csv
+import io
 import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -11,10 +13,14 @@ import numpy as np
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import content
 from video_adapters.data.annotations.held_out import held_out
-from video_adapters.data.annotations.videos import END, Video, Videos
+from video_adapters.data.annotations.text import decoded, located, read_text
+from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
 
 PATHS = ("path", "file", "filename", "video")
 LABELS = ("label", "class", "category", "action")
+KNOWN = {*PATHS, *LABELS, "split", "start", "stop"}
+NO_LABEL = str(UNLABELLED)
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -28,15 +34,19 @@ class VideoTable(Annotations):
     """One csv file with a line per video and a header that names its columns.
 
     Needed are a path (`path`, `file`, `filename` or `video`) and a class (`label`, `class`, `category` or `action`), by
-    name or by number from 0. Optional are `split` (train, val, test), `start` and `stop` (frames), and a group.
-    Without a `split`, videos are set aside for validation (see `held_out`), by group where there is one.
+    name or by number from 0, or -1 for none. Optional are `split` (train, val, test), `start` and `stop` (frames), and
+    a group. Without a `split`, videos are set aside for validation (see `held_out`), by group where there is one.
 
     Args:
         root: what paths are relative to.
         file: the csv file, relative to `root`.
         group: the column that names what must not be on both sides of the split, such as a person; None: no groups.
         val_share: of the videos, set aside for validation where no column says the split.
-        delimiter: between columns.
+        delimiter: between columns: a character, or one's name (tab); None: what divides the header into known columns.
+        encoding: of the file; None: see `read_text`.
+
+    Raises:
+        ValueError: for a longer delimiter.
     """
 
     def __init__(
@@ -45,19 +55,32 @@ class VideoTable(Annotations):
         file: str = "videos.csv",
         group: str | None = None,
         val_share: float = 0.2,
-        delimiter: str = ",",
+        delimiter: str | None = None,
+        encoding: str | None = None,
     ) -> None:
+        delimiter = DELIMITERS.get(delimiter or "", delimiter)
+        if delimiter is not None and len(delimiter) != 1:
+            raise ValueError(
+                f"data.annotations.delimiter is '{delimiter}', expected one character, or one of: "
+                f"{', '.join(DELIMITERS)}"
+            )
         self.root = root
         self.file = os.path.join(root, file)
         self.group = group
         self.val_share = val_share
         self.delimiter = delimiter
+        self.encoding = encoding
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in alphabetical order; none where the file numbers them."""
-        names = {row[self._label_column].strip() for row in self._content}
-        return () if all(name.isdigit() for name in names) else tuple(sorted(names))
+        names = {row[self._label_column].strip() for row in self._content} - {NO_LABEL}
+        return () if all(re.fullmatch("[0-9]+", name) for name in names) else tuple(sorted(names))
+
+    @property
+    def num_classes(self) -> int:
+        """The number of names or, where the file numbers the classes, what its highest label says."""
+        return len(self.class_names) or 1 + max(row.video.label for row in self._rows)
 
     def videos(self, split: str) -> Videos:
         check_split(split)
@@ -79,16 +102,18 @@ class VideoTable(Annotations):
         return [_Row(*row) for row in zip(videos, splits, groups, strict=True)]
 
     def _video(self, number: int, row: dict[str, str], labels: dict[str, int]) -> Video:
-        path, label = row[self._path_column], row[self._label_column].strip()
+        place = f"{self.file}, line {number}"
+        path, label = row[self._path_column], decoded(row[self._label_column].strip(), place)
         if not path or not label:
-            raise ValueError(f"{self.file}, line {number}: it names no {'class' if path else 'video'}")
+            raise ValueError(f"{place}: it names no {'class' if path else 'video'}")
         try:
             start, stop = int(row.get("start") or 0), int(row.get("stop") or END)
         except ValueError as error:
-            raise ValueError(f"{self.file}, line {number}: start and stop must be frame numbers: {error}") from error
+            raise ValueError(f"{place}: start and stop must be frame numbers: {error}") from error
         if start < 0 or (stop != END and stop <= start):
-            raise ValueError(f"{self.file}, line {number}: there are no frames from {start} up to {stop}")
-        return Video(os.path.join(self.root, path), labels[label] if labels else int(label), start, stop)
+            raise ValueError(f"{place}: there are no frames from {start} up to {stop}")
+        named = labels and label != NO_LABEL
+        return Video(located(self.root, path, place), labels[label] if named else int(label), start, stop)
 
     def _splits(self, labels: np.ndarray, groups: Sequence[str]) -> list[str]:
         if "split" not in self._columns:
@@ -103,13 +128,17 @@ class VideoTable(Annotations):
     def _content(self) -> list[dict[str, str]]:
         if not os.path.isfile(self.file):
             raise ValueError(f"the table {self.file} is missing. {content(os.path.dirname(self.file))}")
-        with open(self.file, encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
-            rows = list(csv.DictReader(opened, delimiter=self.delimiter))
+        text = read_text(self.file, self.encoding)
+        header = next((line for line in text.splitlines() if line.strip()), "")
+        try:
+            rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=self.delimiter or _delimiter(header)))
+        except csv.Error as error:
+            raise ValueError(f"{self.file} cannot be read as a table: {error}") from error
         if not rows:
             raise ValueError(f"{self.file} has no line below its header")
         if crooked := [number for number, row in enumerate(rows, 2) if None in row or None in row.values()]:
             raise ValueError(f"{self.file}, line {crooked[0]}: it has more or fewer columns than the header")
-        return rows
+        return [{_column(name): value for name, value in row.items()} for row in rows]
 
     @property
     def _columns(self) -> list[str]:
@@ -127,9 +156,27 @@ class VideoTable(Annotations):
         found = [name for name in names if name in self._columns]
         if len(found) != 1:
             raise ValueError(
-                f"{self.file} must have one of the columns {', '.join(names)}; its header is {', '.join(self._columns)}"
+                f"{self.file} must have one of the columns {', '.join(names)}; its header is "
+                f"{', '.join(self._columns)} (data.annotations.delimiter is what stands between columns, such as tab)"
             )
         return found[0]
+
+
+def _columns(header: str, delimiter: str) -> set[str]:
+    return {_column(name) for name in next(csv.reader([header], delimiter=delimiter), [])}
+
+
+def _column(name: str) -> str:
+    """A column's name: blanks around it and, where we know the name, capitals make no difference."""
+    name = name.strip()
+    return name.lower() if name.lower() in KNOWN else name
+
+
+def _delimiter(header: str) -> str:
+    """What divides a header into a path, a class and maybe more."""
+    divided = {delimiter: _columns(header, delimiter) for delimiter in DELIMITERS.values()}
+    fits = (sign for sign, columns in divided.items() if columns & {*PATHS} and columns & {*LABELS})
+    return next(fits, ",")
 
 
 def _check_once(videos: Sequence[Video], splits: Sequence[str], file: str) -> None:

@@ -1,0 +1,82 @@
+"""Text of label files, in whatever encoding a spreadsheet saved it."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from video_adapters.data.annotations.files import content
+
+UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+def read_text(file: str, encoding: str | None = None) -> str:
+    """The text of a file: in `encoding`, or else UTF-16 where its first two bytes show that, and UTF-8 where not.
+
+    Bytes that are no UTF-8 stay in the text as `os.fsdecode` puts them there, since a file's name may have any.
+
+    Raises:
+        ValueError: there is no such encoding, the file is in another one, or no text.
+    """
+    with open(file, "rb") as opened:
+        data = opened.read()
+    try:
+        text = data.decode(encoding) if encoding else data.decode(_encoding(data), "surrogateescape")
+    except LookupError as error:
+        raise ValueError(
+            f"data.annotations.encoding={encoding} is no encoding that Python knows; expected utf-8, utf-16, cp1252 or "
+            "their like"
+        ) from error
+    except UnicodeError as error:
+        raise ValueError(f"{file} is not in {encoding or 'UTF-16'}: {error}; set data.annotations.encoding") from error
+    if "\0" in text:
+        raise ValueError(
+            f"{file} is no text: it holds zero bytes; if it is UTF-16, set data.annotations.encoding=utf-16"
+        )
+    return text.removeprefix("\ufeff")
+
+
+def lines(file: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name."""
+    if not os.path.isfile(file):
+        raise ValueError(f"the list {file} is missing. {content(os.path.dirname(file))}")
+    for number, line in enumerate(re.split("\r\n|\n|\r", read_text(file, encoding)), 1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def decoded(name: str, place: str) -> str:
+    """A name that must be text, such as a class's.
+
+    Raises:
+        ValueError: it has bytes that are no UTF-8; the message shows them as cp1252, which spreadsheets save.
+    """
+    if UNDECODED.search(name):
+        raise ValueError(
+            f"{place}: it is not UTF-8; data.annotations.encoding=cp1252 reads '{_as_cp1252(name)}' there, and if that "
+            "is wrong, name the encoding that it was saved in"
+        )
+    return name
+
+
+def located(root: str, name: str, place: str) -> str:
+    """The path of a file below a folder, whose name's bytes may be any, as long as they are the file's.
+
+    Raises:
+        ValueError: they are not, but read as cp1252 they are.
+    """
+    path = os.path.join(root, name)
+    if UNDECODED.search(name) and not os.path.lexists(path) and os.path.lexists(os.path.join(root, _as_cp1252(name))):
+        decoded(name, place)
+    return path
+
+
+def _encoding(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if b"\0" in data[:2]:  # UTF-16 without a mark: the first character is a Latin one
+        return "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+    return "utf-8"
+
+
+def _as_cp1252(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
