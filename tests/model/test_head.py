@@ -4,18 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from video_adapters.model.head import MeanHead, Standardise
+from video_adapters.model.head import MeanHead, Standardise, merged
 
 
-def _itself(sums: Tensor) -> Tensor:
-    return sums
+def _alone(own: Tensor) -> Tensor:
+    return own[None]
 
 
 def _steps(layer: Standardise, steps: Tensor) -> None:
     """Shows the layer steps of clips, (steps, clips, D)."""
     for clips in steps:
         layer(clips, torch.full((len(clips),), 1 / len(clips)))
-        layer.end_step(_itself)
+        layer.end_step(_alone)
 
 
 def test_scores_are_a_linear_function_of_the_mean_over_frames() -> None:
@@ -72,9 +72,9 @@ def test_a_step_in_parts_on_two_devices_gives_the_statistics_of_the_whole() -> N
         for layer, own in zip(parts, clips.split(4), strict=True):
             for two in own.split(2):
                 layer(two, torch.full((2,), 1 / 8))
-        total = parts[0]._moments + parts[1]._moments
+        both = torch.stack([merged(torch.stack(layer._moments)) for layer in parts])
         for layer in parts:
-            layer.end_step(lambda _, total=total: total)
+            layer.end_step(lambda _, both=both: both)
     for layer in parts:
         torch.testing.assert_close(layer.mean, whole.mean)
         torch.testing.assert_close(layer.var, whole.var)
@@ -84,7 +84,7 @@ def test_a_repeat_that_only_fills_a_batch_up_does_not_count() -> None:
     clips = torch.randn(4, 5)
     filled, plain = Standardise(5), Standardise(5)
     filled(torch.cat([clips, clips[:1]]), torch.tensor([0.25] * 4 + [0.0]))
-    filled.end_step(_itself)
+    filled.end_step(_alone)
     _steps(plain, clips[None])
     torch.testing.assert_close(filled.var, plain.var)
 
@@ -94,5 +94,73 @@ def test_no_gradient_flows_into_the_statistics() -> None:
     layer = Standardise(5)
     layer(features, torch.full((4,), 0.25)).sum().backward()
     torch.testing.assert_close(features.grad, torch.full((4, 5), (1 + layer.epsilon) ** -0.5))
-    layer.end_step(_itself)
+    layer.end_step(_alone)
     assert not layer.mean.requires_grad
+
+
+HALVES = (torch.bfloat16, torch.float16)
+
+
+def like_real_ones(num_clips: int, width: int = 384) -> Tensor:
+    """Features as CLIP and DINOv2 have them: far from 0, hardly spread, three channels a hundred times the others."""
+    generator = torch.Generator().manual_seed(0)
+    features = 20 + 0.003 * torch.randn(num_clips, width, generator=generator)
+    features[:, :3] *= 100
+    return features
+
+
+@pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("num_clips", [8, 32])
+def test_statistics_of_features_like_real_ones_are_exact_whatever_autocast_says(
+    half: torch.dtype, num_clips: int
+) -> None:
+    """The second step's clips lie about the first one's mean. A mean of n numbers is off by less than n fp32 epsilons."""
+    clips, layer = like_real_ones(2 * num_clips), Standardise(384)
+    with torch.autocast("cpu", half):
+        _steps(layer, clips.view(2, num_clips, -1))
+    expected = clips.double()
+    assert layer.mean.dtype == layer.var.dtype == torch.float32
+    rounding = expected.mean(0) * 2 * num_clips * torch.finfo(torch.float32).eps
+    assert ((layer.mean - expected.mean(0)).abs() <= rounding).all()
+    spread = expected.std(0, correction=0)
+    # a mean that is off by e adds e^2 to the variance: to the spread no more than e
+    assert ((layer.var.double().sqrt() - spread).abs() <= rounding + 1e-4 * spread).all()
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_scores_are_those_of_fp32_under_autocast(half: torch.dtype) -> None:
+    head, features = MeanHead(384, 3, standardise=True).eval(), like_real_ones(8)[:, None]
+    with torch.autocast("cpu", half):
+        scores = head(features)
+    assert torch.equal(scores, head(features))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_what_weighs_nothing_counts_for_nothing_even_if_it_is_no_number(odd: float) -> None:
+    clips = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    filled, plain = Standardise(5), Standardise(5)
+    filled(torch.cat([clips, torch.full((1, 5), odd)]), torch.tensor([0.25] * 4 + [0.0]))
+    filled(torch.full((2, 5), odd), torch.zeros(2))  # a batch of nothing but repeats
+    filled.end_step(_alone)
+    _steps(plain, clips[None])
+    torch.testing.assert_close(filled.mean, plain.mean)
+    torch.testing.assert_close(filled.var, plain.var)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_step_that_is_not_finite_leaves_the_statistics_as_they_were(odd: float) -> None:
+    clips = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0))
+    layer, plain = Standardise(5), Standardise(5)
+    _steps(layer, torch.stack([clips[0], torch.full((4, 5), odd), clips[1]]))
+    _steps(plain, clips)
+    for buffer, expected in zip(layer.buffers(), plain.buffers(), strict=True):
+        assert torch.equal(buffer, expected)
+
+
+def test_weights_need_not_make_one() -> None:
+    clips = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)) + 3
+    layer = Standardise(5)
+    layer(clips, torch.full((6,), 0.05))
+    layer.end_step(_alone)
+    torch.testing.assert_close(layer.mean, clips.mean(0))
+    torch.testing.assert_close(layer.var, clips.var(0, correction=0))

@@ -46,3 +46,16 @@ def test_the_loss_is_the_cross_entropy_of_the_mean_score() -> None:
     scores.update(probabilities, torch.tensor([0, 0]), torch.ones(2, dtype=torch.bool))
     expected = -(torch.log(torch.tensor([0.5, 0.25]))).mean()
     assert scores.compute()["loss"] == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+@pytest.mark.parametrize("at", [[0], [0, 1]])
+def test_scores_that_are_no_numbers_count_as_wrong(odd: float, at: list[int]) -> None:
+    """NaN ranks highest, and of several the first: class 0 would be right."""
+    probabilities = torch.tensor([[0.2, 0.8], [0.6, 0.4]])
+    probabilities[0, at] = odd
+    scores = Scores(num_classes=2)
+    scores.update(probabilities, torch.tensor([0, 0]), torch.ones(2, dtype=torch.bool))
+    found = scores.compute()
+    assert found["top1"] == found["top5"] == found["mean_class"] == 1 / 2
+    assert found["loss"].isfinite()

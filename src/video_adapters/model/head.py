@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from video_adapters.model.memory import without_autocast
+
 
 class MeanHead(nn.Module):
     """Mean over frames, dropout, linear: (B, T, D) -> (B, num_classes). AIM's head (its `I3DHead`).
@@ -32,20 +34,24 @@ class MeanHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
-        """`weights`: in training, each clip's share of the optimizer step."""
-        features = features.mean(1)
-        if self.standardise is not None:
-            features = self.standardise(features, weights)
-        return self.linear(self.dropout(features))
+        """In fp32 whatever autocast says: 8 bits would leave classes level, and nothing of a small spread.
+
+        `weights`: in training, each clip's share of the optimizer step.
+        """
+        with without_autocast(features):
+            features = features.float().mean(1)
+            if self.standardise is not None:
+                features = self.standardise(features, weights)
+            return self.linear(self.dropout(features).to(self.linear.weight.dtype))
 
 
 class Standardise(nn.Module):
-    """Features less their running mean, over their running spread: (B, D) -> (B, D).
+    """Features less their running mean, over their running spread: (B, D) -> (B, D) float32.
 
     Batch norm without affine parts, as in linear probing, but by what was seen up to the last optimizer step instead of
     the clips at hand. So a clip's score does not depend on the clips beside it, training and evaluation compute the
     same, and devices and accumulation make no difference; batch norm on 8 clips has neither. In the first step features
-    pass as they are.
+    pass as they are. Autocast is to be off where it is called.
 
     Args:
         width: D.
@@ -63,24 +69,52 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("var", torch.ones(width))
         self.register_buffer("steps", torch.tensor(0))
-        self._moments = torch.zeros(2, width)  # first and second about the mean, of the step so far; DDP must not share
+        self._moments: list[Tensor] = []  # of the step's clips so far, about the running mean; DDP must not share them
 
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         centred = x.float() - self.mean
         if weights is not None:
-            seen = centred.detach()
-            moments = torch.einsum("b,kbd->kd", weights.float(), torch.stack([seen, seen.square()]))
-            self._moments = self._moments.to(moments.device) + moments
+            self._moments.append(moments(centred.detach(), weights.float()))
         return centred * (self.var + self.epsilon).rsqrt()
 
     @torch.no_grad()
-    def end_step(self, sum_over_devices: Callable[[Tensor], Tensor]) -> None:
-        """Takes the step's clips into the statistics."""
-        shift, second = sum_over_devices(self._moments)
-        self._moments = torch.zeros_like(self._moments)
+    def end_step(self, gather: Callable[[Tensor], Tensor]) -> None:
+        """Takes the step's clips into the statistics; a step that is not finite, which fp16 skips, leaves them be.
+
+        Args:
+            gather: (3, D) of each device -> (devices, 3, D), the same on all.
+        """
+        _, shift, var = merged(gather(merged(torch.stack(self._moments))))
+        self._moments = []
         rate = (1 / (self.steps + 1)).clamp(min=self.momentum)
         # the variance of a mixture: both parts' own, and that between their means
-        spread = (1 - rate) * self.var + rate * (second - shift.square()) + rate * (1 - rate) * shift.square()
-        self.var.copy_(spread)
-        self.mean.add_(rate * shift)
-        self.steps.add_(1)
+        spread = (1 - rate) * self.var + rate * var + rate * (1 - rate) * shift.square()
+        mean = self.mean + rate * shift
+        finite = mean.isfinite().all() & spread.isfinite().all()
+        self.var.copy_(torch.where(finite, spread, self.var))
+        self.mean.copy_(torch.where(finite, mean, self.mean))
+        self.steps.add_(finite)
+
+
+def moments(x: Tensor, weights: Tensor) -> Tensor:
+    """Sum of weights, weighted mean and variance of each feature: (B, D), (B,) -> (3, D).
+
+    By two passes: the mean square less the square of the mean is nothing but rounding where the spread is small beside
+    the mean. Clips of weight 0 count for nothing, whatever they hold.
+    """
+    weights = weights[:, None]
+    seen = torch.where(weights > 0, x, 0)
+    total = weights.sum()
+    divisor = total.clamp(min=torch.finfo(total.dtype).tiny)  # without any clip the mean is 0
+    mean = (weights * seen).sum(0) / divisor
+    var = (weights * (seen - mean).square()).sum(0) / divisor
+    return torch.stack([total.expand_as(mean), mean, var])
+
+
+def merged(parts: Tensor) -> Tensor:
+    """Moments of all clips by those of parts of them (Chan et al. 1979): (P, 3, D) -> (3, D)."""
+    weights, means, variances = parts.unbind(1)
+    total = weights.sum(0)
+    shares = weights / total.clamp(min=torch.finfo(total.dtype).tiny)
+    mean = (shares * means).sum(0)
+    return torch.stack([total, mean, (shares * (variances + (means - mean).square())).sum(0)])

@@ -75,6 +75,11 @@ def autocast_dtype(x: Tensor) -> torch.dtype | None:
     return None
 
 
+def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """Where products are computed in the precision of what enters them: statistics, losses and scores, in fp32."""
+    return torch.autocast(x.device.type, enabled=False) if autocast_dtype(x) else nullcontext()
+
+
 def hold_frozen(model: nn.Module, dtype: torch.dtype | None) -> None:
     """Holds frozen weights of linear layers, attentions and convolutions in `dtype`, which AMP would cast at every use.
 

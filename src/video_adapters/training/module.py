@@ -9,10 +9,11 @@ from torch import Tensor
 
 from video_adapters.data.dataset import Batch
 from video_adapters.model.classifier import VideoClassifier, mean_probabilities
+from video_adapters.model.memory import without_autocast
 from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine
-from video_adapters.training.scores import Scores
+from video_adapters.training.scores import Scores, hits
 
 
 class ActionModule(L.LightningModule):
@@ -60,16 +61,19 @@ class ActionModule(L.LightningModule):
         # read here: the schedule has moved on when the step's figures are logged
         self._rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
         logits = self.classifier(batch.clips[:, 0], batch.weights)
-        losses = F.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=self.label_smoothing)
-        loss = (losses * batch.weights).sum()
-        correct = ((logits.argmax(1) == batch.labels) * batch.weights).sum()
-        self._step_sums = self._step_sums.to(loss.device) + torch.stack([loss, correct]).detach().float()
+        with without_autocast(logits):
+            losses = F.cross_entropy(
+                logits.float(), batch.labels, reduction="none", label_smoothing=self.label_smoothing
+            )
+            loss = (torch.where(batch.weights > 0, losses, 0) * batch.weights).sum()
+        correct = (hits(logits, batch.labels, 1)[:, 0] * batch.weights).sum()
+        self._step_sums = self._step_sums.to(loss.device) + torch.stack([loss, correct]).detach()
         # Weights already make the step's loss a mean; undo the means that DDP and accumulation would take of it.
         return loss * self.trainer.world_size * self.trainer.accumulate_grad_batches
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
         if self.classifier.head.standardise is not None:
-            self.classifier.head.standardise.end_step(self._over_devices)
+            self.classifier.head.standardise.end_step(self._of_all_devices)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not self.step_finished():
@@ -83,6 +87,11 @@ class ActionModule(L.LightningModule):
     def _over_devices(self, sums: Tensor) -> Tensor:
         total: Any = self.trainer.strategy.reduce(sums, reduce_op="sum")
         return total
+
+    def _of_all_devices(self, own: Tensor) -> Tensor:
+        """Each device's tensor, on every device: (...) -> (devices, ...)."""
+        gathered: Any = self.trainer.strategy.all_gather(own)
+        return gathered.view(-1, *own.shape)
 
     def step_finished(self) -> bool:
         """Whether the batch just trained on was the last of its optimizer step."""

@@ -10,7 +10,8 @@ from video_adapters.training.accuracy import wilson
 class Scores(Metric):
     """Top-1, top-5 and mean-class accuracy, and mean loss, over videos.
 
-    Mean-class accuracy is the mean recall of the classes that occur. A video that could not be read counts as wrong.
+    Mean-class accuracy is the mean recall of the classes that occur. A video that could not be read counts as wrong, and
+    so does one whose scores are not finite.
     """
 
     full_state_update = False
@@ -30,14 +31,13 @@ class Scores(Metric):
 
     def update(self, probabilities: Tensor, labels: Tensor, readable: Tensor) -> None:
         """Adds videos: probabilities (B, C), labels (B,), readable (B,) bool."""
-        ranked = probabilities.topk(min(5, probabilities.shape[1])).indices == labels[:, None]
-        ranked &= readable[:, None]
+        ranked = hits(probabilities, labels, 5) & readable[:, None]
         self.videos += _per_class(labels, self.videos)
         self.correct += _per_class(labels[ranked[:, 0]], self.videos)
         self.correct5 += _per_class(labels[ranked.any(1)], self.videos)
         self.unreadable += (~readable).sum()
         own = probabilities.gather(1, labels[:, None])[readable, 0]
-        self.loss -= own.clamp_min(1e-12).log().sum()
+        self.loss -= own.nan_to_num(0).clamp_min(1e-12).log().sum()
 
     def compute(self) -> dict[str, Tensor]:
         """Fractions, top-1 with its 95 % interval, the mean loss over readable videos, and the number of those that
@@ -54,6 +54,15 @@ class Scores(Metric):
             "videos": videos.float(),
             "unreadable": self.unreadable.float(),
         }
+
+
+def hits(scores: Tensor, labels: Tensor, count: int) -> Tensor:
+    """Whether the likeliest classes, best first, are the true one: (B, C), (B,) -> (B, count or C) bool.
+
+    Where a score is not finite none is: NaN would rank highest, and class 0 first.
+    """
+    best = scores.topk(min(count, scores.shape[1])).indices
+    return (best == labels[:, None]) & scores.isfinite().all(1, keepdim=True)
 
 
 def _per_class(labels: Tensor, like: Tensor) -> Tensor:
