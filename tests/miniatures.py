@@ -130,10 +130,10 @@ MINIATURES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "hmdb51": (write_hmdb51, ["data=hmdb51", "data.num_classes=2", "data.annotations.fold=2"]),
     "frame folders": (
         write_frame_folders,
-        ["data=list", "data.num_classes=2", "data.annotations.columns=path frames label"],
+        ["data=list", "data.annotations.columns=path frames label"],
     ),
-    "csv": (write_table, ["data=csv", "data.num_classes=2", "data.annotations.group=person"]),
-    "class folders": (write_class_folders, ["data=folders", "data.num_classes=2"]),
+    "csv": (write_table, ["data=csv", "data.annotations.group=person"]),
+    "class folders": (write_class_folders, ["data=folders"]),
 }
 """How each is written, and what is said on the command line beside data.root."""
 

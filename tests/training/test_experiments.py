@@ -43,8 +43,6 @@ def on(shapes_list: Path) -> list[str]:
 def test_every_experiment_runs_a_step_and_its_test(experiment: str, shapes_list: Path, tmp_path: Path) -> None:
     cfg = composed(f"experiment={experiment}")
     overrides = on(shapes_list)
-    if OmegaConf.is_missing(cfg.data, "num_classes"):  # only who has the videos knows
-        overrides.append("data.num_classes=12")
     if cfg.model.encoder.model_name.startswith("swin"):
         overrides = ["model=toy_swin" if o == "model=toy_vit" else o for o in overrides]
     if "MovingShapes" in cfg.data.annotations._target_:  # it renders its own
@@ -100,4 +98,4 @@ def test_every_debug_config_composes(debug: str) -> None:
 def test_own_videos_ask_for_what_only_their_owner_knows(data: str) -> None:
     cfg = composed(f"data={data}")
     assert OmegaConf.is_missing(cfg.data, "root")
-    assert OmegaConf.is_missing(cfg.data, "num_classes")
+    assert cfg.data.num_classes is None  # it is counted

@@ -168,10 +168,13 @@ class VideoData(L.LightningDataModule):
         evaluation they stay, and count as wrong. What a report has left out is counted in `self.left_out`.
         """
         if use not in self._videos:
-            videos = self._some(in_copy(self.root, self.annotations.videos(self.splits[use])))
+            listed = in_copy(self.root, self.annotations.videos(self.splits[use]))
+            videos = self._some(listed)
             if use == "train" and self.fraction < 1:
                 videos = videos.select(stratified(videos.labels, self.fraction))
             self._check_labels(videos, use)
+            if use == "train":
+                self._name_empty_classes(listed)
             videos = self._readable(videos, use)
             missing = set(self.annotations.missing(videos))
             self.missing[use] = sorted(missing)
@@ -296,6 +299,16 @@ class VideoData(L.LightningDataModule):
                 f"the split '{split}' of {self._title()} has labels up to {high}, "
                 f"but data.num_classes is {self.num_classes}: labels must lie between 0 and {self.num_classes - 1}"
             )
+
+    def _name_empty_classes(self, videos: Videos) -> None:
+        """Warns of classes that cannot be learned, since no training video shows them."""
+        empty = sorted({*range(self.num_classes)} - {*videos.labels.tolist()})
+        if empty:
+            named = ", ".join(f"'{self.class_names[label]}'" for label in empty[:4])
+            log.warning(
+                "%s: %d of %d classes have no video there, and are not learned: %s%s",
+                self.splits["train"], len(empty), self.num_classes, named, ", ..." if len(empty) > 4 else "",
+            )  # fmt: skip
 
     def _title(self) -> str:
         return f"{type(self.annotations).__name__} in {self.root}"

@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from video_adapters.model.cost import Cost, count
 from video_adapters.training.build import build_outline
+from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.progress import summary
 
 
@@ -14,6 +15,7 @@ def cost(cfg: DictConfig) -> Cost:
 
 def print_cost(cfg: DictConfig) -> None:
     """Prints the counts of one view and of the test protocol."""
+    cfg = with_classes_counted(cfg)
     counts = cost(cfg)
     views = cfg.data.test_views.clips * cfg.data.test_views.crops
     summary(

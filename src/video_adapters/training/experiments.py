@@ -97,6 +97,6 @@ def _composed(name: str) -> DictConfig:
     entry.read_environment()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose("train", [f"experiment={name}"], return_hydra_config=True)
-    if OmegaConf.is_missing(cfg.data, "num_classes"):
+    if cfg.data.num_classes is None:
         OmegaConf.update(cfg, "data.num_classes", OWN_CLASSES)
     return cfg

@@ -50,7 +50,7 @@ def _content(cfg: DictConfig, official: Official, names: tuple[str, ...], reques
     """The checkpoint, proven on the model that its own config builds."""
     cfg.name, cfg.run_dir = request.out.stem, str(request.out.absolute().parent)
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    if OmegaConf.is_missing(cfg.data, "num_classes"):
+    if cfg.data.num_classes is None:
         cfg.data.num_classes = 2  # a head of any size, which nothing is loaded into
     classifier = build_classifier(cfg)
     check_kept(classifier.backbone.encoder, official)

@@ -123,7 +123,7 @@ def _data_values(sizes: Sizes, data: str, base: DictConfig) -> dict[str, Any]:
     }
     if sizes.num_classes is None:
         return values
-    if not OmegaConf.is_missing(base.data, "num_classes") and base.data.num_classes != sizes.num_classes:
+    if base.data.num_classes not in (None, sizes.num_classes):
         raise ValueError(
             f"the checkpoint's head has {sizes.num_classes} classes, but data={data} has {base.data.num_classes}: say "
             "another --data"

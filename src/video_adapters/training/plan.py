@@ -15,6 +15,7 @@ from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
+from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.plan_table import bytes_in_words, command, report
 from video_adapters.training.rehearsal import half_type, rehearse
 from video_adapters.training.remedies import OF_CHECKPOINTS, remedies
@@ -64,6 +65,7 @@ def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
     Raises:
         ValueError: when nothing fits, with what would.
     """
+    cfg = with_classes_counted(cfg)
     plan = make_plan(cfg, card_of(cfg))
     report(cfg, plan.card, plan.options, plan.chosen)
     if plan.chosen is None:

@@ -24,6 +24,7 @@ from video_adapters.training.build import (
     build_trainer,
     refuse_sweep_over_processes,
 )
+from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.plan import planned
@@ -49,7 +50,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
     else:
-        cfg = planned(cfg)
+        cfg = planned(with_classes_counted(cfg))
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
     L.seed_everything(cfg.seed, workers=False, verbose=False)

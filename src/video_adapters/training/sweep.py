@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN
@@ -60,7 +61,7 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
 
 
 def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float]:
-    record = _record(folder)
+    record, cfg = _record(folder), with_classes_counted(cfg)
     if record is not None:
         _refuse_another(cfg, folder)
     if record is not None and "finished" in record:
