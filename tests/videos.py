@@ -53,6 +53,22 @@ def write_video(
     return path
 
 
+def add_sound(source: Path, target: Path, seconds: int) -> Path:
+    """Copies a video to another container, with so many seconds of silence."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as write:
+        copy = write.add_stream_from_template(read.streams.video[0])
+        sound = write.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for packet in [packet for packet in read.demux(read.streams.video[0]) if packet.size]:
+            packet.stream = copy
+            write.mux(packet)
+        for second in range(seconds):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+            silence.rate, silence.pts = 8000, 8000 * second
+            write.mux(sound.encode(silence))
+        write.mux(sound.encode(None))
+    return target
+
+
 def copy_packets(source: Path, target: Path, first: int = 0, shift: int = 0, stop: int | None = None) -> Path:
     """Writes packets [first, stop) of a video to another container, `shift` frames of 30 Hz earlier, unencoded."""
     options = {"avoid_negative_ts": "disabled"}

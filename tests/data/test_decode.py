@@ -10,7 +10,7 @@ import pytest
 from video_adapters.data import decode
 from video_adapters.data.decode import DecodeError, VideoReader
 
-from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, write_video
+from videos import add_sound, copy_packets, decode_in_sequence, frame_number, numbered_frames, write_video
 
 LENGTH = 40
 # Three groups of pictures and a bit more; never a new key frame by scene change.
@@ -305,19 +305,39 @@ def test_packets_that_are_cut_through_are_remarked_on(tmp_path: Path) -> None:
         assert video.quality == ("cut or damaged packets: 1",)
 
 
+def _without_size(content: bytes) -> bytes:
+    """Matroska's way to leave the segment's size open."""
+    size = content.index(b"\x18\x53\x80\x67") + 4
+    return content[:size] + b"\x01" + b"\xff" * 7 + content[size + 8 :]
+
+
 @pytest.mark.parametrize(("remark", "options"), [("s before its stated duration", {}), ("", WITHOUT_SIZE)])
 def test_a_recording_without_a_size_is_judged_by_its_duration(
     remark: str, options: dict[str, str], tmp_path: Path
 ) -> None:
     path = write_video(tmp_path / "v.mkv", numbered_frames(120), options=GROUPS, container_options=options)
-    content = bytearray(path.read_bytes())
-    size = content.index(b"\x18\x53\x80\x67") + 4
-    content[size : size + 8] = b"\x01" + b"\xff" * 7  # Matroska's way to leave the size open
+    content = _without_size(path.read_bytes())
     path.write_bytes(content[: len(content) // 2])
     with VideoReader(str(path)) as video:
         assert 30 < video.num_frames < 90
         assert [remark in said for said in video.quality] == ([True] if remark else [])
         assert frame_number(video.read([20])[0]) == 20
+
+
+@pytest.mark.parametrize("name", ["v.mkv", "v.mov"])
+def test_sound_may_be_longer_than_the_picture(name: str, tmp_path: Path) -> None:
+    path = add_sound(h264(tmp_path, "silent.mp4", bf="0"), tmp_path / name, seconds=6)
+    with av.open(str(path)) as container:
+        assert container.duration > 5.9e6  # microseconds; the picture lasts 40 / 30 s
+    with VideoReader(str(path)) as video:
+        assert (video.num_frames, video.quality) == (LENGTH, ())
+
+
+def test_a_cut_file_is_remarked_on_though_it_has_sound(tmp_path: Path) -> None:
+    path = add_sound(h264(tmp_path, "silent.mp4", bf="0"), tmp_path / "v.mkv", seconds=30)
+    path.write_bytes(_without_size(path.read_bytes())[: path.stat().st_size // 2])  # half of the sound
+    with VideoReader(str(path)) as video:
+        assert [said.endswith(" s before its stated duration") for said in video.quality] == [True]
 
 
 def test_damage_that_the_decoder_hides_is_remarked_on(tmp_path: Path) -> None:

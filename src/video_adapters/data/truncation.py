@@ -29,12 +29,25 @@ def cut_short(
 def _ends_early(
     container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
 ) -> tuple[str, ...]:
-    """A remark where the packets end well before the duration in the header."""
+    """A remark where the packets end well before the duration in the header: the pictures' own, or that of the whole."""
     stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
     times = [time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None]
     end = (max(times) - min(0, *times)) * stream.time_base if times else stated
-    missing = float(stated - end)
-    return (f"ends {missing:.1f} s before its stated duration",) if missing > max(1.0, 0.1 * stated) else ()
+    if not _well_before(end, stated) or (not stream.duration and not _well_before(_end_of_all(container), stated)):
+        return ()
+    return (f"ends {float(stated - end):.1f} s before its stated duration",)
+
+
+def _well_before(end: float, stated: float) -> bool:
+    return stated - end > max(1.0, 0.1 * stated)
+
+
+def _end_of_all(container: av.container.InputContainer) -> float:
+    """When the last packet of any stream ends, in seconds: sound may go on after the last picture."""
+    with av.open(container.name, metadata_errors="ignore") as whole:
+        stamps = ((packet.pts, packet.duration or 0, packet.time_base) for packet in whole.demux())
+        ends = [float((pts + duration) * base) for pts, duration, base in stamps if pts is not None]
+    return max(ends, default=0.0) - min(0.0, *ends, 0.0)
 
 
 def _stated_size(container: av.container.InputContainer) -> int:
