@@ -1,20 +1,54 @@
 """What tests of several folders share. (That this file is here puts tests/ on the path: `from videos import ...`.)"""
 
 import gc
+import zlib
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 gc.disable()  # until everything is imported, as the commands do (see training/entry.py)
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from seeds import seeded  # noqa: E402
 from toy import SHAPES, SMALL, render  # noqa: E402
 
 torch.set_num_threads(1)  # toy tensors are done before a second thread wakes up
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seed", type=int, default=0, help="other draws in every test and, unless 0, another order of tests"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffles files, and the tests of a file: alike in every process, as pytest-xdist needs it."""
+    if seed := config.getoption("--seed"):
+        items.sort(key=lambda item: [zlib.crc32(f"{seed} {name}".encode()) for name in (str(item.path), item.nodeid)])
+
+
 def pytest_collection_finish() -> None:
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test draws from a seed of its own, whatever ran before it."""
+    with seeded(request.node.nodeid, request.config.getoption("--seed")):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+    """So does every fixture that tests share, whichever of them asks first."""
+    if fixturedef.scope == "function":
+        return (yield)
+    name = f"{fixturedef.baseid}::{fixturedef.argname}[{request.param_index}]"
+    with seeded(name, request.config.getoption("--seed")):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

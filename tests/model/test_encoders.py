@@ -17,6 +17,7 @@ from video_adapters.model.encoders.timm_vit import TimmVitParts
 from video_adapters.model.memory import Memory
 
 from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit, with_our_activation
+from rounding import BLOCK, assert_rounded
 
 T = 4
 
@@ -115,12 +116,16 @@ def test_untrained_adapters_change_nothing_in_mixed_precision(published: nn.Modu
         assert torch.equal(ours, theirs)
 
 
-def test_our_activation_and_layout_change_the_published_features_by_rounding_only(published: nn.Module) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_our_activation_and_layout_change_the_published_features_by_rounding_only(
+    published: nn.Module, dtype: torch.dtype
+) -> None:
     torch.backends.mha.set_fastpath_enabled(True)
-    backbone = build(published).eval()
+    backbone = build(published).to(dtype).eval()
     with torch.no_grad():
-        ours, theirs = backbone.features(clips()).flatten(0, 1), published.eval()(frames(backbone))
-    torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=2e-6)
+        ours = backbone.features(clips()).flatten(0, 1)
+        theirs = published.to(dtype).eval()(frames(backbone))
+    assert_rounded(ours, theirs, DEPTH * BLOCK)
 
 
 def test_what_was_added_and_the_final_norm_train_and_all_of_it_gets_a_gradient(published: nn.Module) -> None:
