@@ -34,7 +34,7 @@ def test_accuracies_are_percent_with_their_interval_and_what_it_is_of() -> None:
     assert between(0.5, 0) == "50.0%"
     scores = {"test/top1": 0.5, "test/top5": 1.0, "test/mean_class": 0.4, "test/videos": 10.0, "val/top1": 1.0}
     assert accuracies(scores, "test/") == {
-        "test/top1": "50.0% (23.7 to 76.3), the 95 % interval of 10 videos",
+        "test/top1": "50.0% (23.7 to 76.3), the 95% interval of 10 videos",
         "test/top5": "100.0% (72.2 to 100.0)",
         "test/mean_class": "40.0%",
     }

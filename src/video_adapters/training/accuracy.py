@@ -9,7 +9,7 @@ Z = 1.959964  # 97.5 % of a standard normal lie below: both tails together leave
 
 
 def wilson(share: float, videos: int) -> tuple[float, float]:
-    """Ends of the 95 % interval of an accuracy over so many videos, as fractions (Wilson 1927, the score interval).
+    """Ends of the 95% interval of an accuracy over so many videos, as fractions (Wilson 1927, the score interval).
 
     It tells how far another draw of videos of the same kind might have come out otherwise; another training is another
     matter. It never leaves 0 to 1 and holds for few videos too, where p +- 1.96 standard errors does not.
@@ -44,5 +44,5 @@ def accuracies(scores: Mapping[str, float], prefix: str) -> dict[str, str]:
         if name in scores:
             rows[name] = between(scores[name], 0 if name.endswith("mean_class") else videos)
     if rows and videos:
-        rows[next(iter(rows))] += f", the 95 % interval of {counted(videos, 'video')}"
+        rows[next(iter(rows))] += f", the 95% interval of {counted(videos, 'video')}"
     return rows

@@ -17,7 +17,7 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.memory import HALVES, Memory, compile_blocks, hold_frozen
 from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin, holds_everything
 from video_adapters.training.module import ActionModule
-from video_adapters.training.progress import interactive
+from video_adapters.training.progress import Bar, interactive
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
     _refuse_what_is_ours(cfg.trainer)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
-        callbacks=callbacks,
+        callbacks=[*callbacks, *([Bar()] if interactive() else [])],
         logger=loggers,
         precision=fitting_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         plugins=[AtomicCheckpointIO()],

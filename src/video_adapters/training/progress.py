@@ -5,12 +5,13 @@ import time
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from video_adapters.data.dataset import Batch
+from video_adapters.training.accuracy import percent
 
 QUIET_SECONDS = 60  # longest silence of a run whose output goes to a file
 
@@ -39,14 +40,24 @@ class EpochLines(Callback):
         done, total = batch_idx + 1, trainer.num_training_batches
         left = (now - self._epoch_start) / done * (total - done)
         print(
-            f"{_epoch(trainer)}  batch {done}/{total}  {_figures(trainer)}  epoch ends in {left / 60:.0f} min",
+            f"{_epoch(trainer)}  batch {done}/{total}  {_in_line(trainer)}  epoch ends in {left / 60:.0f} min",
             flush=True,
         )
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
             self._last = time.monotonic()
-            print(f"{_epoch(trainer)}  {_figures(trainer)}  {self._last - self._epoch_start:.1f} s", flush=True)
+            print(f"{_epoch(trainer)}  {_in_line(trainer)}  {self._last - self._epoch_start:.1f} s", flush=True)
+
+
+class Bar(RichProgressBar):
+    """Lightning's bar, with epochs counted as in the lines, from 1, and figures in the lines' words and units."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return _of_all(self.trainer, current_epoch).capitalize().ljust(len(self.validation_description))
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        return _figures(trainer)
 
 
 def summary(title: str, rows: dict[str, str]) -> None:
@@ -59,15 +70,27 @@ def summary(title: str, rows: dict[str, str]) -> None:
 
 
 def _epoch(trainer: L.Trainer) -> str:
+    return f"{_of_all(trainer, trainer.current_epoch)}  step {trainer.global_step}"
+
+
+def _of_all(trainer: L.Trainer, epoch: int) -> str:
+    """An epoch as people count it, and how many there are where that is known."""
     of = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
-    return f"epoch {trainer.current_epoch + 1}{of}  step {trainer.global_step}"
+    return f"epoch {epoch + 1}{of}"
 
 
-def _figures(trainer: L.Trainer) -> str:
-    known = trainer.callback_metrics | trainer.logged_metrics
-    parts = [f"loss {float(known['train/loss']):.3f}"] if "train/loss" in known else []
-    if "val/top1" in known:
-        parts.append(f"val top-1 {float(known['val/top1']):.1%}")
-    if "speed/clips_per_s" in known:
-        parts.append(f"{float(known['speed/clips_per_s']):.0f} clips/s")
+def _in_line(trainer: L.Trainer) -> str:
+    """The figures, and how fast the run is (of which the bar says enough by itself)."""
+    parts = [f"{name} {value}" for name, value in _figures(trainer).items()]
+    if "speed/clips_per_s" in trainer.callback_metrics:
+        parts.append(f"{float(trainer.callback_metrics['speed/clips_per_s']):.0f} clips/s")
     return "  ".join(parts)
+
+
+def _figures(trainer: L.Trainer) -> dict[str, str]:
+    """The newest loss of training and accuracy of validation, as far as there are any."""
+    known = trainer.callback_metrics
+    figures = {"loss": f"{float(known['train/loss']):.3f}"} if "train/loss" in known else {}
+    if "val/top1" in known:
+        figures["val top-1"] = percent(float(known["val/top1"]))
+    return figures
