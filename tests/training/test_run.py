@@ -72,6 +72,11 @@ def test_a_run_leaves_its_config_record_and_figures(finished: Path) -> None:
     assert not [path for path in finished.rglob("*") if "=" in path.name]
 
 
+def test_a_short_run_has_a_curve_of_its_loss(shapes: list[str], tmp_path: Path) -> None:
+    run(tmp_path, *shapes, "trainer.log_every_n_steps=50", "test=false", "data.max_videos=32")
+    assert pd.read_csv(tmp_path / "metrics.csv")["train/loss"].notna().sum() == 32 / 8
+
+
 def test_evaluation_gives_the_scores_that_training_ended_with(finished: Path, tmp_path: Path) -> None:
     figures = pd.read_csv(finished / "metrics.csv")
     scores = score(tmp_path, f"checkpoint={finished / 'checkpoints' / 'best.ckpt'}")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from video_adapters.training.schedule import WarmupCosine, factor
+from video_adapters.training.schedule import FEWEST_POINTS, WarmupCosine, factor, log_interval, total_steps
 
 
 def test_warm_up_is_linear_and_ends_at_the_full_rate() -> None:
@@ -34,3 +34,19 @@ def test_a_warm_up_longer_than_the_run_is_refused() -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
     with pytest.raises(ValueError, match=r"warmup_epochs=2.5 is 25 steps, but the run has 20"):
         WarmupCosine(warmup_epochs=2.5).build(optimizer, steps=20, steps_per_epoch=10)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 19, 20, 39, 100, 999, 1000, 132_000])
+def test_a_curve_of_any_length_has_its_points_and_a_long_one_no_more_than_asked_for(steps: int) -> None:
+    interval = log_interval(50, steps)
+    assert steps // interval >= min(steps, FEWEST_POINTS)
+    assert interval <= 50
+    if steps >= 50 * FEWEST_POINTS:
+        assert interval == 50
+    assert log_interval(0, steps) == 0  # Lightning's word for never
+
+
+def test_a_run_ends_by_epochs_or_steps_whichever_come_first() -> None:
+    assert total_steps(3, -1, 10) == 30
+    assert total_steps(3, 12, 10) == 12
+    assert total_steps(None, 12, 10) == total_steps(-1, 12, 10) == 12

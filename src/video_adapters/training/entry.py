@@ -119,6 +119,8 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
     # scores are summed over the processes before they are logged
     warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log.*sync_dist=True.*")
+    # short runs log more often by themselves (training/schedule.py), and over epochs, which Lightning does not see
+    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
     # Lightning 2.6 asks torch's tree utilities in a way that newer ones deprecate
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
     # the best checkpoint's folder holds last.ckpt already when a run goes on

@@ -12,7 +12,7 @@ from video_adapters.model.classifier import VideoClassifier, mean_probabilities
 from video_adapters.model.memory import without_autocast
 from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
 from video_adapters.training.optim import AdamW
-from video_adapters.training.schedule import WarmupCosine
+from video_adapters.training.schedule import WarmupCosine, log_interval, total_steps
 from video_adapters.training.scores import Scores, hits
 
 
@@ -117,14 +117,9 @@ class ActionModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)
         per_epoch = self._steps_per_epoch()
-        epochs = -1 if self.trainer.max_epochs is None else self.trainer.max_epochs
-        steps = self.trainer.max_steps
-        limits = [limit for limit in (epochs * per_epoch, steps) if limit > 0]
-        if not limits:
-            raise ValueError(
-                f"trainer.max_epochs is {epochs} and max_steps {steps}: one must be above 0, where the schedule ends"
-            )
-        schedule = self.schedule.build(optimizer, min(limits), per_epoch)
+        steps = total_steps(self.trainer.max_epochs, self.trainer.max_steps, per_epoch)
+        self.trainer.log_every_n_steps = log_interval(self.trainer.log_every_n_steps, steps)
+        schedule = self.schedule.build(optimizer, steps, per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _steps_per_epoch(self) -> int:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+FEWEST_POINTS = 20
+"""Points of the curve of a training loss below which no shape is seen in it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WarmupCosine:
@@ -42,3 +45,24 @@ def factor(step: int, steps: int, warmup: int) -> float:
         return (step + 1) / warmup
     progress = (step - warmup) / max(steps - warmup, 1)
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def total_steps(max_epochs: int | None, max_steps: int, steps_per_epoch: int) -> int:
+    """Optimizer steps of a run that ends after so many epochs or steps, whichever comes first; -1 and None end nothing.
+
+    Raises:
+        ValueError: when neither ends it.
+    """
+    epochs = -1 if max_epochs is None else max_epochs
+    limits = [limit for limit in (epochs * steps_per_epoch, max_steps) if limit > 0]
+    if not limits:
+        raise ValueError(
+            f"trainer.max_epochs is {epochs} and max_steps {max_steps}: one must be above 0, where the schedule ends"
+        )
+    return min(limits)
+
+
+def log_interval(asked: int, steps: int) -> int:
+    """Steps from one logged figure of training to the next: as asked, but oftener in a short run, whose loss is to be a
+    curve."""
+    return min(asked, max(1, steps // FEWEST_POINTS))
