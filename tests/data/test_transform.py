@@ -184,6 +184,7 @@ def test_test_frames_are_resized_as_by_torchvision() -> None:
     [
         ({"image_size": 0}, "image_size is 0"),
         ({"resize": -1}, "resize is -1"),
+        ({"resize": "large"}, "resize is 'large', expected pixels, auto or null"),
         ({"area": (0, 1)}, "area is 0 to 1"),
         ({"area": (0.5, 0.2)}, "area is 0.5 to 0.2"),
         ({"area": (0.5, 1.2)}, "area is 0.5 to 1.2"),
@@ -204,4 +205,4 @@ def test_impossible_test_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="crops of 64 do not fit in frames resized to 48"):
         TestTransform(image_size=64, resize=48)
     with pytest.raises(ValueError, match="crops is 2"):
-        TestTransform(image_size=32, crops=2)
+        TestTransform(image_size=32, resize=40, crops=2)

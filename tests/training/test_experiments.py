@@ -27,8 +27,6 @@ def on(shapes_list: Path) -> list[str]:
         "++data.annotations.train=train.txt",
         "++data.annotations.val=val.txt",
         "data.image_size=32",
-        "data.val_views.resize=32",
-        "data.test_views.resize=32",
         "data.max_videos=4",
         "data.test_split=val",
         "batch.per_step=4",

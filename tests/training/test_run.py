@@ -160,7 +160,7 @@ def test_a_new_run_with_other_classes_gets_a_new_head_and_is_told(
     pairs = [line.rsplit(" ", 1) for line in (shapes_list / "train.txt").read_text().splitlines()]
     (tmp_path / "train.txt").write_text("".join(f"{path} {int(label) % 5}\n" for path, label in pairs))
     own += ["data=list", f"data.root={tmp_path}", "data.num_classes=5", "data.annotations.val=train.txt"]
-    own += ["data.image_size=40", "data.val_views.resize=40", "data.test_views.resize=40", "data.num_workers=0"]
+    own += ["data.image_size=40", "data.num_workers=0"]
     with caplog.at_level("INFO"):
         run(tmp_path, *own, f"init_from={finished / 'checkpoints' / 'best.ckpt'}", "optim.lr=1e-12")
     assert "its classes (12) are others than here (5): new head" in caplog.text

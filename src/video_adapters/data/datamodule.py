@@ -17,7 +17,7 @@ from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
-from video_adapters.data.transform import TestTransform, TrainTransform
+from video_adapters.data.transform import TestTransform, TrainTransform, before_crop
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Views:
         where three of them cover the frame, 8/7 of it for one in the middle (256 for 224)."""
         if not isinstance(self.resize, str):
             return self.resize
-        return image_size if self.crops == 3 else round(image_size * 8 / 7)
+        return image_size if self.crops == 3 else before_crop(image_size)
 
 
 class VideoData(L.LightningDataModule):

@@ -25,7 +25,7 @@ class TrainTransform:
     """Random crop, flip, colour jitter, RandAugment and erasing; everything random is drawn once per clip.
 
     The crop is a RandomResizedCrop, cut from the frames as they are and resized once. With `resize`, the frames' short
-    side is first brought to that size, as published (AIM: 256).
+    side is first brought to that size, or for "auto" to `before_crop` of the image size, as published (AIM: 256 for 224).
 
     Raises:
         ValueError: a size, range or probability is impossible.
@@ -33,7 +33,7 @@ class TrainTransform:
 
     image_size: int  # side of the clip's square frames, pixels
     _: KW_ONLY
-    resize: int | None = None  # short side before the crop, pixels; None: native
+    resize: int | str | None = None  # short side before the crop, pixels; auto: see above; None: native
     area: Sequence[float] = (0.08, 1.0)  # least and largest share of the frame that the crop takes
     aspect: Sequence[float] = (3 / 4, 4 / 3)  # least and largest width / height of the crop
     flip: float = 0.0  # probability of a horizontal flip
@@ -43,7 +43,7 @@ class TrainTransform:
     erase: float = 0.0  # probability of erasing a box
 
     def __post_init__(self) -> None:
-        _check_sizes(image_size=self.image_size, resize=self.resize)
+        _check_sizes(image_size=self.image_size, resize=self._short_side())
         for name, (low, high), most in [("area", self.area, 1.0), ("aspect", self.aspect, math.inf)]:
             if not 0 < low <= high <= most:
                 raise ValueError(f"{name} is {low} to {high}, must rise within 0 (excluded) to {most}")
@@ -59,8 +59,8 @@ class TrainTransform:
     def __call__(self, frames: np.ndarray, label: int, generator: np.random.Generator) -> tuple[Tensor, int]:
         """(T, H, W, 3) -> (1, T, 3, S, S), and the label, which a flip may change."""
         clip = _channels_first(frames)
-        if self.resize is not None:
-            clip = F.resize(clip, [self.resize], antialias=True)
+        if (short_side := self._short_side()) is not None:
+            clip = F.resize(clip, [short_side], antialias=True)
         top, left, height, width = self._crop(clip.shape[-2], clip.shape[-1], generator)
         clip = clip[..., top : top + height, left : left + width]
         clip = F.resize(clip, [self.image_size, self.image_size], antialias=True)
@@ -73,6 +73,13 @@ class TrainTransform:
         if generator.random() < self.erase:
             clip = erase_box(clip, generator)
         return _views([clip]), label
+
+    def _short_side(self) -> int | None:
+        if not isinstance(self.resize, str):
+            return self.resize
+        if self.resize != "auto":
+            raise ValueError(f"data.train_transform.resize is '{self.resize}', expected pixels, auto or null")
+        return before_crop(self.image_size)
 
     def _crop(self, height: int, width: int, generator: np.random.Generator) -> tuple[int, int, int, int]:
         """Top, left, height and width of a random crop: uniform in area, log-uniform in aspect (Szegedy et al. 2015).
@@ -107,13 +114,16 @@ class TestTransform:
 
     image_size: int  # side of the clip's square frames, pixels
     _: KW_ONLY
-    resize: int = 256  # short side before the crop, pixels
+    resize: int  # short side before the crop, pixels
     crops: int = 1
 
     def __post_init__(self) -> None:
         _check_sizes(image_size=self.image_size, resize=self.resize)
         if self.resize < self.image_size:
-            raise ValueError(f"crops of {self.image_size} do not fit in frames resized to {self.resize}")
+            raise ValueError(
+                f"crops of {self.image_size} do not fit in frames resized to {self.resize}; resize=auto follows the "
+                "image size"
+            )
         if self.crops not in (1, 3):
             raise ValueError(f"crops is {self.crops}, must be 1 or 3")
 
@@ -129,6 +139,11 @@ class TestTransform:
             corners.append(corner)
         size = self.image_size
         return _views([clip[..., top : top + size, left : left + size] for top, left in corners])
+
+
+def before_crop(image_size: int) -> int:
+    """Pixels that papers bring the short side to before they cut one crop of `image_size`: 8/7 of it (256 for 224)."""
+    return round(image_size * 8 / 7)
 
 
 def _check_sizes(**sizes: int | None) -> None:
