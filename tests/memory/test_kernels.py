@@ -73,6 +73,15 @@ def test_a_mask_is_padded_to_rows_of_16_and_its_gradient_made_for_every_head() -
     assert "constant_pad_nd" in names.seen
 
 
+def test_a_mask_alone_gets_no_gradient_as_on_a_card() -> None:
+    with FakeTensorMode(), as_on_the_card((6, 1)):
+        q, mask = torch.zeros(3, 2, 5, 8), torch.zeros(2, 5, 5, requires_grad=True)
+        with pytest.raises(RuntimeError, match="a mask gets its gradient only where"):
+            F.scaled_dot_product_attention(q, q, q, attn_mask=mask)
+        with torch.no_grad():
+            F.scaled_dot_product_attention(q, q, q, attn_mask=mask)
+
+
 def test_autocast_keeps_to_the_cards_lists_and_leaves_the_cpus_alone() -> None:
     x = torch.zeros(4, 8)
     norm, linear = nn.LayerNorm(8), nn.Linear(8, 8)

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from video_adapters.memory.autocast import as_on_the_card
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
@@ -32,6 +34,24 @@ def test_frames_are_attended_to_one_by_one() -> None:
     for m in range(B * T):
         q, k, v = (part[m].transpose(0, 1) for part in given)
         torch.testing.assert_close(ours[m], attention(q, k, v).transpose(0, 1).flatten(1))
+
+
+def test_a_bias_over_frozen_tokens_trains_on_a_card_too() -> None:
+    with FakeTensorMode(), as_on_the_card((8, 0)):  # refuses masks that train alone
+        bias = torch.zeros(HEADS, T, T, requires_grad=True)
+        over_time(Heads(*torch.zeros(3, B * T, N, HEADS, SIZE)), T, bias).sum().backward()
+        assert bias.grad is not None
+
+
+def test_a_bias_over_frozen_tokens_has_the_gradient_of_one_over_trained_ones() -> None:
+    def gradient(given: Heads) -> Tensor:
+        bias = torch.linspace(-1, 1, HEADS * T * T).view(HEADS, T, T).requires_grad_()
+        over_time(given, T, bias).square().sum().backward()
+        assert bias.grad is not None
+        return bias.grad
+
+    trained = Heads(*(part.requires_grad_() for part in heads()))
+    torch.testing.assert_close(gradient(heads()), gradient(trained), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("biased", [False, True])

@@ -36,6 +36,8 @@ def attend_as(capability: tuple[int, int]) -> Callable[..., Tensor]:
             )[0]
         mask = None if attn_mask is None else _readable(attn_mask, query, key)
         saved = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
+        if mask is not None and mask.requires_grad and torch.is_grad_enabled() and not saved:
+            raise RuntimeError("on a card, a mask gets its gradient only where queries, keys or values get theirs too")
         return aten._scaled_dot_product_efficient_attention(
             query, key, value, mask, saved, dropout_p, is_causal, scale=scale
         )[0]

@@ -70,5 +70,7 @@ def over_time(heads: Heads, num_times: int, bias: Tensor | None = None, dropout:
     """
     q, k, v = (part.unflatten(0, (-1, num_times)).flatten(2, 3).transpose(1, 2) for part in heads)
     mask = None if bias is None else bias.to(q.dtype).repeat(heads.q.shape[1], 1, 1)
+    if mask is not None and mask.requires_grad and not q.requires_grad:
+        q = q + 0 * mask[0, 0, 0]  # on a card, the mask gets its gradient only where queries, keys or values get theirs
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     return y.transpose(1, 2).reshape(heads.q.shape).flatten(2)
