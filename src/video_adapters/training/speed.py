@@ -14,6 +14,7 @@ from video_adapters.data.dataset import Batch
 from video_adapters.model.cost import training_flops
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import known
+from video_adapters.training.data_wait import DataWait
 
 FP32 = ("32-true", "32", "64-true")
 """Lightning's names of precisions that multiply in no half."""
@@ -34,6 +35,7 @@ class Speed(Callback):
         self._seconds = 0.0  # spent before the span that is being measured
         self._started = self._idle_since = time.perf_counter()
         self._waited, self._clips = 0.0, 0
+        self._wait = DataWait()
         self._flops_of_a_clip = 0.0
         self._peak: float | None = None  # TFLOP/s
 
@@ -72,6 +74,8 @@ class Speed(Callback):
         if self._peak:
             pl_module.log("speed/peak_share", tflops / self._peak, rank_zero_only=True)
         pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
+        if trainer.is_global_zero:
+            self._wait.add(self._waited, elapsed, trainer.datamodule)
         pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
         self._restart()
 
