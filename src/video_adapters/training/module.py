@@ -118,7 +118,8 @@ class ActionModule(L.LightningModule):
         optimizer = self.optim.build(self.classifier)
         per_epoch = self._steps_per_epoch()
         steps = total_steps(self.trainer.max_epochs, self.trainer.max_steps, per_epoch)
-        self.trainer.log_every_n_steps = log_interval(self.trainer.log_every_n_steps, steps)
+        trainer: Any = self.trainer
+        trainer.log_every_n_steps = log_interval(trainer.log_every_n_steps, steps)
         schedule = self.schedule.build(optimizer, steps, per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
