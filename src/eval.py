@@ -17,4 +17,4 @@ def main(cfg: DictConfig) -> None:
 if __name__ == "__main__":
     entry.set_up()
     entry.expect_key_for_file("checkpoint")
-    main()
+    entry.start(main, "eval", opened=True)

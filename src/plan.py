@@ -16,4 +16,4 @@ def main(cfg: DictConfig) -> None:
 
 if __name__ == "__main__":
     entry.set_up()
-    main()
+    entry.start(main, "plan")

@@ -16,12 +16,20 @@ from typing import TypeVar
 
 from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from video_adapters.training.composition import explain
 from video_adapters.training.errors import explained
+from video_adapters.training.words import for_hydra
 
 PROJECT = Path(__file__).parents[3]
+FULL_ERROR = "HYDRA_FULL_ERROR"
+"""Hydra's variable, under which it raises what it otherwise prints."""
+
+_composing = False
 Result = TypeVar("Result")
 
 
@@ -35,6 +43,29 @@ def set_up() -> None:
     gc.disable()
 
 
+def start(main: Callable[[], object], config: str, opened: bool = False) -> None:
+    """Calls a command that Hydra composes `configs/CONFIG.yaml` for, once its words are such as Hydra takes.
+
+    Args:
+        main: what `hydra.main` made.
+        config: its name, and that of the script.
+        opened: keys may be those of a checkpoint's config, beside Hydra's.
+
+    Raises:
+        SystemExit: nothing can be composed of the words, with what was probably meant.
+    """
+    sys.argv[1:] = for_hydra(sys.argv[1:], opened)
+    global _composing
+    if FULL_ERROR not in os.environ:
+        os.environ[FULL_ERROR], _composing = "1", True
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException) as error:
+        if not _composing:
+            raise
+        raise SystemExit(explain(error, config, sys.argv[1:])) from None
+
+
 def read_environment() -> None:
     """Reads `.env`, of the current folder or else the project's.
 
@@ -43,6 +74,9 @@ def read_environment() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
+    for name in ("DATA_DIR", "LOG_DIR"):
+        if name in os.environ:
+            os.environ[name] = os.path.expanduser(os.environ[name])
 
 
 def path(text: str) -> Path:
@@ -75,6 +109,7 @@ def command_line() -> list[str]:
 def run(job: Callable[[], Result]) -> Result:
     """Runs a command's job: mistakes of its user end in one message, signals in the hint how to go on."""
     gc.enable()
+    _end_composing()
     from video_adapters.training.last_checkpoint import Interrupted
 
     logging.captureWarnings(True)
@@ -109,6 +144,14 @@ def _job_folder(overrides: str) -> str:
     if re.fullmatch(r"[\w.=,-]*", overrides) and len(name) <= 100:
         return name
     return f"{name[:90]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+
+
+def _end_composing() -> None:
+    """From here on Hydra prints what a job raises, as it does by itself."""
+    global _composing
+    if _composing:
+        del os.environ[FULL_ERROR]
+        _composing = False
 
 
 def _quiet() -> None:

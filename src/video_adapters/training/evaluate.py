@@ -14,6 +14,7 @@ from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_data, build_for, build_module, build_trainer
+from video_adapters.training.composition import flat, meant
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
@@ -97,7 +98,10 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
         known = OmegaConf.select(merged, parent) if parent else merged
         if not isinstance(known, DictConfig) or name not in known:
             there = ", ".join(map(str, known)) if isinstance(known, DictConfig) else "nothing"
-            raise ValueError(f"{key} is no key of the checkpoint's config, where {parent or 'the top'} has {there}")
+            raise ValueError(
+                f"{key} is no key of the checkpoint's config{meant(key, [*flat(config)])}, where {parent or 'the top'} "
+                f"has {there}"
+            )
         OmegaConf.update(merged, key, value)
     return merged
 

@@ -11,6 +11,7 @@ from video_adapters.model.official import Official
 from video_adapters.model.official_sizes import CLIP, SWIN, VIT, Sizes
 from video_adapters.model.placement import place
 from video_adapters.training.entry import PROJECT
+from video_adapters.training.words import for_hydra, quoted
 
 CONFIGS = PROJECT / "configs"
 
@@ -30,7 +31,7 @@ PUBLISHED: Mapping[tuple[Any, ...], str] = {
 LIKE = {CLIP.title: "clip_vit_b16", VIT.title: "imagenet21k_vit_b16", SWIN.title: "swin_b"}
 """The model config that other sizes are written into."""
 
-PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*")
+PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*", re.ASCII)
 """Text that Hydra's grammar takes without quotes, and not for a number."""
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -69,7 +70,7 @@ def overrides_for(official: Official, data: str | None, scale: float | None, sai
 def compose_train(overrides: Sequence[str]) -> DictConfig:
     """`configs/train.yaml` with overrides, as the command line of `src/train.py` would compose it."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose("train", [*overrides, "name=imported", "run_dir=."])
+        return compose("train", [*for_hydra(overrides), "name=imported", "run_dir=."])
 
 
 def written(value: Any) -> str:
@@ -80,7 +81,7 @@ def written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         plain = PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false", "nan", "inf")
-        return value if plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return value if plain else quoted(value)
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{name}:{written(v)}" for name, v in value.items()) + "}"
     if isinstance(value, list | tuple | ListConfig):

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
+from video_adapters.training.composition import flat, meant
 
 
 def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
@@ -65,16 +66,28 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
     for key, override in _by_key(overrides).items():
         if override == before.get(key) or key in ("resume", "run_dir"):
             continue
+        if not override.startswith("+") or override.startswith("++"):  # a recipe's key is none of Hydra's config
+            _expect_key(saved, key)
         value = OmegaConf.select(cfg, key)
         if (OmegaConf.is_dict(value) and key != "logger") or key in ("experiment", "debug", "hparams_search"):
             raise ValueError(
                 f"resume={cfg.resume}: {override} would change the run that goes on; start a new one without resume=, "
                 "or from the old one's adapters with init_from=PATH"
             )
-        OmegaConf.update(saved, key, value, merge=False, force_add=override.startswith("+"))
+        OmegaConf.update(saved, key, value, merge=False, force_add=True)
     OmegaConf.update(saved, "resume", cfg.resume)
     OmegaConf.update(saved, "run_dir", cfg.run_dir)
-    return saved, list((before | _by_key(overrides)).values())
+    changes = {key: override.removeprefix("++") for key, override in _by_key(overrides).items()}
+    return saved, list((before | changes).values())
+
+
+def _expect_key(saved: DictConfig, key: str) -> None:
+    known = [*flat(OmegaConf.to_container(saved, resolve=False))]
+    if key not in known and not Path(PROJECT, "configs", key).is_dir():
+        raise ValueError(
+            f"the run has no key '{key}'{meant(key, known)}; what Lightning takes beside those it has is given as "
+            f"+{key}=VALUE"
+        )
 
 
 def key_of(override: str) -> str:

@@ -1,0 +1,65 @@
+"""What Hydra says of names that it does not know, in a sentence, with the nearest that it does."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from video_adapters.spelling import did_you_mean
+from video_adapters.training.words import PROJECT
+
+UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'")
+CHOICE = re.compile(r"[\w/]+=[\w/]+")
+
+
+def explain(error: Exception, config: str, words: Sequence[str]) -> str:
+    """The message for an error that Hydra raised composing `configs/CONFIG.yaml` for the words of a command line."""
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        choice = PurePosixPath(error.missing_cfg_file)
+        known = sorted(error.options)
+        near = did_you_mean(choice.name, known)
+        return f"there is no {choice.parent}={choice.name}{near}. There are: {', '.join(known)}"
+    if unknown := UNKNOWN.match(str(error)):
+        key = unknown.group(1)
+        return (
+            f"there is no key or group '{key}'{meant(key, _keys(config, words))}. `python src/{config}.py --help` "
+            f"lists them all; one that Lightning or a constructor takes beside them is added by +{key}=VALUE"
+        )
+    cause = error.__cause__
+    return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
+
+
+def meant(key: str, known: Sequence[str]) -> str:
+    """Keys that one may have been meant for: those of the same name in other groups, or else of nearly the same."""
+    name = key.rpartition(".")[2]
+    same = [other for other in known if other.rpartition(".")[2] == name and other != key]
+    return f" (did you mean {' or '.join(same[:3])}?)" if same else did_you_mean(key, known)
+
+
+def flat(tree: Any, prefix: str = "") -> Iterator[str]:
+    """All keys of nested dictionaries, with those above them: "optim", "optim.lr"."""
+    for name, value in tree.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+
+
+def _keys(config: str, words: Sequence[str]) -> list[str]:
+    """What the command line could have named, under the choices that it makes."""
+    choices = [word.split(",")[0] for word in words if CHOICE.match(word)]
+    for overrides in (choices, []):
+        GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+                tree = OmegaConf.to_container(compose(config, overrides), resolve=False)
+        except HydraException:
+            continue
+        groups = [path.name for path in (PROJECT / "configs").iterdir() if path.is_dir() and path.name != "hydra"]
+        return sorted({*flat(tree), *groups})
+    return []
