@@ -18,6 +18,7 @@ from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
 from video_adapters.data.transform import TestTransform, TrainTransform, before_crop
+from video_adapters.data.workers import START
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +239,7 @@ class VideoData(L.LightningDataModule):
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
-            multiprocessing_context="fork" if self.num_workers else None,
+            multiprocessing_context=START if self.num_workers else None,
             worker_init_fn=_quiet_worker,
             generator=torch.Generator(),  # its own: loaders must not draw from the random state that dropout uses
         )

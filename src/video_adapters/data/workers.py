@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -11,7 +12,9 @@ from typing import Generic, NamedTuple, TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-FORK = multiprocessing.get_context("fork")  # what the jobs need is loaded already
+START = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+"""How processes that decode are started: forked, they have loaded already what they need; where the system knows no
+fork, or (macOS) none that its own libraries survive, they are started anew."""
 TICK = 1.0  # seconds between looks at the clock
 
 
@@ -25,8 +28,8 @@ class _Worker(Generic[Job, Result]):
     """A process that does one job at a time."""
 
     def __init__(self, work: Callable[[Job], Result]) -> None:
-        self.connection, far = FORK.Pipe()
-        self._process = FORK.Process(target=_serve, args=(work, far, os.getpid()), daemon=True)
+        self.connection, far = START.Pipe()
+        self._process = START.Process(target=_serve, args=(work, far, os.getpid()), daemon=True)
         self._process.start()
         far.close()
         self.job: Job | None = None

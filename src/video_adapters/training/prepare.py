@@ -106,7 +106,9 @@ def cores(num_workers: int | None) -> int:
     """
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"--workers is {num_workers}, expected at least 1")
-    return num_workers or len(os.sched_getaffinity(0))
+    if num_workers is None and hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return num_workers or os.cpu_count() or 1
 
 
 def most_seconds(job: HasSource) -> float:
