@@ -274,3 +274,14 @@ def test_splits_have_three_names(annotations: SomethingSomethingV2 | VideoList |
 
 def test_labels_are_an_array() -> None:
     np.testing.assert_array_equal(Videos([Video("a", 2), Video("b", 1)]).labels, np.array([2, 1]))
+
+
+def test_mistyped_names_are_met_with_the_nearest(tmp_path: Path) -> None:
+    touch(tmp_path / "mine/train/wave/a.mp4", tmp_path / "mine/val/wawe/a.mp4")
+    with pytest.raises(ValueError, match=r"mien does not exist \(did you mean mine\?\)"):
+        _ = ClassFolders(str(tmp_path / "mien")).class_names
+    with pytest.raises(ValueError, match=r"has classes \['wawe'\] \(did you mean wave\?\), but"):
+        ClassFolders(str(tmp_path / "mine")).videos("val")
+    (tmp_path / "train.txt").touch()
+    with pytest.raises(ValueError, match=r"trian\.txt is missing \(did you mean train\.txt\?\)"):
+        VideoList(str(tmp_path), train="trian.txt").videos("train")

@@ -209,7 +209,6 @@ def test_the_text_tower_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return model
 
     monkeypatch.setattr(weights, "is_open_clip", lambda encoder: True)
-    monkeypatch.setattr(pretrained, "is_open_clip", lambda encoder: True)
     file = write(state_of(clip_vit()), tmp_path / "clip.pt")
     encoder = load_encoder(partial(build, **clip_vit().keywords), str(file))
     gc.collect()
@@ -317,6 +316,26 @@ def test_a_missing_file_is_named_with_where_it_was_looked_for(path: str) -> None
         load_encoder(timm_vit(), path)
 
 
+def test_a_mistyped_file_is_met_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "ViT-B-16.pt").touch()
+    with pytest.raises(ValueError, match=r"looked at .*ViT-B16\.pt \(did you mean ViT-B-16\.pt\?\)"):
+        load_encoder(timm_vit(), str(tmp_path / "ViT-B16.pt"))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (timm_vit(model_name="vit_base_patch16_242"), r"is no network of timm \(did you mean vit_base_patch16_224\?\)"),
+        (clip_vit("ViT-B-61-quickgelu"), r"is no network of open_clip \(did you mean ViT-B-16-quickgelu\?\)"),
+    ],
+)
+def test_a_mistyped_network_is_met_with_the_nearest(build: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_encoder(build, "openai")
+    with pytest.raises(ValueError, match=r"opnai is neither a file nor a tag of .* \(did you mean openai\?\)"):
+        load_encoder(clip_vit(), "opnai")
+
+
 def test_where_to_get_a_missing_file_is_said() -> None:
     with pytest.raises(ValueError, match=r"by hand from https://example.org/toy, then model.weights=PATH"):
         load_encoder(timm_vit(), "toy.pt", download="https://example.org/toy")
@@ -343,12 +362,24 @@ def test_an_unknown_tag_is_refused_with_those_known(build: Any, known: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("build", "tag"),
-    [(timm_vit(model_name="vit_base_patch16_224"), "augreg_in21k"), (clip_vit(), "openai")],
-    ids=["timm", "open_clip"],
+    ("build", "tag", "addresses"),
+    [
+        (
+            timm_vit(model_name="vit_base_patch16_224"),
+            "augreg_in21k",
+            r"vit_base_patch16_224\.augreg_in21k or https://storage\S+B_16\S+\.npz",
+        ),
+        (clip_vit(), "openai", r"vit_base_patch16_clip_224\.openai or https://openai\S+/ViT-B-16\.pt"),
+        (
+            clip_vit("ViT-L-14-quickgelu"),
+            "openai",
+            r"vit_large_patch14_clip_224\.openai or https://openai\S+/ViT-L-14\.pt",
+        ),
+    ],
+    ids=["timm", "open_clip", "another encoder"],
 )
 def test_without_a_network_it_fails_after_one_question(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Any, tag: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Any, tag: str, addresses: str
 ) -> None:
     asked = []
 
@@ -359,8 +390,11 @@ def test_without_a_network_it_fails_after_one_question(
 
     monkeypatch.setattr(huggingface_hub.utils, "get_session", Unplugged)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ValueError, match=rf"the hub, under the name '{tag}': .* cannot be reached.* from HERE"):
-        load_encoder(build, tag, download="HERE")
+    message = (
+        rf"the hub, under the name '{tag}': .* cannot be reached.* by hand from https://\S+/timm/{addresses}, then"
+    )
+    with pytest.raises(ValueError, match=message):
+        load_encoder(build, tag, download="what a config says of another encoder")
     assert len(asked) == 1
     assert not huggingface_hub.constants.HF_HUB_OFFLINE
 
@@ -399,6 +433,11 @@ def test_random_weights_are_refused_unless_meant() -> None:
     with pytest.raises(ValueError, match=r"vit_tiny_patch16_224 has no pretrained weights .*model.allow_random=true"):
         load_encoder(timm_vit())
     assert load_encoder(timm_vit(), allow_random=True).depths == (3,)
+
+
+def test_allowing_random_weights_is_enough_and_says_what_is_not_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    assert load_encoder(timm_vit(), "no/such/file.pt", allow_random=True).depths == (3,)
+    assert "starts at random, without model.weights=no/such/file.pt" in caplog.text
 
 
 def test_other_ways_to_build_are_refused() -> None:

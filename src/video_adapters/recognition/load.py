@@ -8,6 +8,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.spelling import did_you_mean
 from video_adapters.training import checkpoint
 from video_adapters.training.build import build_for
 from video_adapters.training.entry import PROJECT
@@ -70,8 +71,8 @@ def named_views(name: str) -> DictConfig:
     """
     file = VIEWS / f"{name}.yaml"
     if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in VIEWS.glob("*.yaml")))
-        raise ValueError(f"there are no views '{name}', only: {known}")
+        known = sorted(path.stem for path in VIEWS.glob("*.yaml"))
+        raise ValueError(f"there are no views '{name}'{did_you_mean(name, known)}, only: {', '.join(known)}")
     views = OmegaConf.load(file)
     assert isinstance(views, DictConfig)
     return views

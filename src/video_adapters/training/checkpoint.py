@@ -11,6 +11,7 @@ from torch import Tensor
 
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
+from video_adapters.spelling import did_you_mean
 
 PREFIX = "classifier."  # of parameter names in files
 
@@ -38,7 +39,7 @@ def read(path: str | Path) -> dict[str, Any]:
     path = Path(path).expanduser()
     if not path.is_file():
         near = sorted(str(p) for p in path.glob("**/*.ckpt")) if path.is_dir() else []
-        hint = f"; it is a folder, with {', '.join(near[:4])}" if near else ""
+        hint = f"; it is a folder, with {', '.join(near[:4])}" if near else _near(path)
         raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -50,6 +51,13 @@ def read(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "origin" not in content:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
     return content
+
+
+def _near(path: Path) -> str:
+    """A hint at the file or folder that the first missing part of a path may have been meant for."""
+    while not path.parent.is_dir():
+        path = path.parent
+    return did_you_mean(path.name, [one.name for one in path.parent.iterdir()])
 
 
 def origin(checkpoint: dict[str, Any]) -> Origin:

@@ -34,7 +34,6 @@ def import_official(request: Request) -> dict[str, Any]:
     verdict, found = place_weights(request, official, overrides)
     cfg = compose_train([*overrides, *found])
     if found:
-        cfg.model.download = ""  # the config's own is for its tag
     try:
         content = _content(cfg, official, names, request)
         checkpoint.AtomicCheckpointIO().save_checkpoint(content, request.out)

@@ -12,6 +12,7 @@ from video_adapters.data.annotations.annotations import SPLITS, Annotations, che
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, subfolders
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.videos import Video, Videos
+from video_adapters.spelling import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,10 @@ class ClassFolders(Annotations):
             raise ValueError(f"{self.root} has no folder for '{split}'. {content(self.root)}")
         folder = folders[split]
         if unknown := [name for name in subfolders(folder) if name not in self.class_names]:
-            raise ValueError(f"{folder} has classes {unknown}, but the first split only {list(self.class_names)}")
+            raise ValueError(
+                f"{folder} has classes {unknown}{did_you_mean(unknown[0], self.class_names)}, but the first split only "
+                f"{list(self.class_names)}"
+            )
         videos = Videos(self._in(folder))
         if not len(videos):
             raise ValueError(f"{folder} has no video in its class folders; known are {', '.join(VIDEO_SUFFIXES)}")

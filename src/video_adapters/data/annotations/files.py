@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from video_adapters.data.annotations.videos import Video, Videos
+from video_adapters.spelling import did_you_mean
 
 VIDEO_SUFFIXES = (
     ".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts", ".m2ts",
@@ -58,9 +59,16 @@ def listed(folder: str) -> list[str]:
 def content(folder: str) -> str:
     """A sentence for error messages: what is in a folder."""
     if not os.path.isdir(folder):
-        return f"{folder} does not exist."
+        parent, name = os.path.split(folder.rstrip(os.sep))
+        return f"{folder} does not exist{did_you_mean(name, listed(parent or '.'))}."
     names = sorted(os.listdir(folder))
     return f"There are: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}." if names else f"{folder} is empty."
+
+
+def missing(file: str) -> str:
+    """The end of a sentence on a file that is not there: what is, in its place."""
+    folder, name = os.path.split(file)
+    return f"{file} is missing{did_you_mean(name, listed(folder))}. {content(folder)}"
 
 
 def first_file(root: str, folders: Sequence[str], names: Sequence[str]) -> str | None:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from video_adapters.data.annotations.files import content
+from video_adapters.data.annotations.files import missing
 
 UNDECODED = re.compile("[\udc80-\udcff]")
 
@@ -38,7 +38,7 @@ def read_text(file: str, encoding: str | None = None) -> str:
 def lines(file: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name."""
     if not os.path.isfile(file):
-        raise ValueError(f"the list {file} is missing. {content(os.path.dirname(file))}")
+        raise ValueError(f"the list {missing(file)}")
     for number, line in enumerate(re.split("\r\n|\n|\r", read_text(file, encoding)), 1):
         if line.strip():
             yield number, line.strip()

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import content
+from video_adapters.data.annotations.files import missing
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.text import decoded, located, read_text
 from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
+from video_adapters.spelling import did_you_mean
 
 PATHS = ("path", "file", "filename", "video")
 LABELS = ("label", "class", "category", "action")
@@ -93,7 +94,8 @@ class VideoTable(Annotations):
     @cached_property
     def _rows(self) -> list[_Row]:
         if self.group is not None and self.group not in self._columns:
-            raise ValueError(f"{self.file} has no column '{self.group}' for groups, only: {', '.join(self._columns)}")
+            near, columns = did_you_mean(self.group, self._columns), ", ".join(self._columns)
+            raise ValueError(f"{self.file} has no column '{self.group}' for groups{near}, only: {columns}")
         labels = {name: label for label, name in enumerate(self.class_names)}
         videos = [self._video(number, row, labels) for number, row in enumerate(self._content, 2)]
         groups = [row[self.group] for row in self._content] if self.group else [""] * len(videos)
@@ -127,7 +129,7 @@ class VideoTable(Annotations):
     @cached_property
     def _content(self) -> list[dict[str, str]]:
         if not os.path.isfile(self.file):
-            raise ValueError(f"the table {self.file} is missing. {content(os.path.dirname(self.file))}")
+            raise ValueError(f"the table {missing(self.file)}")
         text = read_text(self.file, self.encoding)
         header = next((line for line in text.splitlines() if line.strip()), "")
         try:

@@ -1,6 +1,7 @@
 """Building an encoder by timm or open_clip and filling it with its published weights."""
 
 import hashlib
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.timm_swin import TimmSwin
 from video_adapters.model.encoders.timm_vit import TimmVit
 from video_adapters.model.encoders.weights import (
+    addresses,
     build_from_file,
     build_from_hub,
     build_random,
     check_filled,
-    is_open_clip,
+    check_name,
 )
+from video_adapters.spelling import did_you_mean
+
+log = logging.getLogger(__name__)
 
 FAMILIES: tuple[type[Encoder], ...] = (TimmVit, OpenClipVit, TimmSwin)
 
@@ -38,23 +43,25 @@ def load_encoder(
         encoder: `timm.create_model` or `open_clip.create_model` with everything but the weights filled in.
         weights: a file (relative to the current folder, else to the project's), or the tag under which the library's
             hub holds them (`openai`, `augreg_in21k`); None for random weights, which needs `allow_random`.
-        allow_random: permits a frozen encoder that has learned nothing (tests, cost counts).
-        download: where the weights can be had by hand, for the error message.
+        allow_random: takes random weights, whatever `weights` says: a frozen encoder that has learned nothing is of use
+            in tests and cost counts alone.
+        download: where weights that no library lists can be had by hand, for the error message.
 
     Raises:
         ValueError: without weights, for a missing or unfit file, when the hub is out of reach, and for a network whose
             class belongs to no family.
     """
-    is_open_clip(encoder)
+    check_name(encoder)
+    if allow_random:
+        if weights is not None:
+            log.warning("model.allow_random=true: the encoder starts at random, without model.weights=%s", weights)
+        return open_up(build_random(encoder))
     if weights is not None:
         return open_up(_pretrained(encoder, str(weights), download))
-    if not allow_random:
-        raise ValueError(
-            f"{_title(encoder)} has no pretrained weights (model.weights is null), and a frozen encoder that has "
-            "learned nothing cannot be adapted: give model.weights=PATH or a tag, or, if that is meant, "
-            "model.allow_random=true"
-        )
-    return open_up(build_random(encoder))
+    raise ValueError(
+        f"{_title(encoder)} has no pretrained weights (model.weights is null), and a frozen encoder that has learned "
+        "nothing cannot be adapted: give model.weights=PATH or a tag, or, if that is meant, model.allow_random=true"
+    )
 
 
 def open_up(net: nn.Module) -> Encoder:
@@ -90,7 +97,8 @@ def find_file(weights: str) -> Path | None:
             return candidate.absolute()
     if path.suffix in FILE_SUFFIXES or "/" in weights:
         looked = " and ".join(str(c.absolute()) for c in candidates)
-        raise ValueError(f"model.weights={weights} reads as a file, but there is none: looked at {looked}")
+        near = did_you_mean(path.name, [one.name for one in candidates[0].absolute().parent.glob("*")])
+        raise ValueError(f"model.weights={weights} reads as a file, but there is none: looked at {looked}{near}")
     return None
 
 
@@ -112,7 +120,8 @@ def fingerprint(tower: nn.Module) -> str:
 
 
 def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str) -> nn.Module:
-    by_hand = f" They can be fetched by hand from {download}, then model.weights=PATH." if download else ""
+    places = " or ".join(addresses(encoder, weights)) or download
+    by_hand = f" They can be fetched by hand from {places}, then model.weights=PATH." if places else ""
     try:
         file = find_file(weights)
     except ValueError as error:

@@ -17,6 +17,8 @@ import torch
 from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
+from video_adapters.spelling import did_you_mean
+
 Build = Callable[..., nn.Module]  # a library's create_model with everything but the weights filled in
 
 
@@ -37,7 +39,10 @@ def build_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
     name = str(build.keywords["model_name"])
     load = _open_clip_from_hub if is_open_clip(build) else _timm_from_hub
     if tag not in (tags := _tags(build)):
-        raise ValueError(f"{tag} is neither a file nor a tag of {name}; its tags are: {', '.join(tags) or 'none'}")
+        near = did_you_mean(tag, tags)
+        raise ValueError(
+            f"{tag} is neither a file nor a tag of {name}{near}; its tags are: {', '.join(tags) or 'none'}"
+        )
     reachable = _hub_answers()
     before = hub.HF_HUB_OFFLINE
     try:  # offline, the hub's client looks into its cache alone, without asking for a minute first
@@ -91,6 +96,33 @@ def is_open_clip(build: Build) -> bool:
     if function in (open_clip.create_model, timm.create_model):
         return function is open_clip.create_model
     raise ValueError(f"model.encoder builds by {function}; expected timm.create_model or open_clip.create_model")
+
+
+def check_name(build: "partial[nn.Module]") -> None:
+    """Refuses a network that its library does not know; names of hubs (`hf-hub:...`) are theirs to know.
+
+    Raises:
+        ValueError: with the nearest that it knows.
+    """
+    clip, name = is_open_clip(build), str(build.keywords.get("model_name", ""))
+    known = open_clip.list_models() if clip else timm.list_models()
+    if ":" not in name and (name.replace("/", "-") if clip else name.split(".")[0]) not in known:
+        library = "open_clip" if clip else "timm"
+        raise ValueError(f"model.encoder.model_name={name} is no network of {library}{did_you_mean(name, known)}")
+
+
+def addresses(build: "partial[nn.Module]", tag: str) -> list[str]:
+    """Where the weights under a tag can be fetched by hand, as the network's library says; [] where it does not."""
+    if tag not in _tags(build):
+        return []
+    name = str(build.keywords["model_name"])
+    if is_open_clip(build):
+        listed = open_clip.get_pretrained_cfg(name, tag)
+        repository, url = listed.get("hf_hub"), listed.get("url")
+    else:
+        about = timm.models.get_pretrained_cfg(f"{name.split('.')[0]}.{tag}")
+        repository, url = about.hf_hub_id, about.url
+    return [*([f"{hub.ENDPOINT}/{repository.strip('/')}"] if repository else []), *([url] if url else [])]
 
 
 def _open_clip_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
