@@ -59,6 +59,22 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*SMALL, *SHAPES, f"data.root={root}"]
 
 
+@pytest.fixture
+def fp16_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of 16-mixed compute in fp16, with its scaler, as on a GPU; without this they become bf16-mixed."""
+    from lightning.pytorch.plugins import MixedPrecision  # here: tests of the data need nothing of it
+    from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
+
+    from video_adapters.training import build
+
+    def precision(self: Any) -> Any:
+        return MixedPrecision("16-mixed", "cpu") if self._precision_flag == "16-mixed" else before(self)
+
+    before = _AcceleratorConnector._check_and_init_precision
+    monkeypatch.setattr(_AcceleratorConnector, "_check_and_init_precision", precision)
+    monkeypatch.setattr(build, "fitting_precision", lambda precision, *_, **__: precision)
+
+
 @pytest.fixture(scope="session")
 def shapes_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same videos as `path label` lists: a folder with train.txt (36 videos), val.txt (24) and classes.txt."""

@@ -114,7 +114,7 @@ def like_real_ones(num_clips: int, width: int = 384) -> Tensor:
 def test_statistics_of_features_like_real_ones_are_exact_whatever_autocast_says(
     half: torch.dtype, num_clips: int
 ) -> None:
-    """The second step's clips lie about the first one's mean. A mean of n numbers is off by less than n fp32 epsilons."""
+    """A mean of n numbers is off by less than n fp32 epsilons."""
     clips, layer = like_real_ones(2 * num_clips), Standardise(384)
     with torch.autocast("cpu", half):
         _steps(layer, clips.view(2, num_clips, -1))

@@ -253,6 +253,15 @@ def test_a_config_in_which_frozen_weights_are_resampled_is_refused(tmp_path: Pat
         imported(tmp_path, vit_imagenet(), "data.image_size=48")
 
 
+@pytest.mark.parametrize("name", ["ln_post.weight", "cls_head.fc_cls.bias"])
+def test_weights_that_are_no_numbers_are_refused(name: str, tmp_path: Path) -> None:
+    content = vit_clip()
+    content[name][0] = torch.nan
+    with pytest.raises(ValueError, match=r"official.pth: .* holds values that are not finite numbers"):
+        imported(tmp_path, content)
+    assert [path.name for path in tmp_path.iterdir()] == ["official.pth"]
+
+
 # files
 
 

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from video_adapters.data.dataset import Batch
+from video_adapters.training.errors import SharedError
 from video_adapters.training.processes import gather
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class BrokenVideos(Callback):
             return
         self._gather(trainer)  # the same video may have been met by several
         if len(self.broken) > total * share:
-            raise ValueError(
+            raise SharedError(
                 f"{len(self.broken)} of {total} training videos could not be read, more than data.max_broken={share:g} "
                 f"allows; they are listed in {self.path}, the last is {list(self.broken)[-1]}"
             )

@@ -12,6 +12,7 @@ from torch import Tensor
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
 from video_adapters.spelling import did_you_mean
+from video_adapters.training.finite import refuse_not_finite
 
 PREFIX = "classifier."  # of parameter names in files
 
@@ -50,6 +51,7 @@ def read(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or "origin" not in content:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
+    refuse_not_finite(content["state_dict"], str(path))
     return content
 
 

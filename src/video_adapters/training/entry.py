@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from video_adapters.training.composition import explain
-from video_adapters.training.errors import explained
+from video_adapters.training.errors import SharedError, UserError, explained
 from video_adapters.training.words import for_hydra
 
 PROJECT = Path(__file__).parents[3]
@@ -120,14 +120,23 @@ def run(job: Callable[[], Result]) -> Result:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr, flush=True)
         raise SystemExit(128 + signal.SIGINT) from None
+    except UserError as error:
+        if isinstance(error.__cause__, SharedError):
+            _leave_to_the_first_process()
+        raise
     except Interrupted as stop:
-        if os.environ.get("LOCAL_RANK", "0") != "0":
-            raise SystemExit(0) from None  # a failing child would have the first process killed before it has finished
+        _leave_to_the_first_process()
         folder = stop.path.parent.parent
         swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
         how = "the same command goes on with the sweep" if swept else f"go on with: python src/train.py resume={folder}"
         print(f"\n{stop}\n{how}", file=sys.stderr, flush=True)
         raise SystemExit(stop.code) from None
+
+
+def _leave_to_the_first_process() -> None:
+    """Ends any other process: a failing child would have the first one killed before it has finished."""
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        raise SystemExit(0) from None
 
 
 def _run_folder(resume: str | None, new: str) -> str:

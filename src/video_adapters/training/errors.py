@@ -17,6 +17,10 @@ class UserError(CompactHydraException):
     """What the user can mend. Hydra prints it without a stack trace, unless HYDRA_FULL_ERROR=1 asks for one."""
 
 
+class SharedError(ValueError):
+    """What all processes of a run raise at the same place: none of them needs to be killed for it."""
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turns errors that a config, a file or a command line can cause into a UserError; lets bugs through as they are.

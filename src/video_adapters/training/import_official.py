@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.model.official import Official, take_apart
 from video_adapters.training import checkpoint
 from video_adapters.training.build import build_classifier
+from video_adapters.training.finite import refuse_not_finite
 from video_adapters.training.official_config import compose_train, overrides_for, written
 from video_adapters.training.official_report import report
 from video_adapters.training.official_request import Request, read_official
@@ -28,6 +29,7 @@ def import_official(request: Request) -> dict[str, Any]:
     if request.encoder_out is not None:
         check_file(request.encoder_out, "--encoder-out")
     official = take_apart(read_official(request.checkpoint), request.heads, request.image_size)
+    refuse_not_finite(official.frozen | official.trained, str(request.checkpoint))
     names = request.class_names(official.sizes.num_classes)
     said = [*([f"data.root={written(request.root)}"] if request.root else []), *request.overrides]
     overrides = overrides_for(official, request.data, request.scale, said)

@@ -1,26 +1,32 @@
 """The training step and the evaluation step."""
 
+import logging
 from typing import Any, Literal
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from video_adapters.data.dataset import Batch
 from video_adapters.model.classifier import VideoClassifier, mean_probabilities
 from video_adapters.model.memory import without_autocast
 from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
+from video_adapters.training.finite import NotFinite, refuse_not_finite, suggestion
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine, log_interval, total_steps
 from video_adapters.training.scores import Scores, hits
+
+log = logging.getLogger(__name__)
 
 
 class ActionModule(L.LightningModule):
     """Trains and scores a video classifier.
 
-    Logged: train/loss and train/top1 per optimizer step, over all its clips; {val,test}/{top1,top5,mean_class,loss},
-    accuracies as fractions, and the ends of top1's 95 % interval, {val,test}/{top1_low,top1_high}.
+    Logged: train/{loss,top1,gradient_norm} per optimizer step, over all its clips, the norm ahead of clipping;
+    {val,test}/{top1,top5,mean_class,loss}, accuracies as fractions, and the ends of top1's 95 % interval,
+    {val,test}/{top1_low,top1_high}.
 
     Args:
         classifier: the network; what of it trains was decided when it was built.
@@ -54,12 +60,14 @@ class ActionModule(L.LightningModule):
         self.origin = origin
         num_classes = classifier.head.linear.out_features
         self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
-        self._rate = 0.0
+        self.rate = 0.0  # of the head, at the running optimizer step
+        self.step_loss = self.gradient_norm = torch.tensor(0.0)  # of the last one, over all devices
         self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
+        self._step_top1 = torch.tensor(0.0)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # read here: the schedule has moved on when the step's figures are logged
-        self._rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
+        self.rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
         logits = self.classifier(batch.clips[:, 0], batch.weights)
         with without_autocast(logits):
             losses = F.cross_entropy(
@@ -72,17 +80,19 @@ class ActionModule(L.LightningModule):
         return loss * self.trainer.world_size * self.trainer.accumulate_grad_batches
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
+        self.gradient_norm = get_total_norm(p.grad for p in self.classifier.trainable().values() if p.grad is not None)
+        self.step_loss, self._step_top1 = self._over_devices(self._step_sums)
+        self._step_sums = torch.zeros_like(self._step_sums)
         if self.classifier.head.standardise is not None:
             self.classifier.head.standardise.end_step(self._of_all_devices)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not self.step_finished():
             return
-        loss, correct = self._over_devices(self._step_sums)
-        self._step_sums = torch.zeros(2)
-        self.log("train/loss", loss, prog_bar=True)
-        self.log("train/top1", correct)
-        self.log("train/lr", self._rate)
+        self.log("train/loss", self.step_loss, prog_bar=True)
+        self.log("train/top1", self._step_top1)
+        self.log("train/lr", self.rate)
+        self.log("train/gradient_norm", self.gradient_norm)
 
     def _over_devices(self, sums: Tensor) -> Tensor:
         total: Any = self.trainer.strategy.reduce(sums, reduce_op="sum")
@@ -135,10 +145,12 @@ class ActionModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         learned = {f"{PREFIX}{name}" for name in self.classifier.learned()}
         state = {name: value for name, value in checkpoint["state_dict"].items() if name in learned}
+        refuse_not_finite(state, f"after step {self.trainer.global_step}, not saved")
         checkpoint["state_dict"] = state
         checkpoint["origin"] = self.origin.as_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        refuse_not_finite(checkpoint["state_dict"], "the checkpoint")
         check_same_model(self.classifier, self.origin, checkpoint)
 
     def _score(self, split: Literal["val", "test"], batch: Batch) -> Tensor:
@@ -153,5 +165,16 @@ class ActionModule(L.LightningModule):
         metric: Any = self.scores[split]
         values = metric.compute()
         metric.reset()
+        self._check_scores(split, int(values["not_finite"]), int(values["videos"] - values["unreadable"]))
         for name in ("top1", "top1_low", "top1_high", "top5", "mean_class", "loss", "videos", "unreadable"):
             self.log(f"{split}/{name}", values[name].float(), prog_bar=name == "top1", rank_zero_only=True)
+
+    def _check_scores(self, split: str, count: int, read: int) -> None:
+        """Names videos whose scores are not finite, and refuses to call it an accuracy where all are such."""
+        if not count:
+            return
+        precision = str(self.trainer.precision)
+        said = f"{count} of {read} videos of {split} got scores that are not finite numbers, in precision {precision}"
+        if count == read:
+            raise NotFinite(f"{said}. {suggestion(precision)}")
+        log.warning("%s; they count as wrong", said)

@@ -10,8 +10,8 @@ from video_adapters.training.accuracy import wilson
 class Scores(Metric):
     """Top-1, top-5 and mean-class accuracy, and mean loss, over videos.
 
-    Mean-class accuracy is the mean recall of the classes that occur. A video that could not be read counts as wrong, and
-    so does one whose scores are not finite.
+    Mean-class accuracy is the mean recall of the classes that occur. A video that could not be read counts as wrong,
+    and so does one whose scores are not finite.
     """
 
     full_state_update = False
@@ -19,6 +19,7 @@ class Scores(Metric):
     correct: Tensor
     correct5: Tensor
     unreadable: Tensor
+    not_finite: Tensor
     loss: Tensor
 
     def __init__(self, num_classes: int) -> None:
@@ -26,7 +27,8 @@ class Scores(Metric):
         per_class = torch.zeros(num_classes, dtype=torch.long)
         for name in ("videos", "correct", "correct5"):
             self.add_state(name, per_class.clone(), dist_reduce_fx="sum")
-        self.add_state("unreadable", torch.tensor(0), dist_reduce_fx="sum")
+        for name in ("unreadable", "not_finite"):
+            self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
         self.add_state("loss", torch.tensor(0.0), dist_reduce_fx="sum")
 
     def update(self, probabilities: Tensor, labels: Tensor, readable: Tensor) -> None:
@@ -36,12 +38,13 @@ class Scores(Metric):
         self.correct += _per_class(labels[ranked[:, 0]], self.videos)
         self.correct5 += _per_class(labels[ranked.any(1)], self.videos)
         self.unreadable += (~readable).sum()
+        self.not_finite += (readable & ~probabilities.isfinite().all(1)).sum()
         own = probabilities.gather(1, labels[:, None])[readable, 0]
         self.loss -= own.nan_to_num(0).clamp_min(1e-12).log().sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """Fractions, top-1 with its 95 % interval, the mean loss over readable videos, and the number of those that
-        were not."""
+        """Fractions, top-1 with its 95 % interval, the mean loss over readable videos, and how many were not,
+        or got no finite scores."""
         videos, present = self.videos.sum(), self.videos > 0
         low, high = wilson(float(self.correct.sum() / videos), int(videos))
         return {
@@ -53,6 +56,7 @@ class Scores(Metric):
             "loss": self.loss / (videos - self.unreadable).clamp_min(1),
             "videos": videos.float(),
             "unreadable": self.unreadable.float(),
+            "not_finite": self.not_finite.float(),
         }
 
 

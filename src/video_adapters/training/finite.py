@@ -1,0 +1,102 @@
+"""The end of a run whose loss, gradient or weights are no longer finite numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from video_adapters.training.errors import SharedError
+
+
+class NotFinite(SharedError):
+    """Numbers of a run or of a file are NaN or infinite."""
+
+
+class Finite(Callback):
+    """Ends a run at a step whose loss or gradient is not finite, before anything of it is saved.
+
+    In fp16 such a step is skipped and the scale of the loss is halved: so many in a row are let pass.
+
+    What happened is noted on the device, and read where the host waits for the device anyway: on a CPU and in fp16,
+    whose scaler waits for the gradient, after each step; elsewhere with the figures that are logged, and ahead of every
+    validation and save. All processes have the same loss and gradient, and end at the same step.
+
+    Args:
+        max_skipped_steps: fp16 steps that may be skipped in a row.
+    """
+
+    def __init__(self, max_skipped_steps: int) -> None:
+        if max_skipped_steps < 0:
+            raise ValueError(f"callbacks.finite.max_skipped_steps is {max_skipped_steps}, expected at least 0")
+        self.max_skipped_steps = max_skipped_steps
+        self._found = torch.zeros(5)  # steps that were not finite (fp16: in a row); of the first: number, figures, rate
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if not pl_module.step_finished():
+            return
+        figures = torch.stack([pl_module.step_loss, pl_module.gradient_norm])
+        self._note(figures, trainer.global_step, pl_module.rate, skips=_scaler(trainer) is not None)
+        if figures.is_cpu or _scaler(trainer) or trainer.global_step % trainer.log_every_n_steps == 0:
+            self._check(trainer)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._check(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._check(trainer)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        self._check(trainer)
+
+    def _note(self, figures: Tensor, step: int, rate: float, skips: bool) -> None:
+        found, finite = self._found.to(figures.device), figures.isfinite().all()
+        number, at, with_rate = (
+            torch.full_like(figures[:1], value) for value in (1, step, rate)
+        )  # no copy to wait for
+        newest = torch.cat([number, at, figures, with_rate])
+        following = torch.where(found[0] > 0, torch.cat([found[:1] + 1, found[1:]]), newest)
+        self._found = torch.where(finite, torch.zeros_like(found) if skips else found, following)
+
+    def _check(self, trainer: L.Trainer) -> None:
+        """Raises: NotFinite, where there were more such steps than may be."""
+        number, step, loss, norm, rate = self._found.tolist()
+        skips = _scaler(trainer) is not None
+        if number <= (self.max_skipped_steps if skips else 0):
+            return
+        skipped = (
+            f"; this and the next steps were skipped, {number:.0f} in a row, more than "
+            f"callbacks.finite.max_skipped_steps={self.max_skipped_steps}"
+        )
+        raise NotFinite(
+            f"step {step:.0f} has the loss {loss:.4g} and a gradient of the norm {norm:.4g}, in precision "
+            f"{trainer.precision} at a rate of {rate:.3g}{skipped if skips else ''}. "
+            f"{suggestion(str(trainer.precision))}; checkpoints that were saved before are as they were"
+        )
+
+
+def suggestion(precision: str) -> str:
+    """What may help a run that came to numbers that are not finite."""
+    wider = {
+        "16-mixed": ", or trainer.precision=bf16-mixed or 32-true, which reach further",
+        "bf16-mixed": ", or trainer.precision=32-true, which is more exact",
+    }
+    return f"Try a smaller optim.lr, or trainer.gradient_clip_val=1{wider.get(precision, '')}"
+
+
+def refuse_not_finite(weights: Mapping[str, Tensor], place: str) -> None:
+    """Refuses weights that are not numbers.
+
+    Raises:
+        NotFinite: naming the first of them, and the place where they are.
+    """
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.is_meta and not value.isfinite().all():
+            raise NotFinite(f"{place}: {name} holds values that are not finite numbers (NaN or infinite)")
+
+
+def _scaler(trainer: L.Trainer) -> Any:
+    """The scaler of an fp16 run's loss, which skips steps; None in other precisions."""
+    return getattr(trainer.precision_plugin, "scaler", None)

@@ -1,0 +1,118 @@
+"""Runs that come to numbers that are not finite: they end, and leave what they had saved."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from video_adapters.training import checkpoint
+from video_adapters.training.finite import Finite, NotFinite, refuse_not_finite
+from video_adapters.training.schedule import WarmupCosine
+
+from toy import run
+
+RATE = 3e-4
+STEPS = 5  # of an epoch: 36 videos by 8
+
+
+@pytest.fixture
+def rate_explodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first epoch is as it should be; the first step of the second makes weights of 1e30."""
+
+    def build(self: WarmupCosine, optimizer: Optimizer, steps: int, steps_per_epoch: float) -> LambdaLR:
+        return LambdaLR(optimizer, lambda step: 1.0 if step < STEPS else 1e30 / RATE)
+
+    monkeypatch.setattr(WarmupCosine, "build", build)
+
+
+@pytest.mark.usefixtures("rate_explodes", "fp16_on_cpu")
+@pytest.mark.parametrize(
+    ("precision", "override", "message"),
+    [
+        ("32-true", "", r"step 7 has the loss .* a gradient of the norm .*, in precision 32-true at a rate of 1e\+30\. "
+                        r"Try a smaller optim.lr"),
+        pytest.param("bf16-mixed", "", r"step 7 has .* in precision bf16-mixed at .* or trainer.precision=32-true",
+                     marks=pytest.mark.slow),
+        ("16-mixed", "callbacks.finite.max_skipped_steps=2",
+         r"step 7 has .* in precision 16-mixed .* skipped, 3 in a row, .*max_skipped_steps=2\. .*bf16-mixed or 32"),
+        pytest.param("16-mixed", "", r"24 of 24 videos of val got scores that are not finite",  # fewer were skipped
+                     marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_a_run_that_comes_to_nan_ends_and_what_it_had_saved_stays(
+    precision: str,
+    override: str,
+    message: str,
+    shapes: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    overrides = [*shapes, "trainer.max_epochs=2", f"optim.lr={RATE}", f"trainer.precision={precision}"]
+    with pytest.raises(NotFinite, match=message):
+        run(tmp_path, *overrides, *([override] if override else []))
+    for name in ("last.ckpt", "best.ckpt"):
+        saved = torch.load(tmp_path / "checkpoints" / name, weights_only=True)
+        assert saved["global_step"] == STEPS
+        refuse_not_finite(saved["state_dict"], name)
+    assert "finished" not in json.loads((tmp_path / "run.json").read_text())
+    assert "done" not in re.sub(r"epoch.*", "", capsys.readouterr().out)
+
+
+def at_step(callback: Finite, step: int, figure: float, scaler: Any = None, log_every: int = 1) -> None:
+    trainer: Any = SimpleNamespace(
+        global_step=step,
+        log_every_n_steps=log_every,
+        precision="16-mixed",
+        precision_plugin=SimpleNamespace(scaler=scaler),
+    )
+    module = SimpleNamespace(
+        step_finished=lambda: True, step_loss=torch.tensor(1.0), gradient_norm=torch.tensor(figure), rate=1e-3
+    )
+    callback.on_train_batch_end(trainer, module, None, None, 0)
+
+
+def test_fp16_may_skip_so_many_steps_in_a_row_and_a_step_in_between_begins_anew() -> None:
+    callback, scaler = Finite(max_skipped_steps=2), object()
+    for step, figure in enumerate([1.0, torch.inf, torch.nan, 1.0, torch.nan, torch.inf], 1):
+        at_step(callback, step, figure, scaler)
+    with pytest.raises(NotFinite, match=r"step 5 has the loss 1 and a gradient of the norm nan.* skipped, 3 in a row"):
+        at_step(callback, 7, torch.nan, scaler)
+
+
+def test_without_a_scaler_the_first_step_that_is_not_finite_is_named() -> None:
+    callback = Finite(max_skipped_steps=2)
+    at_step(callback, 1, 1.0)
+    with pytest.raises(NotFinite, match=r"step 2 has the loss 1 and a gradient of the norm inf"):
+        at_step(callback, 2, torch.inf)
+    with pytest.raises(NotFinite, match="step 2 has"):  # where it is read later: nothing makes up for it
+        at_step(callback, 3, 1.0)
+
+
+def test_impossible_numbers_of_skipped_steps_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"callbacks.finite.max_skipped_steps is -1, expected at least 0"):
+        Finite(max_skipped_steps=-1)
+
+
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf])
+def test_checkpoints_of_weights_that_are_no_numbers_are_refused(odd: float, tmp_path: Path) -> None:
+    """`read` stands before evaluation, recognition, export, analysis and init_from."""
+    weights = {"classifier.head.linear.weight": torch.tensor([1.0, odd]), "steps": torch.tensor(3)}
+    torch.save({"state_dict": weights, "origin": {}}, tmp_path / "best.ckpt")
+    with pytest.raises(NotFinite, match=r"best.ckpt: classifier.head.linear.weight holds values that are not finite"):
+        checkpoint.read(tmp_path / "best.ckpt")
+
+
+def test_a_run_does_not_go_on_from_weights_that_are_no_numbers(shapes: list[str], tmp_path: Path) -> None:
+    run(tmp_path, *shapes, "data.max_videos=4", "test=false")
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["state_dict"]["classifier.head.linear.bias"][0] = torch.nan
+    torch.save(content, last)
+    with pytest.raises(NotFinite, match=r"classifier.head.linear.bias holds values that are not finite"):
+        run(tmp_path, *shapes, "data.max_videos=4", "test=false", "trainer.max_epochs=2", f"resume={tmp_path}")
