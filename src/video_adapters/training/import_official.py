@@ -35,7 +35,6 @@ def import_official(request: Request) -> dict[str, Any]:
     overrides = overrides_for(official, request.data, request.scale, said)
     verdict, found = place_weights(request, official, overrides)
     cfg = compose_train([*overrides, *found])
-    if found:
     try:
         content = _content(cfg, official, names, request)
         checkpoint.AtomicCheckpointIO().save_checkpoint(content, request.out)
