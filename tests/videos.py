@@ -93,8 +93,10 @@ def rotate_on_display(path: Path, matrix: Sequence[int]) -> Path:
 
 
 def stored_for_display(frames: np.ndarray, matrix: Sequence[int]) -> np.ndarray:
-    """What to store, (T, H, W, 3), so that the display matrix (a, b, c, d) shows the frames: it sends the pixel at (x, y)
-    to (ax + cy, bx + dy), y pointing down."""
+    """What to store, (T, H, W, 3), so that the display matrix (a, b, c, d) shows the frames.
+
+    It sends the pixel at (x, y) to (ax + cy, bx + dy), y pointing down.
+    """
     a, b, c, d = matrix
     height, width = frames.shape[1:3] if a else frames.shape[2:0:-1]
     y, x = np.mgrid[:height, :width]

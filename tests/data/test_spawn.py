@@ -25,7 +25,9 @@ def test_the_clips_of_every_data_set_can_be_sent_to_a_process(data: str) -> None
     sampling = instantiate(cfg.sampling, _convert_="all")(num_frames=cfg.num_frames)
     transform = instantiate(cfg.train_transform, _convert_="all")(image_size=cfg.image_size)
     train = pickle.loads(pickle.dumps(TrainClips(VIDEOS, sampling, transform, seed=0)))
-    test = pickle.loads(pickle.dumps(TestClips(VIDEOS, sampling, TestTransform(cfg.image_size, resize=256), num_clips=1)))
+    test = pickle.loads(
+        pickle.dumps(TestClips(VIDEOS, sampling, TestTransform(cfg.image_size, resize=256), num_clips=1))
+    )
     assert list(train.videos) == list(test.videos) == list(VIDEOS)
 
 

@@ -25,7 +25,7 @@ class TrainTransform:
     """Random crop, flip, colour jitter, RandAugment and erasing; everything random is drawn once per clip.
 
     The crop is a RandomResizedCrop, cut from the frames as they are and resized once. With `resize`, the frames' short
-    side is first brought to that size, or for "auto" to `before_crop` of the image size, as published (AIM: 256 for 224).
+    side is first brought to that size, or for "auto" to `before_crop` of the image size, as published (256 for 224).
 
     Raises:
         ValueError: a size, range or probability is impossible.

@@ -29,7 +29,7 @@ def cut_short(
 def _ends_early(
     container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
 ) -> tuple[str, ...]:
-    """A remark where the packets end well before the duration in the header: the pictures' own, or that of the whole."""
+    """A remark where the packets end well before the duration in the header: the pictures', or that of the whole."""
     stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
     times = [time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None]
     end = (max(times) - min(0, *times)) * stream.time_base if times else stated
