@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from video_adapters.analysis.runs import read_metrics, read_runs
 from video_adapters.training import entry
+from video_adapters.training.arguments import buildable
 from video_adapters.training.cost import cost
+from video_adapters.training.foreign import read_config
 
 from trained import put, train
 
@@ -75,8 +77,7 @@ def main() -> None:
 def row_of(experiment: str, folder: Path) -> Row:
     """What a finished run's folder says of it."""
     run: Any = read_runs(folder).iloc[0]
-    config = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(buildable(read_config(folder), folder))
     return Row(
         experiment=experiment,
         test_top1=round(float(run["test/top1"]), 4),

@@ -8,7 +8,9 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from video_adapters.model.cost import Cost
+from video_adapters.training.arguments import buildable
 from video_adapters.training.cost import cost
+from video_adapters.training.foreign import read_config
 
 _MODEL = ("model", "adapter", "head", "data", "memory")  # parts of a config that the counts depend on
 
@@ -22,8 +24,7 @@ def with_costs(runs: pd.DataFrame) -> pd.DataFrame:
     known: dict[str, Cost | None] = {}
     counts: list[Cost | None] = []
     for path in runs["path"]:
-        file = Path(path) / "config.yaml"
-        config: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
+        config = read_config(path) if (Path(path) / "config.yaml").is_file() else {}
         key = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
         if key not in known:
             known[key] = _count(config)
@@ -34,6 +35,6 @@ def with_costs(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _count(config: dict[str, Any]) -> Cost | None:
     try:
-        return cost(OmegaConf.create(config))
+        return cost(OmegaConf.create(buildable(config, "config.yaml")))
     except Exception:  # a config of another version may fail in any part of what it names
         return None

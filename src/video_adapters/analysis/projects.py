@@ -1,11 +1,13 @@
 """Runs of a W&B project as the table that `read_runs` makes of a folder."""
 
+import warnings
 from typing import Any
 
 import pandas as pd
 import wandb
 
 from video_adapters.analysis.runs import described
+from video_adapters.training.foreign import as_data
 
 # what `run.json` holds, which W&B keeps beside the config
 _RECORD = (
@@ -17,7 +19,8 @@ _STEP = "trainer/global_step"
 def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
     """A row per run of `entity/project`, in the order of their start, with the columns of `read_runs`.
 
-    `path` is the run's address. Curves and confusions (`test/pair`) stay with W&B.
+    `path` is the run's address. Curves and confusions (`test/pair`) stay with W&B. Runs whose config is more than data
+    are named in a warning.
 
     Args:
         project: as in the project's address.
@@ -26,15 +29,26 @@ def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
     Raises:
         ValueError: W&B cannot be reached, there is no key, no such project, or no run of this code in it.
     """
+    found, refused = [], []
     try:
-        found = [_row(run) for run in (api or _api()).runs(project) if "started" in run.config]
+        for run in (api or _api()).runs(project):
+            if "started" in run.config:
+                try:
+                    config = as_data(dict(run.config), run.url)
+                except ValueError as error:
+                    refused.append(str(error))
+                else:
+                    found.append(_row(run, config))
     except (wandb.Error, OSError, ValueError) as error:  # OSError: requests' errors are such
         raise ValueError(
             f"the W&B project '{project}' cannot be read: {str(error).splitlines()[0]}. Its name is ENTITY/PROJECT, it "
             "takes a network and a key (wandb login); runs that are on this disk, offline or not, are read by read_runs"
         ) from error
+    notes = "".join(f"\n  {note}" for note in refused)
     if not found:
-        raise ValueError(f"the W&B project '{project}' holds no run of this code")
+        raise ValueError(f"the W&B project '{project}' holds no run of this code{notes}")
+    if refused:
+        warnings.warn(f"{len(refused)} of {len(refused) + len(found)} runs are refused:{notes}", stacklevel=2)
     return pd.DataFrame(found).sort_values("started", ignore_index=True)
 
 
@@ -44,8 +58,7 @@ def _api() -> Any:
     return wandb.Api()
 
 
-def _row(run: Any) -> dict[str, Any]:
-    config = dict(run.config)
+def _row(run: Any, config: dict[str, Any]) -> dict[str, Any]:
     record = {key: config.pop(key) for key in _RECORD if key in config}
     row = described(run.url, record, config, _metrics(run))
     return row | {

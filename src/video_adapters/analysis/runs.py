@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from omegaconf import OmegaConf
-from yaml import YAMLError
 
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.predictions import pair_accuracy, read_confusion
 from video_adapters.training import entry
+from video_adapters.training.foreign import read_config
 
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, YAMLError)  # what half-written files raise
+_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what half-written files raise
 # parts of a config that say nothing about the model
 _PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name", "published")
 
@@ -99,7 +98,7 @@ def _find(folder: str | Path) -> Iterator[Path]:
 
 def _row(run: Path) -> dict[str, Any]:
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    config: Any = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
+    config = read_config(run)
     metrics = read_metrics(run) if (run / "metrics.csv").exists() else pd.DataFrame()
     ended = record.pop("finished", None)
     row = described(str(run), record, config, metrics)

@@ -17,8 +17,10 @@ from video_adapters.data.reader import open_video
 from video_adapters.data.transform import TestTransform
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import load
+from video_adapters.training.arguments import buildable
 from video_adapters.training.build import build_data
 from video_adapters.training.entry import PROJECT
+from video_adapters.training.foreign import read_config
 
 CHECKPOINT = Path("checkpoints") / "best.ckpt"
 
@@ -78,9 +80,8 @@ def load_data(run: str | Path, data_root: str | Path | None = None) -> VideoData
         Unanswerable: they have moved.
     """
     try:
-        cfg = OmegaConf.load(Path(run) / "config.yaml")
-        assert isinstance(cfg, DictConfig)
-        return _data(cfg, data_root, None)
+        given = () if data_root is None else ("data.root",)
+        return _data(OmegaConf.create(buildable(read_config(run), run, given)), data_root, None)
     except (ValueError, OSError) as error:
         raise Unanswerable(f"The videos of the run {run} are not found: {error}") from error
 
@@ -121,6 +122,6 @@ def _data(cfg: DictConfig, root: str | Path | None, max_videos: int | None) -> V
     own = cfg.copy()
     own.data.root = str(PROJECT / cfg.data.root if root is None else Path(root).absolute())
     own.data.max_videos = max_videos or cfg.data.max_videos
-    data = build_data(own)
+    data = build_data(own, render=root is not None)
     data.videos("test")  # what is missing shows now
     return data

@@ -224,11 +224,11 @@ class MovingShapes(Annotations):
 
     def prepare(self) -> None:
         """Render what is not there yet. Other processes that ask for the same wait, and then find it done."""
-        if self._is_complete():
+        if self.is_prepared():
             return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder.with_suffix(".lock")):
-            if not self._is_complete():
+            if not self.is_prepared():
                 self._render()
 
     def videos(self, split: str) -> Videos:
@@ -239,7 +239,7 @@ class MovingShapes(Annotations):
         """
         if split not in self.counts:
             raise ValueError(f"moving shapes have no split {split!r}, only {', '.join(SPLITS)}")
-        if not self._is_complete():
+        if not self.is_prepared():
             raise ValueError(f"the moving shapes in {self.folder} are missing or incomplete: call prepare() first")
         return Videos(
             Video(str(self._file(self.folder, split, label, number)), label)
@@ -250,7 +250,7 @@ class MovingShapes(Annotations):
     def _file(self, folder: Path, split: str, label: int, number: int) -> Path:
         return folder / split / CLASS_NAMES[label] / f"{number:04d}.mp4"
 
-    def _is_complete(self) -> bool:
+    def is_prepared(self) -> bool:
         stamp = self.folder / "settings.json"
         if not stamp.is_file() or json.loads(stamp.read_text()) != self.settings:
             return False

@@ -44,7 +44,7 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
         "model": {"weights": None if weights is None else str(Path(weights).expanduser().absolute())},
         "data": {"test_views": named_views(views) if views else {}},
     }
-    cfg = with_overrides(origin.config, OmegaConf.create(given))
+    cfg = with_overrides(origin.config, OmegaConf.create(given), path)
     with torch.random.fork_rng(devices=[]):  # where nothing is pretrained (toy models), the seed makes the encoder
         torch.manual_seed(cfg.seed)
         classifier = _built(content, cfg)

@@ -13,6 +13,7 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
 from video_adapters.spelling import did_you_mean
 from video_adapters.training.finite import refuse_not_finite
+from video_adapters.training.foreign import as_data
 
 PREFIX = "classifier."  # of parameter names in files
 
@@ -51,6 +52,12 @@ def read(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict) or "origin" not in content:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
+    content = content | {"origin": _checked(content["origin"], path)}
+    state = content.get("state_dict")
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(
+            f"{path} is no checkpoint of this project: it holds no weights, or more than weights among them"
+        )
     refuse_not_finite(content["state_dict"], str(path))
     return content
 
@@ -66,6 +73,20 @@ def origin(checkpoint: dict[str, Any]) -> Origin:
     """Where a checkpoint came from."""
     content = checkpoint["origin"]
     return Origin(content["config"], tuple(content["class_names"]), content["encoder"], version=content["version"])
+
+
+def _checked(content: Any, path: Path) -> dict[str, Any]:
+    """What a file says of its origin, if that is nothing but data.
+
+    Raises:
+        ValueError: it is not, or something is missing.
+    """
+    kinds = {"config": dict, "class_names": list, "encoder": str, "version": int}
+    if not isinstance(content, dict) or any(type(content.get(name)) is not kind for name, kind in kinds.items()):
+        raise ValueError(f"{path} is no checkpoint of this project: what it says of its origin has another form")
+    if not all(type(name) is str for name in content["class_names"]):
+        raise ValueError(f"{path} is no checkpoint of this project: its class names are no text")
+    return content | {"config": as_data(content["config"], path)}
 
 
 def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> None:

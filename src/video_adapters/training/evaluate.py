@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
+from video_adapters.training.arguments import buildable
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_data, build_for, build_module, build_trainer
 from video_adapters.training.composition import flat, meant
@@ -42,9 +43,10 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     loaded = checkpoint.read(cfg.checkpoint)
     if not checkpoint.origin(loaded).class_names:
         raise ValueError(f"{cfg.checkpoint} was imported without a head and cannot be scored; init_from= starts a run")
-    merged = with_overrides(checkpoint.origin(loaded).config, cfg)
+    merged = with_overrides(checkpoint.origin(loaded).config, cfg, cfg.checkpoint)
+    merged.trainer.default_root_dir = merged.run_dir = cfg.run_dir
     L.seed_everything(merged.seed, workers=False, verbose=False)
-    data = build_data(merged)
+    data = build_data(merged, render=bool(cfg.data.root))
     data.reports["test"] = OmegaConf.select(cfg, "data.report")
     data.videos("test")  # what is missing shows before the encoder is loaded
     classifier = build_for(loaded, merged)
@@ -83,17 +85,16 @@ def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores
     summary(f"split '{data.splits['test']}' of {data.root}", rows)
 
 
-def with_overrides(config: dict[str, Any], cfg: DictConfig) -> DictConfig:
-    """A checkpoint's config with every non-null leaf of `cfg` in its place.
+def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) -> DictConfig:
+    """The config of the checkpoint at a path with every non-null leaf of `cfg` in its place.
 
     Raises:
-        ValueError: for a key that the checkpoint's config does not have.
+        ValueError: for a config that nothing is built of, and for a key that it does not have.
     """
-    merged = OmegaConf.create(config)
-    changes: Any = OmegaConf.to_container(cfg, resolve=True)
-    for key, value in _leaves(changes):
-        if key in OWN or key.split(".")[0] in OWN:
-            continue
+    given: Any = OmegaConf.to_container(cfg, resolve=True)
+    changes = {key: value for key, value in _leaves(given) if key not in OWN and key.split(".")[0] not in OWN}
+    merged = OmegaConf.create(buildable(config, path, changes))
+    for key, value in changes.items():
         parent, _, name = key.rpartition(".")
         known = OmegaConf.select(merged, parent) if parent else merged
         if not isinstance(known, DictConfig) or name not in known:

@@ -105,11 +105,14 @@ class LastCheckpoint(Callback):
 
 
 def _move(state: dict[str, Any], folder: str) -> None:
-    """Replaces the folder in all paths of a ModelCheckpoint's state."""
-    before = state.get("dirpath")
-    if before in (None, folder):
+    """Lets all paths of a ModelCheckpoint's state lie in a folder: what they name is deleted when better comes."""
+
+    def moved(path: str) -> str:
+        return str(Path(folder) / Path(path).name) if path else ""
+
+    if "dirpath" not in state:
         return
     state["dirpath"] = folder
-    state["best_k_models"] = {path.replace(before, folder): score for path, score in state["best_k_models"].items()}
-    for name in ("best_model_path", "kth_best_model_path"):
-        state[name] = state[name].replace(before, folder)
+    state["best_k_models"] = {moved(path): score for path, score in state.get("best_k_models", {}).items()}
+    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[name] = moved(state.get(name, ""))

@@ -15,7 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
+from video_adapters.training.arguments import buildable
 from video_adapters.training.composition import flat, meant
+from video_adapters.training.foreign import read_config
 
 
 def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
@@ -60,8 +62,8 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
                 f"resume={cfg.resume}: there is no {file} in {folder.absolute()}; resume takes the folder of a run "
                 "that has saved its state (one is saved after each epoch and every callbacks.last.every_n_steps steps)"
             )
-    saved = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(saved, DictConfig)
+    changed = {key_of(override) for override in overrides}
+    saved = OmegaConf.create(buildable(read_config(folder), folder / "config.yaml", changed))
     before = _by_key(json.loads((folder / "run.json").read_text())["overrides"])
     for key, override in _by_key(overrides).items():
         if override == before.get(key) or key in ("resume", "run_dir"):

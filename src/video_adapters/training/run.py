@@ -29,7 +29,7 @@ from video_adapters.training.loggers import wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.plan import planned
 from video_adapters.training.progress import summary
-from video_adapters.training.record import note_finish, resumed, write_record
+from video_adapters.training.record import key_of, note_finish, resumed, write_record
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         ValueError: for whatever in config, data or weights stands in the way, before anything is trained.
     """
     folder = Path(cfg.run_dir)
+    render = not cfg.resume or "data.root" in map(key_of, overrides)
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
     else:
@@ -54,7 +55,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
     L.seed_everything(cfg.seed, workers=False, verbose=False)
-    data = build_data(cfg)
+    data = build_data(cfg, render)
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
     classifier = build_classifier(cfg)
     module = build_module(cfg, classifier, data)
@@ -73,7 +74,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         if wandb.run is not None and not wandb.run.offline:
             log.info("W&B: %s", wandb.run.url)
         last = folder / "checkpoints" / "last.ckpt"
-        trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=False)
+        trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=True)
         scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
     return scores

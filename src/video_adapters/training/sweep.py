@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.errors import UserError, explained
+from video_adapters.training.foreign import read_config
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN
 from video_adapters.training.record import key_of
@@ -32,6 +33,7 @@ MAY_CHANGE = (
     "data.num_workers",
     "published",
     "trainer.default_root_dir",  # the job's folder, which may be moved
+    "model.cached_only",  # of a job that went on
 )
 """Keys that a job may be started with otherwise than before: they do not change what comes out."""
 
@@ -95,7 +97,7 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
         ValueError: naming a key, and both its values.
     """
     left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *OWN)
-    before = _values(OmegaConf.load(folder / "config.yaml"), left_out)
+    before = _values(OmegaConf.create(read_config(folder)), left_out)
     now = _values(cfg, left_out)
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if changed:

@@ -33,6 +33,10 @@ class Annotations(ABC):
     def prepare(self) -> None:  # noqa: B027  (most data sets have nothing to do)
         """Makes what must be made before anything is read; called once per machine."""
 
+    def is_prepared(self) -> bool:
+        """Whether `prepare` has nothing to do."""
+        return True
+
     def missing(self, videos: Videos) -> list[str]:
         """Those of the videos' paths where nothing is, in order; each folder is listed once.
 

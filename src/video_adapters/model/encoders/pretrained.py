@@ -35,7 +35,11 @@ FILE_SUFFIXES = {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz"}
 
 
 def load_encoder(
-    encoder: "partial[nn.Module]", weights: str | None = None, allow_random: bool = False, download: str = ""
+    encoder: "partial[nn.Module]",
+    weights: str | None = None,
+    allow_random: bool = False,
+    download: str = "",
+    cached_only: bool = False,
 ) -> Encoder:
     """Builds an image network, loads its weights strictly and opens it at its blocks.
 
@@ -46,6 +50,7 @@ def load_encoder(
         allow_random: takes random weights, whatever `weights` says: a frozen encoder that has learned nothing is of use
             in tests and cost counts alone.
         download: where weights that no library lists can be had by hand, for the error message.
+        cached_only: takes a hub's weights from its cache on this machine alone (for tags that merely a file asks for).
 
     Raises:
         ValueError: without weights, for a missing or unfit file, when the hub is out of reach, and for a network whose
@@ -57,7 +62,7 @@ def load_encoder(
             log.warning("model.allow_random=true: the encoder starts at random, without model.weights=%s", weights)
         return open_up(build_random(encoder))
     if weights is not None:
-        return open_up(_pretrained(encoder, str(weights), download))
+        return open_up(_pretrained(encoder, str(weights), download, cached_only))
     raise ValueError(
         f"{_title(encoder)} has no pretrained weights (model.weights is null), and a frozen encoder that has learned "
         "nothing cannot be adapted: give model.weights=PATH or a tag, or, if that is meant, model.allow_random=true"
@@ -119,7 +124,7 @@ def fingerprint(tower: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str) -> nn.Module:
+def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str, cached_only: bool) -> nn.Module:
     places = " or ".join(addresses(encoder, weights)) or download
     by_hand = f" They can be fetched by hand from {places}, then model.weights=PATH." if places else ""
     try:
@@ -128,7 +133,7 @@ def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str) -> n
         raise ValueError(f"{error}.{by_hand}") from error
     source = f"the file {file}" if file else f"the hub, under the name '{weights}'"
     try:
-        net = build_from_file(encoder, file) if file else build_from_hub(encoder, weights)
+        net = build_from_file(encoder, file) if file else build_from_hub(encoder, weights, cached_only)
         check_filled(_tower(net))
     except Exception as error:  # hubs and readers fail in too many ways to list; the cause is kept and shown
         raise ValueError(

@@ -30,11 +30,12 @@ def build_random(build: "partial[nn.Module]") -> nn.Module:
         return build(pretrained=None, device=torch.get_default_device())
 
 
-def build_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
+def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = False) -> nn.Module:
     """Builds a network with the weights that the hub, or its cache on this machine, holds under a tag.
 
     Raises:
-        ValueError: for a tag that the library does not know, or where neither hub nor cache has it.
+        ValueError: for a tag that the library does not know, or where neither hub nor cache has it. With `cached_only`
+            the hub is not asked.
     """
     name = str(build.keywords["model_name"])
     load = _open_clip_from_hub if is_open_clip(build) else _timm_from_hub
@@ -43,7 +44,7 @@ def build_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
         raise ValueError(
             f"{tag} is neither a file nor a tag of {name}{near}; its tags are: {', '.join(tags) or 'none'}"
         )
-    reachable = _hub_answers()
+    reachable = not cached_only and _hub_answers()
     before = hub.HF_HUB_OFFLINE
     try:  # offline, the hub's client looks into its cache alone, without asking for a minute first
         hub.HF_HUB_OFFLINE = before or not reachable
@@ -51,9 +52,8 @@ def build_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
     except Exception as error:
         if reachable:
             raise
-        raise ValueError(
-            f"{hub.ENDPOINT} cannot be reached, and its cache in {hub.HF_HUB_CACHE} does not hold them"
-        ) from error
+        why = "is not asked on a file's word (say model.weights yourself)" if cached_only else "cannot be reached"
+        raise ValueError(f"{hub.ENDPOINT} {why}, and its cache in {hub.HF_HUB_CACHE} does not hold them") from error
     finally:
         hub.HF_HUB_OFFLINE = before
 

@@ -1,0 +1,193 @@
+"""What a config from a file may give its targets: arguments they take, and no place to download from or to write to."""
+
+import inspect
+import os
+import re
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import timm
+from hydra.utils import get_object
+
+from video_adapters.model.encoders.pretrained import FAMILIES
+from video_adapters.training.foreign import as_data, walk
+from video_adapters.training.targets import Key, published
+
+NAME = re.compile(r"\w[\w.-]*")  # of a network: no scheme (hf-hub:, local-dir:), no path
+WORD = re.compile(r"[A-Za-z]\w*")
+STATISTICS = {"mean", "std", "crop_pct", "crop_mode", "interpolation"}  # of pretrained_cfg_overlay; not `file`, `url`
+PLACES = {"dirpath", "path", "folder", "save_dir", "default_root_dir"}  # where something is written
+TEXTS = {"delimiter", "columns", "group"}  # of annotations; what else is text there names files below data.root
+MOST = {
+    "seed": 2**32 - 1, "data.num_frames": 4096, "data.image_size": 4096, "data.tubelet": 64, "data.num_classes": 10**6,
+    "batch.per_device": 10**6,
+}  # fmt: skip
+MOST_BLOCKS, MOST_SIZE = 1000, 10**6  # of an encoder: the largest here has 24, the widest vocabulary 49 408
+
+BUILT = (
+    "adapter", "data", "data.annotations", "data.sampling", "data.test_views", "data.train_transform", "data.val_views",
+    "head", "model", "model.encoder", "optim", "schedule", "trainer",
+)  # fmt: skip
+"""What a config is built into; each has a target."""
+
+OWN: dict[str, set[str]] = {
+    "open_clip.create_model": {
+        "model_name", "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "force_image_size", "force_quick_gelu",
+        "force_patch_dropout", "force_context_length",
+    },
+    "video_adapters.training.loggers.wandb_logger": {
+        "project", "name", "save_dir", "log_model", "group", "tags", "notes", "job_type", "offline", "prefix",
+    },
+}  # fmt: skip
+"""Arguments of targets that take any; timm's are those of the networks that have a family here."""
+
+WITHHELD = {"lightning.Trainer": {"callbacks", "logger", "plugins", "model_registry"}}
+
+
+def buildable(config: Any, source: str | Path, given: Collection[str] = ()) -> dict[str, Any]:
+    """What `as_data` returns, when objects may be built of it: arguments are those that the targets take, and name no
+    place to download from or to write to but the run's folder.
+
+    Args:
+        config: of the file.
+        source: the file, for the error.
+        given: keys that the command line replaces, which may have any value here.
+
+    Raises:
+        ValueError: naming the key and what is wrong with it.
+    """
+    tree = as_data(config, source)
+    try:
+        for name in BUILT:
+            if not isinstance(node := _select(tree, name), dict) or "_target_" not in node:
+                raise ValueError(f"there is no {name} in its config")
+        _check_numbers(tree, given)
+        for key, node in walk(tree):
+            if isinstance(node, dict) and "_target_" in node:
+                _check_arguments(key, node, tree, given)
+        model = tree["model"]
+        own = (model["encoder"].get("model_name"), model.get("weights")) in published()
+        if model.get("weights") and not own and not _is_given("model.weights", given):
+            model["cached_only"] = True
+    except ValueError as error:
+        raise ValueError(f"{source} is refused, and nothing of it was run: {error}") from error
+    return tree
+
+
+def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
+    """Sizes are numbers, and such as a machine can hold.
+
+    Raises:
+        ValueError: naming one that is not.
+    """
+    for key, most in MOST.items():
+        group, _, name = key.rpartition(".")
+        value = (tree[group] if group else tree).get(name) if isinstance(tree.get(group, tree), dict) else None
+        unknown = key == "data.num_classes" and value == "???"  # of an imported checkpoint without a head
+        if not _is_given(key, given) and not unknown and not (type(value) is int and 0 <= value <= most):
+            raise ValueError(f"{key} is {value!r}, expected a whole number from 0 to {most}")
+
+
+def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], given: Collection[str]) -> None:
+    """Arguments of one target; `tree` is the whole config, of which a run's folder is known.
+
+    Raises:
+        ValueError: for one that the target does not take, or that a file may not decide.
+    """
+    target = node["_target_"]
+    for name, value in node.items():
+        full = ".".join((*key, name))
+        if name in ("_target_", "_partial_") or _is_given(full, given):
+            continue
+        if name not in _parameters(target):
+            raise ValueError(f"{full} is no argument that a file may give {target}")
+        if name in PLACES and key[0] in ("callbacks", "logger", "trainer"):
+            _check_inside(full, value, tree.get("run_dir"))
+        if name == "filename" and value is not None and not NAME.fullmatch(str(value)):
+            raise ValueError(f"{full} is {value!r}, expected a plain name")
+        if key == ("data", "annotations") and name not in TEXTS:
+            _check_below_root(full, value)
+        if full in ("data.root", "model.weights") and not isinstance(value, str | None):
+            raise ValueError(f"{full} is {value!r}, expected a path")
+        if key == ("model", "encoder"):
+            _check_encoder(full, target, name, value)
+
+
+@cache
+def _parameters(target: str) -> frozenset[str]:
+    """Names of the arguments that a target takes."""
+    if target in OWN:
+        return frozenset(OWN[target])
+    if target == "timm.create_model":
+        networks = [inspect.signature(family.wraps).parameters for family in FAMILIES]
+        return frozenset({"model_name", "pretrained_cfg_overlay"}.union(*networks))
+    return frozenset(inspect.signature(get_object(target)).parameters) - WITHHELD.get(target, set())
+
+
+def _check_inside(full: str, value: Any, run_dir: Any) -> None:
+    """A run writes into its own folder, and links do not lead out of it."""
+    folder, place = os.path.realpath(str(run_dir)), os.path.realpath(str(value))
+    if value is not None and place != folder and not place.startswith(folder.rstrip(os.sep) + os.sep):
+        raise ValueError(f"{full} is {value!r}, expected a place in the run's folder, {folder}")
+
+
+def _check_below_root(full: str, value: Any) -> None:
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, str) and (os.path.isabs(one) or os.pardir in one.split("/")):
+            raise ValueError(f"{full} is {one!r}, expected a path below data.root (or give {full}=... yourself)")
+
+
+def _check_encoder(full: str, target: str, name: str, value: Any) -> None:
+    """A network of a library by its plain name, with numbers for its sizes."""
+    if name == "model_name":
+        _check_network(full, target, value)
+    elif name == "pretrained_cfg_overlay":
+        if not isinstance(value, dict) or not value.keys() <= STATISTICS:
+            raise ValueError(f"{full} is {value!r}, expected {', '.join(sorted(STATISTICS))} alone")
+        for inner, one in value.items():
+            _check_size(f"{full}.{inner}", inner, one)
+    elif isinstance(value, dict):
+        for inner, one in value.items():
+            if isinstance(one, str):
+                raise ValueError(f"{full}.{inner} is {one!r}, expected a number")
+            _check_size(f"{full}.{inner}", inner, one)
+    else:
+        _check_size(full, name, value)
+
+
+def _check_network(full: str, target: str, name: Any) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ValueError(f"{full} is {name!r}, expected the plain name of a network: nothing is fetched for a file")
+    if target == "timm.create_model":
+        known = timm.is_model(name.split(".")[0])
+    else:
+        config = open_clip.get_model_config(name)
+        known = config is not None and "hf_model_name" not in config["text_cfg"]  # whose text tower is fetched
+    if not known:
+        raise ValueError(f"{full} is {name!r}, which is no network of {target.split('.')[0]}'s own")
+
+
+def _check_size(full: str, name: str, value: Any) -> None:
+    """A number, a list of them, or a word that a library knows."""
+    values = value if isinstance(value, list | tuple) else [value]
+    most = MOST_BLOCKS if name in ("depth", "depths", "layers") else MOST_SIZE
+    for one in values:
+        if isinstance(one, str) and WORD.fullmatch(one):
+            continue
+        if not isinstance(one, int | float | None) or not abs(one or 0) <= most:
+            raise ValueError(f"{full} is {value!r}, expected numbers up to {most}")
+
+
+def _is_given(full: str, given: Collection[str]) -> bool:
+    """Whether the command line replaces a key, or a group that it is in."""
+    return any(full == key or full.startswith(f"{key}.") for key in given)
+
+
+def _select(tree: dict[str, Any], name: str) -> Any:
+    node: Any = tree
+    for part in name.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node

@@ -1,0 +1,66 @@
+"""The targets that a config from a file may name: those of `configs/`, each under the key where it stands there."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from video_adapters.training.entry import PROJECT
+
+CONFIGS = PROJECT / "configs"
+
+RENAMED: Mapping[str, str] = {}
+"""Targets that have moved, by the names that files of earlier versions have for them."""
+
+FREE = ("callbacks", "logger")  # groups whose entries are named as one likes
+
+Key = tuple[str, ...]
+
+
+def translated(target: str) -> str:
+    """What a target is called now."""
+    return RENAMED.get(target, target)
+
+
+def place_of(key: Key) -> Key:
+    """A key as `allowed` has it: entries of callbacks and loggers are all one."""
+    return (key[0], "*", *key[2:]) if len(key) > 1 and key[0] in FREE else key
+
+
+@cache
+def allowed() -> Mapping[Key, frozenset[str]]:
+    """The targets of `configs/` by their place. Who adds a config adds its targets, and nobody else can."""
+    found: dict[Key, set[str]] = {}
+    for file in sorted(CONFIGS.rglob("*.yaml")):
+        text = file.read_text(encoding="utf-8")
+        if "_target_" in text:
+            for key, target in _targets(yaml.safe_load(text), _package(file, text)):
+                found.setdefault(place_of(key), set()).add(target)
+    return {place: frozenset(targets) for place, targets in found.items()}
+
+
+@cache
+def published() -> frozenset[tuple[str, str]]:
+    """Networks of `configs/model` with the tag of their weights: what is fetched when a file asks for it."""
+    configs = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (CONFIGS / "model").glob("*.yaml")]
+    return frozenset((config["encoder"]["model_name"], config["weights"]) for config in configs if config["weights"])
+
+
+def _package(file: Path, text: str) -> Key:
+    """Where Hydra puts the content of a config file."""
+    said = re.search(r"^# @package (\S+)", text, re.MULTILINE)
+    if said is None:
+        return file.relative_to(CONFIGS).parent.parts
+    return () if said[1] == "_global_" else tuple(said[1].split("."))
+
+
+def _targets(tree: Any, key: Key) -> Iterator[tuple[Key, str]]:
+    if not isinstance(tree, dict):
+        return
+    if "_target_" in tree:
+        yield key, tree["_target_"]
+    for name, value in tree.items():
+        yield from _targets(value, (*key, str(name)))

@@ -1,0 +1,237 @@
+"""A checkpoint is data, never code; and so is the folder of a run."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from hostile import ARGUMENTS, CODE, Config, hostile
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.analysis.answers import Unanswerable
+from video_adapters.analysis.costs import with_costs
+from video_adapters.analysis.projects import read_wandb
+from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.trained import load_data, load_run
+from video_adapters.recognition import export, predict
+from video_adapters.training import checkpoint
+from video_adapters.training.arguments import buildable
+from video_adapters.training.evaluate import evaluate
+from video_adapters.training.foreign import MOST_BYTES, as_data, read_config
+from video_adapters.training.record import resumed
+
+from toy import composed
+
+SRC = Path(__file__).parents[2] / "src"
+ALL = {**CODE, **ARGUMENTS}
+
+
+@pytest.fixture(scope="module")
+def content(trained: Path) -> dict[str, Any]:
+    """An honest checkpoint."""
+    return torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+
+
+@pytest.fixture
+def proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What appears when code was run; names without a folder are below it too."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("SECRET", "a secret")
+    return tmp_path / "here" / "proof"
+
+
+def save(folder: Path, content: dict[str, Any], change: Any, proof: Path) -> Path:
+    """A run's folder with a hostile config, in its checkpoint and in its config.yaml."""
+    config = hostile(content["origin"]["config"], change, proof)
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save(content | {"origin": content["origin"] | {"config": config}}, folder / "checkpoints" / "best.ckpt")
+    torch.save({}, folder / "checkpoints" / "last.ckpt")
+    (folder / "config.yaml").write_text(yaml.dump(config))
+    (folder / "run.json").write_text(json.dumps({"started": "2026-01-01T12:00:00+00:00", "overrides": []}))
+    return folder
+
+
+def files(folder: Path) -> list[tuple[str, int]]:
+    return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
+
+
+@cache
+def given(config: str) -> DictConfig:
+    """What the command line would give without a word on it."""
+    return composed("run_dir=.", "name=toy", config=config)
+
+
+def as_eval(folder: Path) -> None:
+    own = {"checkpoint": f"{folder}/checkpoints/best.ckpt", "run_dir": f"{folder}/eval"}
+    evaluate(OmegaConf.merge(given("eval"), own))
+
+
+def as_predict(folder: Path) -> None:
+    best = folder / "checkpoints" / "best.ckpt"
+    predict.predict(predict.Request(checkpoint=best, videos=["x.mp4"], csv=None))
+
+
+def as_export(folder: Path) -> None:
+    export.export(export.Request(checkpoint=folder / "checkpoints" / "best.ckpt", format="torch_export"))
+
+
+def as_resume(folder: Path) -> None:
+    resumed(OmegaConf.merge(given("train"), {"resume": str(folder), "run_dir": str(folder)}), [f"resume={folder}"])
+
+
+COMMANDS: list[Callable[[Path], Any]] = [as_predict, as_eval, as_export, load_run, load_data, as_resume]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_built_of_a_hostile_config(content: dict[str, Any], tmp_path: Path, proof: Path, name: str) -> None:
+    folder = save(tmp_path / "run", content, ALL[name], proof)
+    before = files(tmp_path)
+    for command in COMMANDS:
+        with pytest.raises((ValueError, Unanswerable)) as caught:
+            command(folder)
+        assert "a secret" not in str(caught.value)
+        assert re.search(r"is refused, and nothing of it was run|cannot be read as a run's config", str(caught.value))
+        assert len(str(caught.value).splitlines()) == 1, command
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_runs_that_are_more_than_data_are_in_no_table(
+    content: dict[str, Any], tmp_path: Path, proof: Path, name: str
+) -> None:
+    folder = save(tmp_path / "run", content, CODE[name], proof)
+    before = files(tmp_path)
+    with pytest.raises(ValueError, match=r"no run in .*looked for folders"):
+        read_runs(folder)
+    config = hostile(content["origin"]["config"], CODE[name], proof) | {"started": "2026-01-01"}
+    there = SimpleNamespace(url="https://wandb.ai/a/b", config=config)
+    with pytest.raises(ValueError, match=r"holds no run of this code"):
+        read_wandb("a/b", SimpleNamespace(runs=lambda project: [there]))
+    with pytest.raises(ValueError, match=r"is refused, and nothing of it was run"):
+        checkpoint.read(folder / "checkpoints" / "best.ckpt")  # which init_from does
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_models_of_hostile_runs_are_not_counted(
+    content: dict[str, Any], tmp_path: Path, proof: Path, name: str
+) -> None:
+    folder = save(tmp_path / "run", content, ARGUMENTS[name], proof)
+    before = files(tmp_path)
+    counted = with_costs(pd.DataFrame({"path": [str(folder)]}))
+    assert counted["macs"].isna().all()
+    assert files(tmp_path) == before
+
+
+def test_an_honest_config_is_taken_as_it_is(content: dict[str, Any]) -> None:
+    config = content["origin"]["config"]
+    assert as_data(config, "it") == config
+    assert buildable(config, "it") == config
+
+
+def test_what_the_command_line_gives_is_not_the_files(content: dict[str, Any]) -> None:
+    config = hostile(content["origin"]["config"], ARGUMENTS["lists outside of the data"], Path("x"))
+    config["data"]["annotations"] = {
+        "_target_": "video_adapters.data.annotations.VideoTable", "_partial_": True, "file": "/lists/videos.csv",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"or give data\.annotations\.file=\.\.\. yourself"):
+        buildable(config, "it")
+    assert (
+        buildable(config, "it", given=["data.annotations.file"])["data"]["annotations"]["file"] == "/lists/videos.csv"
+    )
+
+
+def test_tags_beside_those_of_configs_are_taken_from_the_cache_alone(content: dict[str, Any]) -> None:
+    def cached_only(name: str, tag: str, given: tuple[str, ...] = ()) -> Any:
+        config = hostile(content["origin"]["config"], lambda config, _: None, Path("x"))
+        config["model"]["encoder"] |= {"model_name": name}
+        config["model"] |= {"weights": tag}
+        return buildable(config, "it", given)["model"].get("cached_only", False)
+
+    assert not cached_only("vit_base_patch14_dinov2", "lvd142m")
+    assert cached_only("vit_small_patch14_dinov2", "lvd142m")
+    assert not cached_only("vit_small_patch14_dinov2", "lvd142m", given=("model.weights",))
+
+
+def test_yaml_that_grows_is_refused_before_it_has_grown(tmp_path: Path) -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    cases = {
+        bomb: "it has an alias",
+        "a: " + "[" * 30 + "]" * 30: "levels deep",
+        "b: " + "[" * 50_000 + "]" * 50_000: "cannot be read",
+        "a: " + "x" * MOST_BYTES: "it has more than",
+        "a: !!python/object/apply:os.system [ls]": "could not determine a constructor",
+        "- a": "it is no config",
+        "a: ${b": "cannot be read",
+    }
+    for text, message in cases.items():
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_config(tmp_path)
+
+
+def test_checkpoints_that_never_end_are_refused(content: dict[str, Any]) -> None:
+    ring: Config = {}
+    ring["again"] = ring
+    many: list[Any] = [1] * 10
+    for _ in range(12):
+        many = [many] * 10  # 10^13 values, a thousand bytes
+    for value in (ring, many):
+        with pytest.raises(ValueError, match="larger than"):
+            as_data(content["origin"]["config"] | {"published": value}, "it")
+
+
+@pytest.mark.parametrize("link", ["checkpoints", "metrics.csv"])
+def test_links_do_not_lead_what_a_resumed_run_writes_out_of_its_folder(
+    content: dict[str, Any], trained: Path, tmp_path: Path, link: str
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    config = OmegaConf.load(trained / "config.yaml")
+    OmegaConf.save(config, run / "config.yaml")
+    (tmp_path / "elsewhere").mkdir()
+    assert buildable(read_config(run), run)
+    (run / link).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="expected a place in the run's folder"):
+        buildable(read_config(run), run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict.py", "{run}/checkpoints/best.ckpt", "x.mp4", "--csv", "{run}/out.csv"],
+        ["eval.py", "checkpoint={run}/checkpoints/best.ckpt", "run_dir={run}/eval", "hydra.run.dir={run}"],
+        ["export.py", "{run}/checkpoints/best.ckpt", "--format", "torch_export"],
+        ["report.py", "{run}", "--out", "{run}/report.html"],
+        ["train.py", "resume={run}"],
+        ["train.py", "model=toy_vit", "logger=none", "hydra.run.dir={run}/n", "init_from={run}/checkpoints/best.ckpt"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)  # fmt: skip
+def test_commands_end_in_one_sentence_and_a_status(
+    content: dict[str, Any], tmp_path: Path, proof: Path, command: list[str]
+) -> None:
+    folder = save(tmp_path / "run", content, CODE["a target in the model"], proof)
+    script, *words = command
+    ended = subprocess.run(
+        [sys.executable, str(SRC / script), *(word.format(run=folder) for word in words)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "model.x._target_ is 'torch.utils.collect_env.run'" in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert not proof.exists()
+    assert not (folder / "report.html").exists()

@@ -1,0 +1,64 @@
+"""Targets that files may name are those of configs/, found by reading them as Hydra does not: as plain YAML."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from video_adapters.training import targets
+from video_adapters.training.arguments import buildable
+from video_adapters.training.foreign import as_data
+from video_adapters.training.targets import RENAMED, allowed
+
+from toy import CONFIGS, composed
+
+
+def named(tree: Any) -> Iterator[str]:
+    if isinstance(tree, dict):
+        yield from [tree["_target_"]] if "_target_" in tree else []
+        for value in tree.values():
+            yield from named(value)
+
+
+def test_the_targets_of_configs_are_allowed_and_no_others() -> None:
+    there = {name for file in CONFIGS.rglob("*.yaml") for name in named(yaml.safe_load(file.read_text()))}
+    assert set().union(*allowed().values()) == there
+    assert len(there) > 30
+
+
+def test_each_target_exists() -> None:
+    for name in set().union(*allowed().values()):
+        assert callable(get_object(name)), name
+
+
+@pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
+def test_a_checkpoint_of_every_experiment_can_be_built_again(experiment: str) -> None:
+    cfg = composed(f"experiment={experiment}", "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    assert "cached_only" not in buildable(config, "it")["model"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["data", "model", "adapter", "views", "optim", "head", "logger"])
+def test_every_choice_of_a_group_can_be_built_again(key: str) -> None:
+    for path in (CONFIGS / key).glob("*.yaml"):
+        cfg = composed(f"{key}={path.stem}", "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
+        config: Any = OmegaConf.to_container(cfg, resolve=True)
+        assert buildable(config, "it")
+
+
+def test_targets_that_have_moved_are_known_by_their_new_names() -> None:
+    assert RENAMED.keys().isdisjoint(set().union(*allowed().values()))
+    assert set(RENAMED.values()) <= set().union(*allowed().values())
+
+
+def test_an_old_name_is_translated_before_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {"head": {"_target_": "video_adapters.heads.Mean"}}
+    with pytest.raises(ValueError, match=r"head\._target_ is 'video_adapters\.heads\.Mean', expected one of"):
+        as_data(old, "it")
+    monkeypatch.setattr(targets, "RENAMED", {"video_adapters.heads.Mean": "video_adapters.model.head.MeanHead"})
+    assert as_data(old, "it") == {"head": {"_target_": "video_adapters.model.head.MeanHead"}}
+    assert old["head"]["_target_"] == "video_adapters.heads.Mean"  # the file's own stays
