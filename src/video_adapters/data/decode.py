@@ -16,6 +16,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from video_adapters.data.containers import open_container
 from video_adapters.data.orientation import orientation_of
 from video_adapters.data.truncation import cut_short
 
@@ -58,11 +59,10 @@ class VideoReader:
     def __init__(self, path: str) -> None:
         self.path = path
         with _as_decode_error(path), ExitStack() as stack:
-            # Absolute: FFmpeg takes "a:b.mp4" for a protocol. Metadata need not be UTF-8.
             name = os.path.abspath(path)
             if os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name):
                 raise DecodeError(path, "is no file")  # but a pipe, say, which would be waited for without end
-            container = stack.enter_context(av.open(name, metadata_errors="ignore", options=_probing(name)))
+            container = stack.enter_context(open_container(name, **_probing(name)))
             self._stream = _video_stream(container, path)
             self._context = self._stream.codec_context
             self._packets = [packet for packet in container.demux(self._stream) if packet.size]
@@ -294,7 +294,7 @@ def _probing(path: str) -> dict[str, str]:
 
 
 def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
-    if container.format.name == "tty" or not container.streams.video:  # FFmpeg would draw a text file as a picture
+    if not container.streams.video:
         raise DecodeError(path, "has no video stream")
     stream = container.streams.video[0]
     if stream.codec_context is None:

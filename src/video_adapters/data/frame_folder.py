@@ -11,6 +11,12 @@ from PIL import Image, UnidentifiedImageError
 from video_adapters.data.decode import DecodeError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+)  # whatever a name says: others, as PostScript, are programs that Pillow would run
 
 
 class FrameFolder:
@@ -94,7 +100,7 @@ class FrameFolder:
 
     def _picture(self, name: str) -> np.ndarray:
         try:
-            with Image.open(os.path.join(self.path, name)) as image:
+            with Image.open(os.path.join(self.path, name), formats=FORMATS) as image:
                 return np.asarray(image.convert("RGB"))
         except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
             raise DecodeError(self.path, f"{name} cannot be read as an image: {error}") from error

@@ -1,0 +1,47 @@
+"""Containers that hold what they show: others are lists of files, which FFmpeg would open by their names."""
+
+import av
+
+SELF_CONTAINED = (
+    "mov", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "asf", "flv", "live_flv", "ogg", "mxf", "nut",
+    "rm", "dv", "wtv", "ivf", "obu", "av1", "h264", "hevc", "vvc", "m4v", "mjpeg", "gif", "apng", "yuv4mpegpipe",
+    "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "wav", "mp3", "flac", "aac",
+)  # fmt: skip
+"""FFmpeg's names of them; those of sound alone are known so that it can be said."""
+
+OPTIONS = {"format_whitelist": ",".join(SELF_CONTAINED), "protocol_whitelist": "file"}
+"""For `av.open`: FFmpeg looks at a file's first bytes, and ends before it does what any other container says."""
+
+LISTS = {
+    b"#EXTM3U": "a playlist (HLS)", b"ffconcat": "a list of files (ffconcat)",
+    b"v=0": "a description of a stream (SDP)",
+}  # fmt: skip
+_HEAD = 4096  # bytes
+
+
+def open_container(path: str, **options: str) -> av.container.InputContainer:
+    """Opens a file that holds its pictures itself.
+
+    Args:
+        path: absolute, since FFmpeg takes "concat:a" for a protocol.
+        options: more of FFmpeg's.
+
+    Raises:
+        ValueError: it is a list of other files, or no container of moving pictures.
+    """
+    try:
+        # metadata need not be UTF-8
+        return av.open(path, metadata_errors="ignore", options=OPTIONS | options)
+    except (av.error.ArgumentError, av.error.InvalidDataError) as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: str, error: Exception) -> Exception:
+    with open(path, "rb") as file:
+        head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+    kinds = [kind for start, kind in LISTS.items() if head.startswith(start)]
+    if head.startswith(b"<") and b"<MPD" in head:
+        kinds.append("a playlist (DASH)")
+    if kinds:
+        return ValueError(f"is {kinds[0]}, no video: what it names is not opened")
+    return ValueError("has no video stream") if isinstance(error, av.error.ArgumentError) else error
