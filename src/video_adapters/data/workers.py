@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-START = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+START = multiprocessing.get_context("fork") if sys.platform == "linux" else multiprocessing.get_context("spawn")
 """How processes that decode are started: forked, they have loaded already what they need; where the system knows no
 fork, or (macOS) none that its own libraries survive, they are started anew."""
 TICK = 1.0  # seconds between looks at the clock

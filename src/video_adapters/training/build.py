@@ -92,7 +92,7 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
     Raises:
         ValueError: for keys that are decided elsewhere, and for processes from outside that do not match the devices.
     """
-    _refuse_what_is_ours(cfg.trainer)
+    refuse_what_is_ours(cfg.trainer)
     trainer: L.Trainer = instantiate(
         cfg.trainer,
         callbacks=[*callbacks, *([Bar()] if interactive() else [])],
@@ -122,7 +122,7 @@ OURS = {
 """What lightning.Trainer takes, but is decided elsewhere."""
 
 
-def _refuse_what_is_ours(keys: Iterable[str]) -> None:
+def refuse_what_is_ours(keys: Iterable[str]) -> None:
     for key in keys:
         if key in OURS:
             raise ValueError(f"trainer.{key} cannot be set: {OURS[key]}")

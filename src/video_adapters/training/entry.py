@@ -10,7 +10,8 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from video_adapters.training.composition import explain
 from video_adapters.training.errors import SharedError, UserError, explained
+from video_adapters.training.outputs import remove_unused
 from video_adapters.training.words import for_hydra
 
 PROJECT = Path(__file__).parents[3]
@@ -115,7 +117,7 @@ def run(job: Callable[[], Result]) -> Result:
     logging.captureWarnings(True)
     _quiet()
     try:
-        with explained():
+        with explained(), _no_unused_folder():
             return job()
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr, flush=True)
@@ -137,6 +139,17 @@ def _leave_to_the_first_process() -> None:
     """Ends any other process: a failing child would have the first one killed before it has finished."""
     if os.environ.get("LOCAL_RANK", "0") != "0":
         raise SystemExit(0) from None
+
+
+@contextmanager
+def _no_unused_folder() -> Iterator[None]:
+    """Hydra makes a run's folder before the run has begun: it goes where that never happens."""
+    try:
+        yield
+    except BaseException:
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.RUN:  # a sweep's folders say what failed
+            remove_unused(Path(HydraConfig.get().runtime.output_dir))
+        raise
 
 
 def _run_folder(resume: str | None, new: str) -> str:

@@ -1,5 +1,6 @@
-"""Whether a command's output can be written: asked before its work, which may take hours, and not after it."""
+"""A command's output: whether it can be written, asked before its work and not hours later; and no folder of none."""
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,23 @@ def check_folder(path: Path, option: str) -> None:
     with _refusal(path, option):
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
+
+
+def remove_unused(folder: Path) -> None:
+    """Removes a folder that holds nothing but the log of this process: nothing has begun in it."""
+    handlers = logging.getLogger().handlers
+    logs = {
+        Path(handler.baseFilename): handler
+        for handler in handlers
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == folder.absolute()
+    }
+    if not logs or {path.absolute() for path in folder.iterdir()} - logs.keys():
+        return
+    for path, handler in logs.items():
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+        path.unlink()
+    folder.rmdir()
 
 
 @contextmanager

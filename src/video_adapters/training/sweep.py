@@ -18,6 +18,7 @@ from video_adapters.training.errors import UserError, explained
 from video_adapters.training.foreign import read_config
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN
+from video_adapters.training.problems import expect_values, told_together
 from video_adapters.training.record import key_of
 from video_adapters.training.run import train
 from video_adapters.training.sweep_report import FAILED
@@ -47,7 +48,7 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         ValueError: where a run by itself is in its user's way.
     """
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
-        return train(cfg, overrides)
+        return _train(cfg, overrides)
     folder = Path(cfg.run_dir)
     (folder / FAILED).unlink(missing_ok=True)
     try:
@@ -75,7 +76,13 @@ def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float
         cfg.resume = str(folder)
         overrides = [one for one in overrides if _may_change(key_of(one))]  # the configs are the same but for these
     take_gpu()
-    return train(cfg, overrides)
+    return _train(cfg, overrides)
+
+
+def _train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
+    with told_together(cfg):
+        expect_values(cfg)
+        return train(cfg, overrides)
 
 
 def _may_change(key: str) -> bool:

@@ -20,6 +20,7 @@ from video_adapters.model.encoders.weights import (
     build_random,
     check_filled,
     check_name,
+    expect_on_hub,
 )
 from video_adapters.spelling import did_you_mean
 
@@ -63,10 +64,28 @@ def load_encoder(
         return open_up(build_random(encoder))
     if weights is not None:
         return open_up(_pretrained(encoder, str(weights), download, cached_only))
-    raise ValueError(
-        f"{_title(encoder)} has no pretrained weights (model.weights is null), and a frozen encoder that has learned "
-        "nothing cannot be adapted: give model.weights=PATH or a tag, or, if that is meant, model.allow_random=true"
-    )
+    raise ValueError(_no_weights(encoder))
+
+
+def expect_weights(
+    encoder: "partial[nn.Module]", weights: str | None = None, allow_random: bool = False, download: str = "", **_: Any
+) -> None:
+    """Refuses what `load_encoder` is known to refuse before it loads anything; the arguments are its own.
+
+    Raises:
+        ValueError: for a network that no library knows, without weights, for a file that is not there, and for a tag
+            that is no tag, or that the hub cannot be asked for.
+    """
+    check_name(encoder)
+    if allow_random:
+        return
+    if weights is None:
+        raise ValueError(_no_weights(encoder))
+    try:
+        if find_file(str(weights)) is None:
+            expect_on_hub(encoder, str(weights))
+    except ValueError as error:
+        raise ValueError(f"{error}.{_by_hand(encoder, str(weights), download)}") from error
 
 
 def open_up(net: nn.Module) -> Encoder:
@@ -125,8 +144,7 @@ def fingerprint(tower: nn.Module) -> str:
 
 
 def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str, cached_only: bool) -> nn.Module:
-    places = " or ".join(addresses(encoder, weights)) or download
-    by_hand = f" They can be fetched by hand from {places}, then model.weights=PATH." if places else ""
+    by_hand = _by_hand(encoder, weights, download)
     try:
         file = find_file(weights)
     except ValueError as error:
@@ -140,6 +158,18 @@ def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str, cach
             f"model.weights: {_title(encoder)} could not be loaded from {source}: {_short(error)}.{by_hand}"
         ) from error
     return net
+
+
+def _by_hand(encoder: "partial[nn.Module]", weights: str, download: str) -> str:
+    places = " or ".join(addresses(encoder, weights)) or download
+    return f" They can be fetched by hand from {places}, then model.weights=PATH." if places else ""
+
+
+def _no_weights(encoder: "partial[nn.Module]") -> str:
+    return (
+        f"{_title(encoder)} has no pretrained weights (model.weights is null), and a frozen encoder that has learned "
+        "nothing cannot be adapted: give model.weights=PATH or a tag, or, if that is meant, model.allow_random=true"
+    )
 
 
 def _tower(net: nn.Module) -> nn.Module:

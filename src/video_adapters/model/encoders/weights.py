@@ -37,13 +37,8 @@ def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = Fa
         ValueError: for a tag that the library does not know, or where neither hub nor cache has it. With `cached_only`
             the hub is not asked.
     """
-    name = str(build.keywords["model_name"])
     load = _open_clip_from_hub if is_open_clip(build) else _timm_from_hub
-    if tag not in (tags := _tags(build)):
-        near = did_you_mean(tag, tags)
-        raise ValueError(
-            f"{tag} is neither a file nor a tag of {name}{near}; its tags are: {', '.join(tags) or 'none'}"
-        )
+    _expect_tag(build, tag)
     reachable = not cached_only and _hub_answers()
     before = hub.HF_HUB_OFFLINE
     try:  # offline, the hub's client looks into its cache alone, without asking for a minute first
@@ -52,8 +47,7 @@ def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = Fa
     except Exception as error:
         if reachable:
             raise
-        why = "is not asked on a file's word (say model.weights yourself)" if cached_only else "cannot be reached"
-        raise ValueError(f"{hub.ENDPOINT} {why}, and its cache in {hub.HF_HUB_CACHE} does not hold them") from error
+        raise ValueError(_out_of_reach(cached_only)) from error
     finally:
         hub.HF_HUB_OFFLINE = before
 
@@ -96,6 +90,32 @@ def is_open_clip(build: Build) -> bool:
     if function in (open_clip.create_model, timm.create_model):
         return function is open_clip.create_model
     raise ValueError(f"model.encoder builds by {function}; expected timm.create_model or open_clip.create_model")
+
+
+def expect_on_hub(build: "partial[nn.Module]", tag: str) -> None:
+    """Refuses a tag whose weights are known not to be had, without downloading them.
+
+    Raises:
+        ValueError: for a tag that the library does not know, or where neither hub nor cache has it.
+    """
+    _expect_tag(build, tag)
+    repositories = (address.removeprefix(f"{hub.ENDPOINT}/") for address in addresses(build, tag))
+    cached = any(Path(hub.HF_HUB_CACHE, f"models--{one.replace('/', '--')}").is_dir() for one in repositories)
+    if not cached and not _hub_answers():
+        raise ValueError(f"model.weights={tag}: {_out_of_reach()}")
+
+
+def _expect_tag(build: "partial[nn.Module]", tag: str) -> None:
+    if tag not in (tags := _tags(build)):
+        name, near = build.keywords["model_name"], did_you_mean(tag, tags)
+        raise ValueError(
+            f"{tag} is neither a file nor a tag of {name}{near}; its tags are: {', '.join(tags) or 'none'}"
+        )
+
+
+def _out_of_reach(not_asked: bool = False) -> str:
+    why = "is not asked on a file's word (say model.weights yourself)" if not_asked else "cannot be reached"
+    return f"{hub.ENDPOINT} {why}, and its cache in {hub.HF_HUB_CACHE} does not hold them"
 
 
 def check_name(build: "partial[nn.Module]") -> None:

@@ -1,0 +1,95 @@
+"""What is wrong with a config, told together: who mends one thing need not start again to hear of the next."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from video_adapters.model.memory import Memory
+from video_adapters.training import checkpoint
+from video_adapters.training.build import refuse_what_is_ours
+from video_adapters.training.errors import UserError, explained
+
+ANY_CLASSES, ANY_WIDTH = 2, 8
+EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"
+
+
+@contextmanager
+def told_together(cfg: DictConfig) -> Iterator[None]:
+    """Adds to an error that keeps a run from starting what else would, as far as one knows without loading anything.
+
+    Raises:
+        UserError: with a sentence for each thing.
+    """
+    try:
+        with explained():
+            yield
+    except UserError as error:
+        begun = cfg.resume or (Path(cfg.run_dir) / "run.json").is_file()
+        others = [] if begun else [other for other in problems(cfg) if not _known(other, str(error))]
+        if not others:
+            raise
+        listed = "\n".join(f"- {one}" for one in (str(error), *others))
+        raise UserError(f"{1 + len(others)} things are in the way:\n{listed}") from error.__cause__
+
+
+def _known(one: str, told: str) -> bool:
+    """Whether a problem has been told: what loading says of weights is no news of them."""
+    return one in told or all("model.weights" in text for text in (one, told))
+
+
+def expect_values(cfg: DictConfig) -> None:
+    """Refuses a config in which something has neither a value nor a default.
+
+    Raises:
+        ValueError: naming all of it.
+    """
+    if not cfg.resume and (missing := sorted(OmegaConf.missing_keys(cfg))):
+        raise ValueError("; ".join(f"{key} has no default: give {key}=..." for key in missing))
+
+
+def problems(cfg: DictConfig) -> Iterator[str]:
+    """A sentence for each part of a config that cannot be built, each tried by itself, without weights or videos."""
+    for check in (_data, _weights, _start, _recipe, _trainer):
+        try:
+            with explained():
+                check(cfg)
+        except UserError as error:
+            yield str(error)
+
+
+def _data(cfg: DictConfig) -> None:
+    data = cfg.data.copy()
+    OmegaConf.update(data, "num_classes", data.num_classes or ANY_CLASSES)
+    _ = instantiate(data, seed=cfg.seed, **cfg.batch, _convert_="all").class_names
+
+
+def _weights(cfg: DictConfig) -> None:
+    model = cfg.model.copy()
+    with open_dict(model):
+        model["_target_"] = EXPECT_WEIGHTS
+    instantiate(model, _convert_="all")
+
+
+def _start(cfg: DictConfig) -> None:
+    if cfg.init_from:
+        checkpoint.read(cfg.init_from)
+
+
+def _recipe(cfg: DictConfig) -> None:
+    Memory(**{key: value for key, value in cfg.memory.items() if key != "plan"})
+    parts: dict[str, dict[str, Any]] = {
+        "adapter": {}, "head": {"width": ANY_WIDTH, "num_classes": ANY_CLASSES}, "optim": {}, "schedule": {},
+    }  # fmt: skip
+    for part, known in parts.items():
+        instantiate(cfg[part], **known, _convert_="all")
+
+
+def _trainer(cfg: DictConfig) -> None:
+    refuse_what_is_ours(cfg.trainer)
+    for callback in cfg.callbacks.values():
+        if callback:
+            instantiate(callback)

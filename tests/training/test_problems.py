@@ -1,0 +1,111 @@
+"""What is wrong with a config is told together."""
+
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from video_adapters.training.entry import PROJECT
+from video_adapters.training.errors import UserError
+from video_adapters.training.outputs import remove_unused
+from video_adapters.training.problems import expect_values, problems, told_together
+
+from toy import SHAPES, SMALL, composed
+
+OWN = ["experiment=own_videos", "name=own"]
+
+
+def told(folder: Path, *overrides: str) -> str:
+    """The message for a run that fails at once."""
+    cfg = composed(*OWN, f"run_dir={folder}", *overrides)
+    with pytest.raises(UserError) as failure, told_together(cfg):
+        expect_values(cfg)
+        raise UserError("none but this")
+    return str(failure.value)
+
+
+def test_a_missing_root_a_missing_file_and_a_wrong_rate_are_told_together(tmp_path: Path) -> None:
+    message = told(tmp_path, "model.weights=/none/ViT-B-16.pt", "adapter.ratio=-1", "init_from=/none/best.ckpt")
+    assert message.startswith("4 things are in the way:\n- data.root has no default: give data.root=...\n")
+    for part in (
+        "model.weights=/none/ViT-B-16.pt reads as a file",
+        "adapter.ratio",
+        "no checkpoint file at /none/best.ckpt",
+    ):
+        assert f"- {part}" in message or part in message
+    assert message.count("\n- ") == 4
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> None:
+    found = list(problems(composed(*OWN, f"data.root={tmp_path}/none", "model.weights=null", "run_dir=r")))
+    assert len(found) == 2
+    assert "none does not exist" in found[0]
+    assert "model.weights is null" in found[1]
+
+
+def test_one_problem_is_told_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert told(tmp_path, f"data.root={tmp_path}", "model=toy_vit") == "none but this"
+
+
+def test_what_goes_wrong_in_a_run_that_began_is_told_alone(tmp_path: Path) -> None:
+    (tmp_path / "run.json").touch()
+    cfg = composed(*OWN, f"run_dir={tmp_path}", "model.weights=null")
+    with pytest.raises(UserError, match="^the disk is full$"), told_together(cfg):
+        raise UserError("the disk is full")
+
+
+def test_a_key_without_a_value_is_no_problem_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    expect_values(composed(*OWN, f"run_dir={tmp_path}", f"resume={tmp_path}"))
+
+
+@pytest.mark.parametrize("left", [[], ["run.json"], ["wandb/run-1"]])
+def test_a_folder_goes_where_nothing_has_begun_in_it(left: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in left:
+        (folder / name).mkdir(parents=True)
+    handler = logging.FileHandler(folder / "train.log")
+    logging.getLogger().addHandler(handler)
+    try:
+        remove_unused(folder)
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+    assert folder.exists() == bool(left)
+    assert (folder / "train.log").exists() == bool(left)
+
+
+def test_a_folder_without_our_log_is_not_ours_to_remove(tmp_path: Path) -> None:
+    remove_unused(tmp_path)
+    assert tmp_path.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "words", "message"),
+    [
+        (
+            "train",
+            ["experiment=own_videos", "model.weights=/none.pt"],
+            r"2 things are in the way:\n- data\.root has no",
+        ),
+        ("train", ["data.root=rendered", "head.dropout=2", *SMALL], r"head\.dropout is 2"),
+        ("eval", ["checkpoint=/none/best.ckpt"], r"no checkpoint file at /none/best\.ckpt"),
+    ],
+)
+def test_a_command_that_never_began_leaves_nothing(
+    script: str, words: list[str], message: str, shapes: list[str], tmp_path: Path
+) -> None:
+    root = next(word for word in shapes if word.startswith("data.root="))
+    words = [*SHAPES, root, *words[1:]] if words[0] == "data.root=rendered" else words
+    command = [sys.executable, str(PROJECT / "src" / f"{script}.py"), *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.search(message, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.glob("logs/*/*/20*")) == []
