@@ -7,14 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.progress import Progress
 from safetensors.torch import save_file
 
 from video_adapters.data.decode import DecodeError
 from video_adapters.recognition import Recognizer
+from video_adapters.recognition.find import Unread
 from video_adapters.recognition.load import load
+from video_adapters.recognition.predict import Request, _outcome
 from video_adapters.recognition.recognizer import Prediction, chosen_device
 from video_adapters.training.build import build_classifier
+from video_adapters.training.finite import NotFinite
 
+from colours import coloured
 from toy import composed, run, score
 
 
@@ -92,3 +97,14 @@ def test_a_device_that_is_not_there_is_refused(name: str, message: str) -> None:
 def test_unknown_views_are_refused_with_those_there_are(trained: Path) -> None:
     with pytest.raises(ValueError, match="no views 'k401', only: diving48, k400, k700, single, ssv2"):
         Recognizer.from_checkpoint(trained / "checkpoints" / "best.ckpt", views="k401")
+
+
+def test_scores_that_are_no_numbers_are_no_answer(recognizer: Recognizer, tmp_path: Path) -> None:
+    recognizer._classifier.forward = lambda clips: torch.full((len(clips), 3), torch.nan)  # type: ignore[method-assign]
+    video = str(coloured(tmp_path / "a.mp4", [("red", 12)]))
+    with pytest.raises(NotFinite, match="the scores are no finite numbers in precision 32-true"):
+        recognizer(video)
+    request = Request(checkpoint=tmp_path / "a.ckpt", videos=[video])
+    outcome = _outcome(recognizer, video, request, Progress(disable=True))
+    assert isinstance(outcome, Unread)
+    assert "no finite numbers" in outcome.reason

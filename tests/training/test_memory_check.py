@@ -52,3 +52,13 @@ def test_without_a_plan_or_a_card_nothing_is_compared(monkeypatch: pytest.Monkey
     assert after([2], MemoryCheck(None, reserved=lambda: GIB)).logged == {}
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert after([2], MemoryCheck(GIB)).logged == {}
+
+
+def test_a_card_that_cannot_be_asked_ends_no_run(caplog: pytest.LogCaptureFixture) -> None:
+    def unasked() -> int:
+        raise RuntimeError("CUDA error\nin many lines")
+
+    assert after([2, 3], MemoryCheck(GIB, reserved=unasked)).logged == {}
+    assert [record.message for record in caplog.records] == [
+        "memory/* left out, the run goes on: RuntimeError: CUDA error"
+    ]

@@ -69,6 +69,22 @@ def test_classes_have_their_accuracy_where_they_occur() -> None:
     assert [(r["top1_low"], r["top1_high"]) for r in rows] == [("0.0945", "0.9055"), ("", ""), ("0.0945", "0.9055")]
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_no_answer(odd: float) -> None:
+    """argmax would say the class of the odd one, or the first."""
+    probabilities = SCORED.probabilities.copy()
+    probabilities[3] = odd
+    probabilities[0, 0] = odd
+    scored = SCORED._replace(probabilities=probabilities)
+    rows = prediction_rows(scored, VIDEOS, NAMES)
+    assert [(row["readable"], row["correct"], row["top1"], row["probability1"]) for row in (rows[0], rows[3])] == [
+        (True, False, "", "")
+    ] * 2
+    assert confusion(scored, VIDEOS, 3).tolist() == [[0, 1, 0, 1], [0, 0, 0, 0], [0, 0, 0, 2]]
+    assert [row["top5"] for row in per_class_rows(scored, VIDEOS, NAMES)] == ["0.5000", "", "0.0000"]
+    assert worst_strips(SCORED._replace(probabilities=np.full((4, 3), odd)), VIDEOS, NAMES) == []
+
+
 def test_a_video_that_makes_no_strip_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     def strip(video: Video) -> np.ndarray:
         if video.path == "1.mp4":

@@ -14,8 +14,18 @@ from safetensors.torch import load_file
 from torch import nn
 
 from video_adapters.data.stills import TARGETS, draw_stills
+from video_adapters.training.finite import NotFinite
 from video_adapters.training.make_encoder import make_encoder
-from video_adapters.training.pretrain import Reader, Recipe, asked, pretrain, scale_residual, still_loss, to_input
+from video_adapters.training.pretrain import (
+    Reader,
+    Recipe,
+    asked,
+    pretrain,
+    save_encoder,
+    scale_residual,
+    still_loss,
+    to_input,
+)
 from video_adapters.training.probe import PROPERTIES, probe
 
 from toy import composed
@@ -79,6 +89,19 @@ def test_training_lowers_the_loss_and_repeats_itself() -> None:
     assert runs[0] == runs[1]
     assert len(runs[0]) == recipe.steps
     assert np.mean(runs[0][-5:]) < 0.95 * np.mean(runs[0][:5])
+
+
+def test_training_that_comes_to_nan_ends_and_writes_nothing(tmp_path: Path) -> None:
+    recipe = Recipe(steps=5, batch_size=4, learning_rate=1e30, warmup_steps=0, weight_decay=0.0, seed=0)
+    torch.manual_seed(0)
+    reader = Reader(nn.Sequential(nn.Flatten(), nn.Linear(192, 8)), 8)
+    with pytest.raises(NotFinite, match=r"step \d has the loss .* at a rate of .*Try a smaller recipe.learning_rate"):
+        pretrain(reader, 8, recipe, lambda step, loss: None)
+    with pytest.raises(NotFinite, match="the encoder, not written: .* not finite"):
+        save_encoder(
+            nn.ParameterDict({"weight": nn.Parameter(torch.tensor(torch.nan))}), tmp_path / "a.safetensors", {}
+        )
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_probe_finds_what_is_there_and_nothing_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
 """What a run's figures of speed are shares of."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from omegaconf import OmegaConf
 
 from video_adapters.model.cost import training_flops
 from video_adapters.training.build import build_outline
-from video_adapters.training.speed import flops_of_a_clip, peak_tflops
+from video_adapters.training.speed import Speed, flops_of_a_clip, peak_tflops
 
 from toy import composed
 
@@ -52,3 +55,43 @@ def test_what_is_recomputed_does_not_count() -> None:
         cfg = composed("model=toy_clip", "batch.per_device=2", memory)
         assert training_flops(build_outline(cfg), 2) / 2 > expected
         assert flops_of_a_clip(OmegaConf.to_container(cfg, resolve=False)) == expected
+
+
+def test_operations_are_counted_while_anomalies_are_looked_for() -> None:
+    cfg = composed("model=toy_vit", "batch.per_device=2")
+    with torch.autograd.set_detect_anomaly(True):
+        assert training_flops(build_outline(cfg), 2) > 0
+
+
+class Module:
+    """Keeps what is logged."""
+
+    device = torch.device("cpu")
+    origin = SimpleNamespace(config={})  # of no model: counting its operations fails
+
+    def __init__(self) -> None:
+        self.logged: dict[str, float] = {}
+
+    def step_finished(self) -> bool:
+        return True
+
+    def log(self, name: str, value: float, **_: Any) -> None:
+        self.logged[name] = value
+
+
+def test_a_measurement_that_fails_is_left_out_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speed, module = Speed(), Module()
+    trainer: Any = SimpleNamespace(
+        precision="32-true", global_step=1, log_every_n_steps=1, world_size=1, is_global_zero=False
+    )
+    speed.on_train_start(trainer, module)
+    assert "speed/tflop_per_s left out, the run goes on" in caplog.text
+    batch: Any = SimpleNamespace(labels=[0, 1])
+    speed.on_train_batch_end(trainer, module, None, batch, 0)
+    assert module.logged["speed/clips_per_s"] > 0
+    assert not {"speed/tflop_per_s", "speed/peak_share"} & module.logged.keys()
+    monkeypatch.setattr("video_adapters.training.speed.peak_memory", lambda: 1 / 0)
+    speed.on_train_batch_end(trainer, module, None, batch, 0)
+    assert "speed/* left out, the run goes on: ZeroDivisionError" in caplog.text

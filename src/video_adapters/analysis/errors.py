@@ -81,7 +81,7 @@ def worst(predictions: pd.DataFrame, count: int = MOST_CLIPS) -> list[Error]:
         count: most of them.
     """
     wrong = predictions[~predictions["correct"].astype(bool) & predictions["readable"].astype(bool)]
-    wrong = wrong.assign(said=pd.to_numeric(wrong["probability1"])).nlargest(count, "said")
+    wrong = wrong.assign(said=pd.to_numeric(wrong["probability1"])).dropna(subset="said").nlargest(count, "said")
     return [Error(row["video"], row["class"], row["top1"], float(row["said"])) for _, row in wrong.iterrows()]
 
 

@@ -78,7 +78,7 @@ def score_orders(trained: Trained, asked: Mapping[str, list[Order]] | None = Non
         asked: the draws of each order; None: `orders()`.
 
     Raises:
-        Unanswerable: no video can be read.
+        Unanswerable: no video can be read, or scores are not finite.
     """
     asked = asked or orders()
     labels: list[Tensor] = []
@@ -97,6 +97,8 @@ def score_orders(trained: Trained, asked: Mapping[str, list[Order]] | None = Non
     if not labels:
         raise Unanswerable(f"None of the test videos of the run {trained.run} can be read.")
     stacked = {name: np.stack([torch.cat(p).numpy() for p in draws]) for name, draws in found.items()}
+    if not all(np.isfinite(chances).all() for chances in stacked.values()):
+        raise Unanswerable(f"The run {trained.run} gives test videos scores that are not finite numbers.")
     return Scored(trained.class_names, torch.cat(labels).numpy(), stacked)
 
 

@@ -56,11 +56,15 @@ def training_flops(model: VideoClassifier, clips: int) -> int:
 
     Back, every product gives the gradient of its input, those of attention of both, and only layers that train that of
     their weight; below the first of these there is none. A model that recomputes is counted with what it recomputes. It
-    may stand on the meta device.
+    may stand on the meta device, where no anomaly can be detected: there are no values.
     """
     device = next(model.parameters()).device
     batch = _batch(model, clips, device)
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    with (
+        torch.autograd.set_detect_anomaly(False),
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+    ):
         model(batch).sum().backward()
     model.zero_grad()
     return counter.get_total_flops()

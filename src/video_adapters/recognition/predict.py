@@ -17,6 +17,7 @@ from video_adapters.recognition.find import Unread, find_videos
 from video_adapters.recognition.recognizer import Recognizer
 from video_adapters.recognition.report import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
+from video_adapters.training.finite import NotFinite
 from video_adapters.training.outputs import check_file, check_folder
 from video_adapters.training.progress import interactive
 
@@ -100,6 +101,8 @@ def _outcome(recognizer: Recognizer, video: str, request: Request, progress: Pro
             result = recognizer.timeline(video, request.window, stride, request.fps, track)
     except DecodeError as error:
         return Unread(video, error.reason)
+    except NotFinite as error:
+        return Unread(video, str(error))
     try:
         return Recognized(video, result, _annotated(video, result, request, progress))
     except (DecodeError, OSError) as error:  # a frame that was not looked at, a full disk: the answer stands

@@ -20,6 +20,7 @@ from video_adapters.model.classifier import mean_probabilities
 from video_adapters.recognition.load import load
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
 from video_adapters.training.build import fitting_precision
+from video_adapters.training.finite import NotFinite
 
 AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 WEIGHTS = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
@@ -69,6 +70,7 @@ class Recognizer:
         self.transform = TestTransform(image_size, resize=views.short_side(image_size), crops=views.crops)
         self.device = device
         self.at_once = at_once
+        self.precision = precision
         self._autocast = AUTOCAST.get(precision)
         self._classifier = classifier.to(device, WEIGHTS.get(precision)).eval()
 
@@ -142,11 +144,20 @@ class Recognizer:
 
     @torch.inference_mode()
     def probabilities(self, clips: Tensor) -> np.ndarray:
-        """Scores of videos, averaged over their views: (B, V, T, 3, S, S) uint8 -> (B, C) float32."""
+        """Scores of videos, averaged over their views: (B, V, T, 3, S, S) uint8 -> (B, C) float32.
+
+        Raises:
+            NotFinite: they are no numbers, of which the likeliest would be the first class.
+        """
         clips = clips.to(self.device)
         mixed: Any = torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext()
         with mixed:
-            return mean_probabilities(self._classifier, clips, self.at_once).cpu().numpy()
+            scores = mean_probabilities(self._classifier, clips, self.at_once).cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise NotFinite(
+                f"the scores are no finite numbers in precision {self.precision}, which may reach too short"
+            )
+        return scores
 
 
 def chosen_device(name: str) -> torch.device:

@@ -18,13 +18,14 @@ from video_adapters.data.dataset import Batch
 from video_adapters.data.decode import DecodeError
 from video_adapters.data.film_strip import film_strip
 from video_adapters.training.accuracy import wilson
+from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
 
 log = logging.getLogger(__name__)
 
 MOST_SHOWN = 100  # classes of a confusion matrix in W&B, whose tables show 10 000 rows
 WORST_SHOWN = 8  # film strips in W&B
-UNREAD = "(unread)"
+UNREAD = "(unread)"  # or without scores that are numbers
 FIGURES = ("top1", "top1_low", "top1_high", "top5")  # of a class
 
 
@@ -34,6 +35,11 @@ class Scored(NamedTuple):
     indices: np.ndarray  # (N,) places in the data set
     probabilities: np.ndarray  # (N, C) float32
     readable: np.ndarray  # (N,) bool; where not, the probabilities are of a blank clip
+
+    @property
+    def answered(self) -> np.ndarray:
+        """Which videos were read and got scores that are finite numbers; the others count as wrong: (N,) bool."""
+        return self.readable & np.isfinite(self.probabilities).all(1)
 
 
 class Predictions(Callback):
@@ -70,31 +76,32 @@ class Predictions(Callback):
         _write(self.folder / "confusion.csv", confusion_rows(scored, videos, names))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                _show(logger.experiment, scored, videos, names)
+                with optional("W&B's tables and pictures of the test"):
+                    _show(logger.experiment, scored, videos, names)
 
 
 def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
     """A row per video: path, class, whether it was read, and up to five classes with their probabilities."""
     rows = []
-    for index, chances, readable in zip(*scored, strict=True):
+    for index, chances, readable, answered in zip(*scored, scored.answered, strict=True):
         video = videos[int(index)]
         best = np.argsort(-chances, kind="stable")[:5]
         row: dict[str, Any] = {"video": video.path, "class": names[video.label], "readable": bool(readable)}
-        row["correct"] = bool(readable and best[0] == video.label)
+        row["correct"] = bool(answered and best[0] == video.label)
         for place, label in enumerate(best, 1):
-            row[f"top{place}"] = names[label] if readable else ""
-            row[f"probability{place}"] = f"{chances[label]:.6f}" if readable else ""
+            row[f"top{place}"] = names[label] if answered else ""
+            row[f"probability{place}"] = f"{chances[label]:.6f}" if answered else ""
         rows.append(row)
     return rows
 
 
 def per_class_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
     """A row per class: number of videos, top-1 accuracy with the ends of its 95 % interval, and top-5 accuracy, as
-    fractions (a video that was not read counts as wrong), and the class it is most often taken for."""
+    fractions (a video without an answer counts as wrong), and the class it is most often taken for."""
     counts = confusion(scored, videos, len(names))
     labels = videos.labels[scored.indices]
     ranked = np.argsort(-scored.probabilities, axis=1, kind="stable")[:, :5] == labels[:, None]
-    among_five = ranked.any(1) & scored.readable
+    among_five = ranked.any(1) & scored.answered
     rows = []
     for label, name in enumerate(names):
         total = int(counts[label].sum())
@@ -111,16 +118,16 @@ def per_class_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list
 
 
 def confusion_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
-    """A row per class that was shown, a column per class that was said, and one for videos that were not read."""
+    """A row per class that was shown, a column per class that was said, and one for videos without an answer."""
     columns = ["shown \\ said", *(f"{i} {name}" for i, name in enumerate(names)), UNREAD]
     counts = confusion(scored, videos, len(names))
     return [dict(zip(columns, [f"{i} {names[i]}", *map(int, row)], strict=True)) for i, row in enumerate(counts)]
 
 
 def confusion(scored: Scored, videos: Videos, num_classes: int) -> np.ndarray:
-    """Counts of videos by class and by prediction, the last column those that were not read: (C, C + 1)."""
+    """Counts of videos by class and by prediction, the last column those without an answer: (C, C + 1)."""
     counts = np.zeros((num_classes, num_classes + 1), int)
-    said = np.where(scored.readable, scored.probabilities.argmax(1), num_classes)
+    said = np.where(scored.answered, scored.probabilities.argmax(1), num_classes)
     np.add.at(counts, (videos.labels[scored.indices], said), 1)
     return counts
 
@@ -146,8 +153,8 @@ def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> Non
     columns = list(rows[0])
     run.log({"test/per_class": wandb.Table(columns=columns, data=[[str(v) for v in row.values()] for row in rows])})
     if len(names) <= MOST_SHOWN:
-        read = scored.readable
-        shown, said = videos.labels[scored.indices][read], scored.probabilities.argmax(1)[read]
+        own = scored.answered
+        shown, said = videos.labels[scored.indices][own], scored.probabilities.argmax(1)[own]
         plot = wandb.plot.confusion_matrix(y_true=shown.tolist(), preds=said.tolist(), class_names=list(names))
         run.log({"test/confusion": plot})
     if strips := worst_strips(scored, videos, names):
@@ -163,7 +170,7 @@ def worst_strips(
     """
     labels = videos.labels[scored.indices]
     given = scored.probabilities[np.arange(len(labels)), labels]
-    wrong = np.flatnonzero(scored.readable & (scored.probabilities.argmax(1) != labels))
+    wrong = np.flatnonzero(scored.answered & (scored.probabilities.argmax(1) != labels))
     strips: list[tuple[np.ndarray, str]] = []
     for place in wrong[np.argsort(given[wrong], kind="stable")]:
         if len(strips) == count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from video_adapters.data.shapes import SHAPES
 from video_adapters.data.stills import TARGETS, Stills, draw_stills
+from video_adapters.training.finite import NotFinite, refuse_not_finite
 from video_adapters.training.schedule import factor
 
 
@@ -67,7 +69,11 @@ def still_loss(predicted: tuple[Tensor, Tensor], stills: Stills) -> Tensor:
 
 
 def pretrain(reader: Reader, image_size: int, recipe: Recipe, report: Callable[[int, float], None]) -> None:
-    """Train the reader and its encoder in place; `report` gets each step and its loss."""
+    """Train the reader and its encoder in place; `report` gets each step and its loss.
+
+    Raises:
+        NotFinite: the loss is no number any more.
+    """
     generator = np.random.default_rng([recipe.seed, 0])
     decayed = [p for p in reader.parameters() if p.ndim > 1]
     other = [p for p in reader.parameters() if p.ndim <= 1]
@@ -83,7 +89,12 @@ def pretrain(reader: Reader, image_size: int, recipe: Recipe, report: Callable[[
         loss.backward()
         nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
         optimizer.step()
-        report(step, loss.item())
+        if not math.isfinite(value := loss.item()):
+            raise NotFinite(
+                f"step {step + 1} has the loss {value} at a rate of {recipe.rate_at(step):.3g}: no encoder was written. "
+                "Try a smaller recipe.learning_rate"
+            )
+        report(step, value)
 
 
 @torch.no_grad()
@@ -103,6 +114,7 @@ def scale_residual(encoder: nn.Module, factor: float) -> None:
 
 def save_encoder(encoder: nn.Module, path: Path, facts: dict[str, str]) -> None:
     """Write an encoder's weights under its own parameter names, with facts about them in the file's header."""
+    refuse_not_finite(encoder.state_dict(), "the encoder, not written")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, partial, facts)

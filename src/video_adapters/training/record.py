@@ -132,6 +132,6 @@ def _git_commit() -> str | None:
     """The commit that runs, with a plus sign when the checkout differs from it; None outside a checkout."""
     command = ["git", "-C", str(PROJECT), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # a checkout on a slow disk, too, is looked at for long enough
         return None

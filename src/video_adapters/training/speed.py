@@ -15,6 +15,7 @@ from video_adapters.model.cost import training_flops
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import known
 from video_adapters.training.data_wait import DataWait
+from video_adapters.training.optional import optional
 
 FP32 = ("32-true", "32", "64-true")
 """Lightning's names of precisions that multiply in no half."""
@@ -46,8 +47,9 @@ class Speed(Callback):
         self._seconds = state_dict["seconds"]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._flops_of_a_clip = flops_of_a_clip(pl_module.origin.config)
-        self._peak = peak_tflops(pl_module.device, str(trainer.precision))
+        with optional("speed/tflop_per_s"):
+            self._flops_of_a_clip = flops_of_a_clip(pl_module.origin.config)
+            self._peak = peak_tflops(pl_module.device, str(trainer.precision))
         self._started = time.perf_counter()
         self._restart()
 
@@ -67,17 +69,21 @@ class Speed(Callback):
         self._idle_since = time.perf_counter()
         if not pl_module.step_finished() or trainer.global_step % trainer.log_every_n_steps:
             return
-        elapsed = self._idle_since - self._started
+        with optional("speed/*"):
+            self._log(trainer, pl_module, self._idle_since - self._started)
+        self._restart()
+
+    def _log(self, trainer: Any, pl_module: Any, elapsed: float) -> None:
         pl_module.log("speed/clips_per_s", self._clips * trainer.world_size / elapsed, rank_zero_only=True)
         tflops = self._clips * self._flops_of_a_clip / elapsed / 1e12
-        pl_module.log("speed/tflop_per_s", tflops, rank_zero_only=True)
+        if tflops:
+            pl_module.log("speed/tflop_per_s", tflops, rank_zero_only=True)
         if self._peak:
             pl_module.log("speed/peak_share", tflops / self._peak, rank_zero_only=True)
         pl_module.log("speed/data_wait", self._waited / elapsed, rank_zero_only=True)
         if trainer.is_global_zero:
             self._wait.add(self._waited, elapsed, trainer.datamodule)
         pl_module.log("speed/peak_memory_gib", peak_memory() / 2**30, rank_zero_only=True)
-        self._restart()
 
     def _restart(self) -> None:
         now = time.perf_counter()
