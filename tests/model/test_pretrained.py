@@ -436,8 +436,10 @@ def test_random_weights_are_refused_unless_meant() -> None:
 
 
 def test_allowing_random_weights_is_enough_and_says_what_is_not_loaded(caplog: pytest.LogCaptureFixture) -> None:
-    assert load_encoder(timm_vit(), "no/such/file.pt", allow_random=True).depths == (3,)
-    assert "starts at random, without model.weights=no/such/file.pt" in caplog.text
+    assert load_encoder(clip_vit(), "openai", allow_random=True).depths == (3,)
+    assert "starts at random, without model.weights=openai" in caplog.text
+    with pytest.raises(ValueError, match="reads as a file, but there is none"):  # who names a file means it
+        load_encoder(clip_vit(), "no/such/file.pt", allow_random=True)
 
 
 def test_other_ways_to_build_are_refused() -> None:

@@ -38,6 +38,12 @@ def test_classes_are_counted_in_folders_tables_and_lists(three: str) -> None:
     assert {data: cfg.data.num_classes for data, cfg in counts.items()} == {"folders": 3, "csv": 4, "list": 5}
 
 
+def test_a_config_file_may_name_a_root_below_the_home(three: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path(three).parent))
+    cfg = composed("data=folders", f"data.root='~/{Path(three).name}'")
+    assert build_data(with_classes_counted(cfg)).root == three
+
+
 def test_a_number_that_is_given_stays_and_is_compared(three: str) -> None:
     cfg = composed("data=folders", f"data.root={three}", "data.num_classes=5")
     assert with_classes_counted(cfg).data.num_classes == 5

@@ -21,9 +21,13 @@ OWN = ["experiment=own_videos", "name=own"]
 def told(folder: Path, *overrides: str) -> str:
     """The message for a run that fails at once."""
     cfg = composed(*OWN, f"run_dir={folder}", *overrides)
-    with pytest.raises(UserError) as failure, told_together(cfg):
+
+    def fail() -> None:
         expect_values(cfg)
         raise UserError("none but this")
+
+    with pytest.raises(UserError) as failure, told_together(cfg):
+        fail()
     return str(failure.value)
 
 
@@ -54,7 +58,7 @@ def test_one_problem_is_told_as_it_is(tmp_path: Path) -> None:
 def test_what_goes_wrong_in_a_run_that_began_is_told_alone(tmp_path: Path) -> None:
     (tmp_path / "run.json").touch()
     cfg = composed(*OWN, f"run_dir={tmp_path}", "model.weights=null")
-    with pytest.raises(UserError, match="^the disk is full$"), told_together(cfg):
+    with pytest.raises(UserError, match=r"^the disk is full$"), told_together(cfg):
         raise UserError("the disk is full")
 
 
@@ -66,6 +70,7 @@ def test_a_key_without_a_value_is_no_problem_of_a_run_that_goes_on(tmp_path: Pat
 def test_a_folder_goes_where_nothing_has_begun_in_it(left: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
+    (folder / ".lock").touch()
     for name in left:
         (folder / name).mkdir(parents=True)
     handler = logging.FileHandler(folder / "train.log")
@@ -77,6 +82,24 @@ def test_a_folder_goes_where_nothing_has_begun_in_it(left: list[str], tmp_path: 
         handler.close()
     assert folder.exists() == bool(left)
     assert (folder / "train.log").exists() == bool(left)
+
+
+def test_a_folder_that_another_process_holds_stays(tmp_path: Path) -> None:
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(tmp_path / ".lock")]
+    handler = logging.FileHandler(tmp_path / "train.log")
+    logging.getLogger().addHandler(handler)
+    try:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            remove_unused(tmp_path)
+            assert (tmp_path / "train.log").exists()
+        remove_unused(tmp_path)
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+    assert not tmp_path.exists()
 
 
 def test_a_folder_without_our_log_is_not_ours_to_remove(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Loaders and workers; the one home of the task's facts: num_frames, image_size, num_classes, sampling, views."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,8 +132,8 @@ class VideoData(L.LightningDataModule):
             raise ValueError(f"data.max_broken is {max_broken}, expected a share from 0 to 1")
         if not 0 < fraction <= 1:
             raise ValueError(f"data.fraction is {fraction}, expected a share above 0, and at most 1")
-        self.root = root
-        self.annotations = annotations(root=root)
+        self.root = os.path.expanduser(root)
+        self.annotations = annotations(root=self.root)
         self.num_frames = num_frames
         self.image_size = image_size
         self.num_classes = num_classes

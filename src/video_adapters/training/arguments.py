@@ -20,7 +20,12 @@ NAME = re.compile(r"\w[\w.-]*")  # of a network: no scheme (hf-hub:, local-dir:)
 WORD = re.compile(r"[A-Za-z]\w*")
 STATISTICS = {"mean", "std", "crop_pct", "crop_mode", "interpolation"}  # of pretrained_cfg_overlay; not `file`, `url`
 PLACES = {"dirpath", "path", "folder", "save_dir", "default_root_dir"}  # where something is written
-TEXTS = {"delimiter", "columns", "group"}  # of annotations; what else is text there names files below data.root
+TEXTS = {
+    "delimiter",
+    "encoding",
+    "columns",
+    "group",
+}  # of annotations; what else is text there names files below data.root
 MOST = {
     "seed": 2**32 - 1, "data.num_frames": 4096, "data.image_size": 4096, "data.tubelet": 64, "data.num_classes": 10**6,
     "batch.per_device": 10**6,
@@ -86,7 +91,7 @@ def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
     for key, most in MOST.items():
         group, _, name = key.rpartition(".")
         value = (tree[group] if group else tree).get(name) if isinstance(tree.get(group, tree), dict) else None
-        unknown = key == "data.num_classes" and value == "???"  # of an imported checkpoint without a head
+        unknown = key == "data.num_classes" and value in (None, "???")  # of an imported checkpoint without a head
         if not _is_given(key, given) and not unknown and not (type(value) is int and 0 <= value <= most):
             raise ValueError(f"{key} is {value!r}, expected a whole number from 0 to {most}")
 

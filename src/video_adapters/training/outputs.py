@@ -1,10 +1,14 @@
 """A command's output: whether it can be written, asked before its work and not hours later; and no folder of none."""
 
+import fcntl
 import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+LOCK = ".lock"
+"""The empty file in a run's folder that its process locks."""
 
 
 def check_file(path: Path, option: str) -> None:
@@ -35,20 +39,34 @@ def check_folder(path: Path, option: str) -> None:
 
 
 def remove_unused(folder: Path) -> None:
-    """Removes a folder that holds nothing but the log of this process: nothing has begun in it."""
+    """Removes a folder that holds nothing but this process's log, and a lock of nobody: nothing has begun in it."""
     handlers = logging.getLogger().handlers
     logs = {
         Path(handler.baseFilename): handler
         for handler in handlers
         if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == folder.absolute()
     }
-    if not logs or {path.absolute() for path in folder.iterdir()} - logs.keys():
+    lock = folder.absolute() / LOCK
+    if not logs or {path.absolute() for path in folder.iterdir()} - {*logs, lock} or _is_held(lock):
         return
     for path, handler in logs.items():
         logging.getLogger().removeHandler(handler)
         handler.close()
         path.unlink()
+    lock.unlink(missing_ok=True)
     folder.rmdir()
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether another process, which may be about to begin, holds a lock."""
+    if not lock.is_file():
+        return False
+    with lock.open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 @contextmanager

@@ -76,7 +76,7 @@ Result = TypeVar("Result")
 
 def annotations_of(cfg: DictConfig) -> Annotations:
     """The reader of the data set's own files."""
-    annotations: Annotations = instantiate(cfg.annotations, _convert_="all")(root=cfg.root)
+    annotations: Annotations = instantiate(cfg.annotations, _convert_="all")(root=os.path.expanduser(cfg.root))
     annotations.prepare()
     return annotations
 

@@ -48,8 +48,8 @@ def load_encoder(
         encoder: `timm.create_model` or `open_clip.create_model` with everything but the weights filled in.
         weights: a file (relative to the current folder, else to the project's), or the tag under which the library's
             hub holds them (`openai`, `augreg_in21k`); None for random weights, which needs `allow_random`.
-        allow_random: takes random weights, whatever `weights` says: a frozen encoder that has learned nothing is of use
-            in tests and cost counts alone.
+        allow_random: takes random weights where `weights` is None or a tag, and no file: a frozen encoder that has
+            learned nothing is of use in tests and cost counts alone.
         download: where weights that no library lists can be had by hand, for the error message.
         cached_only: takes a hub's weights from its cache on this machine alone (for tags that merely a file asks for).
 
@@ -58,7 +58,7 @@ def load_encoder(
             class belongs to no family.
     """
     check_name(encoder)
-    if allow_random:
+    if allow_random and not _names_file(weights):
         if weights is not None:
             log.warning("model.allow_random=true: the encoder starts at random, without model.weights=%s", weights)
         return open_up(build_random(encoder))
@@ -77,7 +77,7 @@ def expect_weights(
             that is no tag, or that the hub cannot be asked for.
     """
     check_name(encoder)
-    if allow_random:
+    if allow_random and not _names_file(weights):
         return
     if weights is None:
         raise ValueError(_no_weights(encoder))
@@ -106,6 +106,14 @@ def open_up(net: nn.Module) -> Encoder:
             return encoder
     known = ", ".join(f"{f.wraps.__module__}.{f.wraps.__name__}" for f in FAMILIES)
     raise ValueError(f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {known}")
+
+
+def _names_file(weights: str | None) -> bool:
+    """Whether weights are those of a file, which may be missing."""
+    try:
+        return weights is not None and find_file(str(weights)) is not None
+    except ValueError:
+        return True
 
 
 def find_file(weights: str) -> Path | None:
