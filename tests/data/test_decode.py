@@ -7,12 +7,18 @@ import av
 import numpy as np
 import pytest
 
-from video_adapters.data import decode
+from video_adapters.data import packets
 from video_adapters.data.decode import DecodeError, VideoReader
 
 from videos import add_sound, copy_packets, decode_in_sequence, frame_number, numbered_frames, write_video
 
 LENGTH = 40
+
+
+def packet_of(video: VideoReader, place: int) -> av.Packet:
+    return list(video._packets.between(0, len(video._packets)))[place]
+
+
 # Three groups of pictures and a bit more; never a new key frame by scene change.
 GROUPS = {"g": "12", "sc_threshold": "0", "crf": "12"}
 
@@ -91,6 +97,14 @@ CUT = {
 
 def reads_like_sequential_decoding(path: Path) -> np.ndarray:
     expected = decode_in_sequence(path)
+    for held in (packets.HELD, 0):  # a small file's packets stay in memory, a large one's are read again
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(packets, "HELD", held)
+            reads_the_frames(path, expected)
+    return expected
+
+
+def reads_the_frames(path: Path, expected: np.ndarray) -> None:
     generator = np.random.default_rng(2)
     with VideoReader(str(path)) as video:
         assert video.num_frames == len(expected)
@@ -109,7 +123,6 @@ def reads_like_sequential_decoding(path: Path) -> np.ndarray:
         assert len(video.times) == len(expected)
         assert video.times[0] == 0
         assert (np.diff(video.times) > 0).all()
-    return expected
 
 
 @pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
@@ -154,7 +167,7 @@ def test_a_stream_gives_the_frames_before_a_lost_one_and_names_it(
 ) -> None:
     whole = VideoReader._decode
     with VideoReader(str(h264(tmp_path, bf="0"))) as video:
-        lost = video._packets[15].pts
+        lost = packet_of(video, 15).pts
         monkeypatch.setattr(VideoReader, "_decode", lambda *a: (f for f in whole(*a) if f.pts != lost))
         seen: list[int] = []
         with pytest.raises(DecodeError, match=r"frames \[15\] of 40 do not come out of the decoder"):
@@ -167,7 +180,7 @@ def test_a_stream_looks_once_more_for_a_frame_that_stays_out(tmp_path: Path, mon
     path = h264(tmp_path, bf="0")
     expected = decode_in_sequence(path)
     with VideoReader(str(path)) as video:
-        lost = video._packets[15].pts
+        lost = packet_of(video, 15).pts
         monkeypatch.setattr(VideoReader, "_decode", lambda *a: (f for f in whole(*a) if a[3] is None or f.pts != lost))
         indices, frames = zip(*video.stream(range(12, 30)), strict=True)
     assert indices == tuple(range(12, 30))
@@ -199,7 +212,7 @@ def test_decoding_starts_and_stops_close_to_what_is_wanted(
 def test_opening_decodes_no_frame_of_vp9_and_asks_no_more_than_the_header(tmp_path: Path) -> None:
     path, other = vpx(tmp_path), h264(tmp_path)
     without_decoders = {"codec_whitelist": "none"}
-    assert (decode._probing(str(path)), decode._probing(str(other))) == (without_decoders, {})
+    assert (packets._probing(str(path)), packets._probing(str(other))) == (without_decoders, {})
     with av.open(str(path), options=without_decoders) as container:
         assert container.streams.video[0].codec_context.pix_fmt is None  # which the first frame would have told
     with VideoReader(str(path)) as video:
@@ -210,10 +223,37 @@ def test_opening_decodes_no_frame_of_vp9_and_asks_no_more_than_the_header(tmp_pa
         VideoReader(str(path))
 
 
+@pytest.mark.parametrize("name", ["video.mp4", "video.ts", "video.mkv"])
+def test_of_a_large_file_no_packet_is_kept(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = h264(tmp_path, name, bf="2")
+    monkeypatch.setattr(packets, "HELD", path.stat().st_size // 4)
+    readings: list[str] = []
+    read_again = packets._read_again
+    monkeypatch.setattr(packets, "_read_again", lambda path: readings.append(path) or read_again(path))
+    with VideoReader(str(path)) as video:
+        assert video._packets._held is None
+        assert [frame_number(frame) for frame in video.read([39, 3, 15, 28])] == [39, 3, 15, 28]
+        assert readings == [str(path)]  # once through the file, whatever the number of groups
+    monkeypatch.setattr(packets, "HELD", path.stat().st_size)
+    with VideoReader(str(path)) as video:
+        assert frame_number(video.read([39])[0]) == 39
+    assert len(readings) == 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packets, "HELD", 0)
+    path, other = h264(tmp_path, bf="0"), variable_rate(tmp_path)
+    with VideoReader(str(path)) as video:
+        assert frame_number(video.read([20])[0]) == 20
+        os.replace(other, path)
+        with pytest.raises(DecodeError, match="changed while it was read"):
+            video.read([10])
+
+
 def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path) -> None:
     path = vpx(tmp_path, "libvpx")
     with VideoReader(str(path)) as video:
-        packet = bytes(video._packets[7])
+        packet = bytes(packet_of(video, 7))
     path.write_bytes(path.read_bytes().replace(packet, bytes([packet[0] & ~0x10]) + packet[1:]))
     frames = reads_like_sequential_decoding(path)
     assert [frame_number(frame) for frame in frames] == [number for number in range(LENGTH) if number != 7]
@@ -223,7 +263,7 @@ def test_a_broken_packet_costs_only_the_frames_that_need_it(tmp_path: Path) -> N
     path = h264(tmp_path, bf="0")
     expected = decode_in_sequence(path)
     with VideoReader(str(path)) as video:
-        broken = bytes(video._packets[17])
+        broken = bytes(packet_of(video, 17))
     content = path.read_bytes()
     path.write_bytes(content.replace(broken, b"\xff" * len(broken)))
     with VideoReader(str(path)) as video:
@@ -240,7 +280,7 @@ def test_a_wrong_start_is_made_good_by_decoding_from_end_to_end(
 ) -> None:
     path = h264(tmp_path, bf="3")
     expected = decode_in_sequence(path)
-    monkeypatch.setattr(VideoReader, "_groups", lambda self, positions: [(positions[-1], [positions[-1]])])
+    monkeypatch.setattr(VideoReader, "_groups", lambda self, wanted: [(wanted[-1], wanted[-1] + 1, wanted[-1:])])
     with VideoReader(str(path)) as video:
         np.testing.assert_array_equal(video.read([7, 17, 31]), expected[[7, 17, 31]])
 
@@ -299,7 +339,7 @@ def test_packets_that_are_cut_through_are_remarked_on(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.flv", numbered_frames(LENGTH), "flv1", {"b": "1M"})
     with VideoReader(str(path)) as video:
         assert video.quality == ()
-        last = video._packets[-3]
+        last = packet_of(video, -3)
     path.write_bytes(path.read_bytes()[: last.pos + last.size - 9])
     with VideoReader(str(path)) as video:
         assert video.quality == ("cut or damaged packets: 1",)
@@ -343,7 +383,7 @@ def test_a_cut_file_is_remarked_on_though_it_has_sound(tmp_path: Path) -> None:
 def test_damage_that_the_decoder_hides_is_remarked_on(tmp_path: Path) -> None:
     path = h264(tmp_path, bf="0", g="250")
     with VideoReader(str(path)) as video:
-        victim = bytes(video._packets[20])
+        victim = bytes(packet_of(video, 20))
         assert frame_number(video.read([20])[0]) == 20
         assert video.quality == ()
     half = len(victim) // 2

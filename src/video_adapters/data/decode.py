@@ -6,28 +6,24 @@ files, for variable frame rates and for half of what is found in the wild. The p
 """
 
 import os
-from bisect import bisect_right
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from itertools import pairwise
 from types import TracebackType
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from video_adapters.data.containers import open_container
 from video_adapters.data.orientation import orientation_of
+from video_adapters.data.packets import MISSING, Packets, open_quickly
 from video_adapters.data.truncation import cut_short
 
 # A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
 ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
-_KEY_IS_RANDOM_ACCESS = {"vp8", "vp9", "mjpeg"}  # elsewhere a key packet may have followers that look behind it
 _SKIPS_EXACTLY = {"h264", "hevc"}  # unreferenced frames may be left undecoded; AV1 returns wrong frames if so
-_NAL_SLICES, _NAL_IDR = {1, 2, 3, 4, 5}, 5  # ITU-T H.264, table 7-1
-_AVCC, _START_CODE = b"\x01", b"\x00\x00\x01"  # first byte of an avcC record; what separates NAL units in Annex B
-_EBML, _VP9 = b"\x1a\x45\xdf\xa3", b"V_VP9"  # Matroska's and WebM's first bytes; how they name the codec
-_HEAD = 4096  # bytes in which the tracks are described, unless something large precedes them
 
 
 class DecodeError(ValueError):
@@ -59,17 +55,15 @@ class VideoReader:
     def __init__(self, path: str) -> None:
         self.path = path
         with _as_decode_error(path), ExitStack() as stack:
-            name = os.path.abspath(path)
-            if os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name):
+            if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
                 raise DecodeError(path, "is no file")  # but a pipe, say, which would be waited for without end
-            container = stack.enter_context(open_container(name, **_probing(name)))
+            container = stack.enter_context(open_quickly(path))
             self._stream = _video_stream(container, path)
             self._context = self._stream.codec_context
-            self._packets = [packet for packet in container.demux(self._stream) if packet.size]
-            self._shown = _display_order(self._packets, self._context.name, container.format.name)
-            self._stamps = (
-                self._decoded_stamps() if self._shown is None else [self._packets[i].pts for i in self._shown]
-            )
+            self._packets = Packets(container, self._stream)
+            stack.callback(self._packets.close)
+            self._shown = _display_order(self._packets, container.format.name)
+            self._stamps = self._decoded_stamps() if self._shown is None else self._packets.pts[self._shown]
             self.num_frames = len(self._stamps)
             if not self.num_frames:
                 raise DecodeError(path, "holds no frame")
@@ -92,11 +86,10 @@ class VideoReader:
         Raises:
             DecodeError: there are neither time stamps that rise nor a frame rate.
         """
-        if None not in self._stamps:
-            ticks = np.array(self._stamps, np.int64)
-            if (np.diff(ticks) > 0).all():
-                base = self._stream.time_base
-                return (ticks - ticks[0]) * base.numerator / base.denominator
+        ticks = self._stamps
+        if MISSING not in ticks and (np.diff(ticks) > 0).all():
+            base = self._stream.time_base
+            return (ticks - ticks[0]) * base.numerator / base.denominator
         rate = self._stream.average_rate or self._stream.guessed_rate
         if not rate:
             raise DecodeError(self.path, "says neither when its frames are shown nor how many a second")
@@ -111,8 +104,8 @@ class VideoReader:
         """
         wanted = self._rising(indices)
         with _as_decode_error(self.path):
-            frames = dict(self._in_output_order(wanted)) if self._shown is None else self._by_time(wanted, self._shown)
-            if lost := [index for index in wanted if index not in frames]:
+            frames = dict(self._in_output_order(wanted)) if self._shown is None else self._by_time(wanted)
+            if lost := [index for index in wanted.tolist() if index not in frames]:
                 raise self._lost(lost)
             if len(sizes := {frame.shape[:2] for frame in frames.values()}) > 1:
                 raise DecodeError(self.path, f"the frame size changes on the way: {sorted(sizes)}")
@@ -131,17 +124,16 @@ class VideoReader:
         due = iter(wanted)
         size: tuple[int, ...] | None = None
         with _as_decode_error(self.path):
-            pictures = self._in_output_order(wanted) if self._shown is None else self._one_by_one(wanted, self._shown)
-            for index, picture in pictures:
+            for index, picture in self._in_output_order(wanted) if self._shown is None else self._one_by_one(wanted):
                 if index != (expected := next(due)):
-                    raise self._lost([expected])
+                    raise self._lost([int(expected)])
                 if picture.shape != (size := size or picture.shape):
                     raise DecodeError(
                         self.path, f"the frame size changes on the way: {sorted([size[:2], picture.shape[:2]])}"
                     )
                 yield index, picture
-            if lost := list(due):
-                raise self._lost(lost)
+            if (lost := next(due, None)) is not None:
+                raise self._lost([int(lost)])
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Every frame from start to end as the decoder gives it, neither converted nor made upright.
@@ -162,95 +154,97 @@ class VideoReader:
         """FFmpeg's name of it: h264, vp9, ..."""
         return str(self._context.name)
 
-    def _rising(self, indices: Iterable[int]) -> list[int]:
-        """The indices, each once, in order."""
-        wanted = sorted(set(indices))
-        if not wanted or wanted[0] < 0 or wanted[-1] >= self.num_frames:
-            raise ValueError(f"{self.path}: frames {wanted} asked for, there are 0 to {self.num_frames - 1}")
+    def _rising(self, indices: Iterable[int]) -> np.ndarray:
+        """The indices, each once, in order, (n,) int64."""
+        wanted = np.unique(np.fromiter(indices, np.int64))
+        if not len(wanted) or wanted[0] < 0 or wanted[-1] >= self.num_frames:
+            raise ValueError(f"{self.path}: frames {wanted.tolist()} asked for, there are 0 to {self.num_frames - 1}")
         return wanted
 
     def _lost(self, indices: Sequence[int]) -> DecodeError:
         return DecodeError(self.path, f"frames {list(indices)} of {self.num_frames} do not come out of the decoder")
 
-    def _decoded_stamps(self) -> list[int | None]:
+    def _decoded_stamps(self) -> np.ndarray:
         """The time stamp of each frame that comes out when all is decoded."""
-        return [frame.pts for frame in self._decode(0, len(self._packets))]
+        frames = self._decode(0, len(self._packets))
+        return np.fromiter((MISSING if frame.pts is None else frame.pts for frame in frames), np.int64)
 
-    def _in_output_order(self, wanted: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def _in_output_order(self, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Frames by their place in the output; for files whose time stamps say nothing."""
-        due = set(wanted)
-        for index, frame in enumerate(self._decode(0, len(self._packets))):
-            if index in due:
+        due = iter(wanted.tolist())
+        index = next(due)
+        for place, frame in enumerate(self._decode(0, len(self._packets))):
+            if place == index:
                 yield index, self._picture(frame, index)
-            if index == wanted[-1]:
-                break
+                if (index := next(due, -1)) < 0:
+                    break
 
-    def _by_time(self, wanted: Sequence[int], shown: Sequence[int]) -> dict[int, np.ndarray]:
+    def _by_time(self, wanted: np.ndarray) -> dict[int, np.ndarray]:
         """Frames by their time stamps: group by group, and if one stays out, once more from end to end."""
         frames: dict[int, np.ndarray] = {}
-        positions = {shown[index]: index for index in wanted}
         try:
-            for start, group in self._groups(sorted(positions)):
-                frames |= dict(self._pick(start, group[-1] + 1, {position: positions[position] for position in group}))
+            for start, stop, group in self._groups(wanted):
+                frames |= dict(self._pick(start, stop, group))
         except _BROKEN:
             pass  # what is not found by now is looked for below, where an error counts
-        if rest := {position: index for position, index in positions.items() if index not in frames}:
-            frames |= dict(self._pick(0, len(self._packets), rest, skip=False))
+        if rest := [index for index in wanted.tolist() if index not in frames]:
+            frames |= dict(self._pick(0, len(self._packets), np.array(rest), skip=False))
         return frames
 
-    def _one_by_one(self, wanted: Sequence[int], shown: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def _one_by_one(self, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Frames by their time stamps, rising; from where one stays out, the group once more from the file's start."""
-        positions = {shown[index]: index for index in wanted}
-        for start, group in self._groups(sorted(positions)):
-            due = sorted(positions[position] for position in group)
+        for start, stop, group in self._groups(wanted):
+            done = 0
             try:
-                for index, picture in self._pick(start, group[-1] + 1, {shown[index]: index for index in due}):
-                    if index != due[0]:
+                for index, picture in self._pick(start, stop, group):
+                    if index != group[done]:
                         break
-                    del due[0]
+                    done += 1
                     yield index, picture
             except _BROKEN:
                 pass  # as in `_by_time`
-            if due:
-                yield from self._pick(0, len(self._packets), {shown[index]: index for index in due}, skip=False)
+            if done < len(group):
+                yield from self._pick(0, len(self._packets), group[done:], skip=False)
 
-    def _groups(self, positions: Sequence[int]) -> list[tuple[int, list[int]]]:
-        """Wanted packets by the packet where decoding has to start for them."""
-        starts = [place for place in range(positions[-1] + 1) if place == 0 or self._is_random_access(place)]
-        groups: dict[int, list[int]] = {}
-        for position in positions:
-            groups.setdefault(starts[bisect_right(starts, position) - 1], []).append(position)
-        return list(groups.items())
+    def _groups(self, wanted: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Wanted frames by where decoding has to start for them: first packet, last packet + 1, and the frames."""
+        assert self._shown is not None
+        positions = self._shown[wanted]
+        starts = np.union1d(0, np.flatnonzero(self._packets.restarts))
+        begins = starts[np.searchsorted(starts, positions, "right") - 1]
+        order = np.argsort(begins, kind="stable")
+        borders = np.flatnonzero(np.diff(begins[order], prepend=-1, append=-1))
+        for first, last in pairwise(borders):
+            group = order[first:last]
+            yield int(begins[group[0]]), int(positions[group].max()) + 1, wanted[group]
 
-    def _is_random_access(self, position: int) -> bool:
-        """Whether nothing from this packet on refers to anything before it."""
-        packet = self._packets[position]
-        if not packet.is_keyframe:
-            return False
-        if self._context.name == "h264":
-            return _is_idr(bytes(packet), self._context.extradata or b"")
-        return self._context.name in _KEY_IS_RANDOM_ACCESS
-
-    def _pick(
-        self, start: int, stop: int, wanted: Mapping[int, int], skip: bool = True
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Decodes packets [start, stop) until the frames of `wanted`, {packet: index}, are there."""
-        due = {self._packets[position].pts: index for position, index in wanted.items()}
-        for frame in self._decode(start, stop, wanted if skip and self._context.name in _SKIPS_EXACTLY else None):
-            if frame.pts in due:
-                index = due.pop(frame.pts)
+    def _pick(self, start: int, stop: int, wanted: np.ndarray, skip: bool = True) -> Iterator[tuple[int, np.ndarray]]:
+        """Decodes packets [start, stop) until the wanted frames are there."""
+        stamps, due, left = self._stamps[wanted], bytearray(b"\1") * len(wanted), len(wanted)
+        for frame in self._decode(start, stop, self._needed(start, stop, wanted) if skip else None):
+            place = len(stamps) if frame.pts is None else bisect_left(stamps, frame.pts)
+            if place < len(stamps) and stamps[place] == frame.pts and due[place]:
+                due[place], left, index = 0, left - 1, int(wanted[place])
                 yield index, self._picture(frame, index)
-            if not due:
+            if not left:
                 break
 
-    def _decode(self, start: int, stop: int, needed: Container[int] | None = None) -> Iterator[av.VideoFrame]:
+    def _needed(self, start: int, stop: int, wanted: np.ndarray) -> bytes | None:
+        """For each of packets [start, stop) whether it holds a wanted frame; None where all have to be decoded."""
+        if self._shown is None or self._context.name not in _SKIPS_EXACTLY:
+            return None
+        needed = np.zeros(stop - start, bool)
+        needed[self._shown[wanted] - start] = True
+        return needed.tobytes()
+
+    def _decode(self, start: int, stop: int, needed: bytes | None = None) -> Iterator[av.VideoFrame]:
         """What comes out of packets [start, stop); with `needed`, frames that no other needs may be left out."""
         self._context.flush_buffers()
         self._context.skip_frame = "DEFAULT"
-        for position in range(start, stop):
+        for place, packet in enumerate(self._packets.between(start, stop)):
             if needed is not None:
-                self._context.skip_frame = "DEFAULT" if position in needed else "NONREF"
-            yield from self._context.decode(self._packets[position])
+                self._context.skip_frame = "DEFAULT" if needed[place] else "NONREF"
+            yield from self._context.decode(packet)
         yield from self._context.decode(None)
 
     def _picture(self, frame: av.VideoFrame, index: int) -> np.ndarray:
@@ -281,18 +275,6 @@ def _as_decode_error(path: str) -> Iterator[None]:
         raise DecodeError(path, getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
 
 
-def _probing(path: str) -> dict[str, str]:
-    """Options that keep FFmpeg from decoding the first frame on opening, where the header tells all that is needed.
-
-    In VP9's files that frame is a tenth of the whole work. Elsewhere it counts: h264 learns from it to reorder frames.
-    """
-    if not os.path.isfile(path):
-        return {}
-    with open(path, "rb") as file:
-        head = file.read(_HEAD)
-    return {"codec_whitelist": "none"} if head.startswith(_EBML) and _VP9 in head else {}
-
-
 def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
     if not container.streams.video:
         raise DecodeError(path, "has no video stream")
@@ -304,41 +286,16 @@ def _video_stream(container: av.container.InputContainer, path: str) -> av.Video
     return stream
 
 
-def _display_order(packets: Sequence[av.Packet], codec: str, container: str) -> list[int] | None:
+def _display_order(packets: Packets, container: str) -> np.ndarray | None:
     """Places of the packets that hold a frame to be shown, in the order of showing.
 
     None where time stamps do not tell: AVI has none (FFmpeg makes them up, wrongly with B-frames), raw streams have
     none, and a cut that begins amid a group of pictures has them for frames that no decoder can give.
     """
-    times = [packet.pts for packet in packets]
-    if container == "avi" or None in times or len(set(times)) < len(times):
+    times = packets.pts
+    if container == "avi" or MISSING in times or len(np.unique(times)) < len(times):
         return None
-    if packets and (not packets[0].is_keyframe or min(times) < times[0]):
+    if len(times) and (not packets.key[0] or times.min() < times[0]):
         return None
-    shown = [place for place, packet in enumerate(packets) if not packet.is_discard and not _is_hidden(packet, codec)]
-    return sorted(shown, key=times.__getitem__)
-
-
-def _is_hidden(packet: av.Packet, codec: str) -> bool:
-    """VP8 stores frames that are only referred to as packets of their own (RFC 6386, 9.1: the show_frame bit)."""
-    return codec == "vp8" and not memoryview(packet)[0] & 0x10
-
-
-def _is_idr(packet: bytes, extradata: bytes) -> bool:
-    """Whether an h264 packet is IDR: what follows other key frames may look past them."""
-    kinds = _nal_kinds(packet, (extradata[4] & 3) + 1 if extradata[:1] == _AVCC and len(extradata) > 4 else 0)
-    return next((kind == _NAL_IDR for kind in kinds if kind in _NAL_SLICES), False)
-
-
-def _nal_kinds(packet: bytes, length_size: int) -> Iterator[int]:
-    """Types of the NAL units of an h264 packet; each has a length of so many bytes before it, or (0) a start code."""
-    if length_size:
-        place = length_size
-        while place < len(packet):
-            yield packet[place] & 31
-            place += int.from_bytes(packet[place - length_size : place], "big") + length_size
-        return
-    place = packet.find(_START_CODE)
-    while 0 <= place < len(packet) - len(_START_CODE):
-        yield packet[place + len(_START_CODE)] & 31
-        place = packet.find(_START_CODE, place + len(_START_CODE))
+    shown = np.flatnonzero(packets.shown)
+    return shown[np.argsort(times[shown], kind="stable")]

@@ -53,7 +53,7 @@ class Span:
             DecodeError: one of the frames cannot be had.
             ValueError: an index is not in [0, num_frames).
         """
-        return self._source.read(self._in_source(indices))
+        return self._source.read(self._in_source(indices).tolist())
 
     def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
@@ -65,11 +65,12 @@ class Span:
         for index, picture in self._source.stream(self._in_source(indices)):
             yield index - self._start, picture
 
-    def _in_source(self, indices: Iterable[int]) -> list[int]:
-        indices = list(indices)
-        if outside := [index for index in indices if not 0 <= index < self.num_frames]:
-            raise ValueError(f"{self._source.path}: frames {outside} asked for, there are 0 to {self.num_frames - 1}")
-        return [self._start + index for index in indices]
+    def _in_source(self, indices: Iterable[int]) -> np.ndarray:
+        own = np.fromiter(indices, np.int64)
+        if len(outside := own[(own < 0) | (own >= self.num_frames)]):
+            last = self.num_frames - 1
+            raise ValueError(f"{self._source.path}: frames {outside.tolist()} asked for, there are 0 to {last}")
+        return self._start + own
 
 
 @contextmanager

@@ -4,10 +4,12 @@ Formats tell in different ways how long they are: mp4 by the sizes of its boxes,
 bytes, most by a duration. What none of these tells (a cut transport stream) nobody can know.
 """
 
-from collections.abc import Sequence
 from typing import BinaryIO
 
 import av
+
+from video_adapters.data.containers import open_container
+from video_adapters.data.packets import Packets
 
 _HEAD = 4096  # bytes, of which the sizes are among the first hundred
 _EBML, _SEGMENT, _VOID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec"  # element ids of Matroska, RFC 9559
@@ -15,24 +17,19 @@ _EBML, _SEGMENT, _VOID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec"  # el
 _BOXES = {b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"}  # ISO 14496-12; what else may be mere rubbish
 
 
-def cut_short(
-    container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
-) -> tuple[str, ...]:
+def cut_short(container: av.container.InputContainer, stream: av.VideoStream, packets: Packets) -> tuple[str, ...]:
     """Remarks on a file that ends early: bytes that are not there, else packets cut through, else missing seconds."""
     if (lacking := _stated_size(container) - container.size) > 0:
         return (f"is cut short: {lacking} bytes that it speaks of lie past its end",)
-    if damaged := sum(packet.is_corrupt for packet in packets):
-        return (f"cut or damaged packets: {damaged}",)
+    if packets.num_corrupt:
+        return (f"cut or damaged packets: {packets.num_corrupt}",)
     return _ends_early(container, stream, packets)
 
 
-def _ends_early(
-    container: av.container.InputContainer, stream: av.VideoStream, packets: Sequence[av.Packet]
-) -> tuple[str, ...]:
-    """A remark where the packets end well before the duration in the header: the pictures', or that of the whole."""
+def _ends_early(container: av.container.InputContainer, stream: av.VideoStream, packets: Packets) -> tuple[str, ...]:
+    """A remark where the packets end well before the stated duration: the pictures' own, or that of the whole file."""
     stated = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / av.time_base
-    times = [time for packet in packets if (time := packet.dts if packet.pts is None else packet.pts) is not None]
-    end = (max(times) - min(0, *times)) * stream.time_base if times else stated
+    end = stated if packets.end is None else packets.end * stream.time_base
     if not _well_before(end, stated) or (not stream.duration and not _well_before(_end_of_all(container), stated)):
         return ()
     return (f"ends {float(stated - end):.1f} s before its stated duration",)
@@ -44,7 +41,7 @@ def _well_before(end: float, stated: float) -> bool:
 
 def _end_of_all(container: av.container.InputContainer) -> float:
     """When the last packet of any stream ends, in seconds: sound may go on after the last picture."""
-    with av.open(container.name, metadata_errors="ignore") as whole:
+    with open_container(container.name) as whole:
         stamps = ((packet.pts, packet.duration or 0, packet.time_base) for packet in whole.demux())
         ends = [float((pts + duration) * base) for pts, duration, base in stamps if pts is not None]
     return max(ends, default=0.0) - min(0.0, *ends, 0.0)

@@ -136,17 +136,24 @@ def window_views(
     Raises:
         DecodeError: one of the frames cannot be had.
     """
-    plans = [[[w.start + i for i in clip] for clip in sampling.test(len(w), num_clips)] for w in windows]
-    last_use = {index: place for place, plan in enumerate(plans) for clip in plan for index in clip}
-    frames = span.stream(last_use)
+    last_use = np.full(span.num_frames, -1, np.int32)  # which window; hours have too many frames for a dictionary
+    for place, window in enumerate(windows):
+        last_use[np.concatenate(_plan(window, sampling, num_clips))] = place
+    frames = span.stream(np.flatnonzero(last_use >= 0))
     held: dict[int, Tensor] = {}  # (crops, 1, 3, S, S)
-    for place, plan in enumerate(plans):
+    for place, window in enumerate(windows):
+        plan = _plan(window, sampling, num_clips)
         needed = {index for clip in plan for index in clip}
         while not needed <= held.keys():
             index, picture = next(frames)
             held[index] = transform(picture[None])
         yield torch.cat([torch.cat([held[index] for index in clip], 1) for clip in plan])
         held = {index: crops for index, crops in held.items() if last_use[index] > place}
+
+
+def _plan(window: range, sampling: Sampling, num_clips: int) -> list[list[int]]:
+    """The frames of a window's clips."""
+    return [[window.start + i for i in clip] for clip in sampling.test(len(window), num_clips)]
 
 
 def _on_screen(times: np.ndarray, start: float, end: float) -> range:
