@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 
 from video_adapters.data.moving_shapes import CLASS_NAMES
+from video_adapters.shown import of_cell
+
+NAMES = ("video", "class", *(f"top{place}" for place in range(1, 6)))  # columns of predictions.csv that hold names
 
 
 class Confusion(NamedTuple):
@@ -35,7 +38,7 @@ def read_confusion(run: str | Path) -> Confusion | None:
     table = pd.read_csv(path, index_col=0)
     if table.shape[1] != len(table) + 1:
         raise ValueError(f"{path} has {len(table)} rows and {table.shape[1]} columns, expected one more than rows")
-    names = tuple(str(row).split(" ", 1)[1] for row in table.index)  # "3 moving up"
+    names = tuple(of_cell(str(row)).split(" ", 1)[1] for row in table.index)  # "3 moving up"
     counts = table.to_numpy(int)
     return Confusion(names, counts[:, :-1], counts[:, -1])
 
@@ -49,7 +52,12 @@ def read_predictions(run: str | Path) -> pd.DataFrame:
     path = Path(run) / "test" / "predictions.csv"
     if not path.is_file():
         raise ValueError(f"there is no {path}: the run has not been tested; python src/eval.py checkpoint=... does it")
-    return pd.read_csv(path, keep_default_na=False, na_values={f"probability{i}": "" for i in range(1, 6)})
+    table = pd.read_csv(
+        path, keep_default_na=False, na_values={f"probability{i}": "" for i in range(1, 6)},
+        dtype=dict.fromkeys(NAMES, str),
+    )  # fmt: skip
+    names = [name for name in NAMES if name in table]
+    return table.assign(**{name: table[name].map(of_cell) for name in names})
 
 
 def reversals(names: tuple[str, ...]) -> np.ndarray | None:

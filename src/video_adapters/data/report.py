@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TextIO
 
+from video_adapters.shown import as_cell, of_cell
+
 STATUSES = ("ok", "rotated", "mirrored", "corrupt", "truncated", "broken", "missing")
 UNREADABLE = ("broken", "missing")
 
@@ -41,10 +43,7 @@ def write_header(file: TextIO) -> None:
 
 def write(file: TextIO, finding: Finding) -> None:
     """Adds a line, in one piece."""
-    values = (getattr(finding, name) for name in COLUMNS)
-    _writer(file).writerow(
-        "" if value is None else f"{value:.6g}" if isinstance(value, float) else value for value in values
-    )
+    _writer(file).writerow(_cell(getattr(finding, name)) for name in COLUMNS)
     file.flush()
 
 
@@ -66,6 +65,12 @@ def in_report(path: str, root: str) -> str:
     return path if inside.split(os.sep)[0] == os.pardir else inside
 
 
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return as_cell(value)
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+
+
 def _findings(path: str, file: TextIO) -> Iterator[Finding]:
     lines = csv.reader(file)
     header = next(lines, [])
@@ -75,7 +80,7 @@ def _findings(path: str, file: TextIO) -> Iterator[Finding]:
             f"expected {','.join(COLUMNS)}"
         )
     for line in lines:
-        values: dict[str, Any] = dict(zip(header, line, strict=False))
+        values: dict[str, Any] = dict(zip(header, map(of_cell, line), strict=False))
         if len(line) == len(header) and values["status"] in STATUSES:
             values |= {name: int(values[name]) if values[name] else None for name in _WHOLE}
             values |= {name: float(values[name]) if values[name] else None for name in _REAL}

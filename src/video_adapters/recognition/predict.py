@@ -17,6 +17,7 @@ from video_adapters.recognition.find import Unread, find_videos
 from video_adapters.recognition.recognizer import Recognizer
 from video_adapters.recognition.report import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
+from video_adapters.shown import printable
 from video_adapters.training.finite import NotFinite
 from video_adapters.training.outputs import check_file, check_folder
 from video_adapters.training.progress import interactive
@@ -154,4 +155,4 @@ def _count(outcomes: Sequence[Outcome]) -> None:
     if unread:
         print(f"{len(unread)} of {len(outcomes)} could not be read:", file=sys.stderr)
         for path, reason in unread:
-            print(f"  {report.printable(path)}: {report.printable(reason)}", file=sys.stderr)
+            print(f"  {printable(path)}: {printable(reason)}", file=sys.stderr)

@@ -13,6 +13,7 @@ from rich.text import Text
 from video_adapters.recognition.find import Unread
 from video_adapters.recognition.recognizer import Prediction
 from video_adapters.recognition.timeline import Timeline
+from video_adapters.shown import as_cell, printable
 from video_adapters.training.progress import interactive
 
 
@@ -56,7 +57,7 @@ def write_csv(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: as_cell(str(value)) for name, value in row.items()} for row in rows)
 
 
 def csv_rows(outcome: Outcome, top: int) -> list[dict[str, Any]]:
@@ -106,11 +107,6 @@ def json_object(outcome: Outcome, top: int) -> dict[str, Any]:
     return result
 
 
-def printable(text: str) -> str:
-    """Text as a terminal can show it, whatever bytes were in a file's name."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def _classes(top: Sequence[tuple[str, float]]) -> list[tuple[str, ...]]:
     return [(name, f"{probability:.1%}") for name, probability in top]
 
@@ -142,5 +138,5 @@ def _table(title: Text, columns: Sequence[str], rows: Sequence[tuple[str, ...]])
     for name in columns:
         table.add_column(name, justify="left" if name == "class" else "right")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table

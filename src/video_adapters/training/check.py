@@ -13,6 +13,7 @@ from video_adapters.data import report
 from video_adapters.data.inspection import inspect, size_of, stamp_of
 from video_adapters.data.report import STATUSES, UNREADABLE, Finding, in_report
 from video_adapters.data.workers import Failure
+from video_adapters.shown import printable
 from video_adapters.training.outputs import check_file
 from video_adapters.training.prepare import (
     Listed,
@@ -133,7 +134,7 @@ def _summarise(path: Path, findings: Sequence[Finding], splits: Sequence[str]) -
     console.print(table)
     bad = [finding for finding in findings if finding.status in (*UNREADABLE, "corrupt", "truncated")]
     for finding in bad[:SHOWN]:
-        console.print(f"{finding.status}: {finding.path!r}: {finding.reason}", markup=False, highlight=False)
+        console.print(printable(f"{finding.status}: {finding.path!r}: {finding.reason}"), markup=False, highlight=False)
     if len(bad) > SHOWN:
         console.print(f"... and {len(bad) - SHOWN} more, in the report")
     if any(finding.status in UNREADABLE for finding in findings):

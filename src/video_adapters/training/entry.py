@@ -11,9 +11,9 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dotenv import load_dotenv
 from hydra.core.hydra_config import HydraConfig
@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from video_adapters.shown import printable
 from video_adapters.training.composition import explain
 from video_adapters.training.errors import SharedError, UserError, explained
 from video_adapters.training.outputs import remove_unused
@@ -115,6 +116,7 @@ def run(job: Callable[[], Result]) -> Result:
     from video_adapters.training.last_checkpoint import Interrupted
 
     logging.captureWarnings(True)
+    logging.setLogRecordFactory(_shown)
     _quiet()
     try:
         with explained(), _no_unused_folder():
@@ -150,6 +152,14 @@ def _no_unused_folder() -> Iterator[None]:
         if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.RUN:  # a sweep's folders say what failed
             remove_unused(Path(HydraConfig.get().runtime.output_dir))
         raise
+
+
+def _shown(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    """A line of the log, whatever names of files are in it."""
+    record = logging.LogRecord(*args, **kwargs)
+    with suppress(TypeError, ValueError):  # of a library's message that does not fit its arguments
+        record.msg, record.args = printable(record.getMessage(), keep="\n\t"), ()
+    return record
 
 
 def _run_folder(resume: str | None, new: str) -> str:

@@ -9,12 +9,17 @@ from pathlib import Path
 from hydra.errors import CompactHydraException, InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
+from video_adapters.shown import printable
+
 OF_THE_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # no bug raises these
 PACKAGE = str(Path(__file__).parents[1])
 
 
 class UserError(CompactHydraException):
     """What the user can mend. Hydra prints it without a stack trace, unless HYDRA_FULL_ERROR=1 asks for one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, keep="\n\t"))
 
 
 class SharedError(ValueError):

@@ -17,6 +17,7 @@ from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.decode import DecodeError
 from video_adapters.data.film_strip import film_strip
+from video_adapters.shown import as_cell
 from video_adapters.training.accuracy import wilson
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
@@ -141,9 +142,11 @@ def _in_order(parts: Iterable[Scored]) -> Scored:
 
 def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(file)
+        writer.writerow(map(as_cell, rows[0]))
+        writer.writerows(
+            [as_cell(value) if isinstance(value, str) else value for value in row.values()] for row in rows
+        )
 
 
 def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> None:

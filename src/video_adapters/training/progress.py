@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from video_adapters.data.dataset import Batch
+from video_adapters.shown import printable
 from video_adapters.training.accuracy import percent
 
 QUIET_SECONDS = 60  # longest silence of a run whose output goes to a file
@@ -62,9 +63,9 @@ class Bar(RichProgressBar):
 
 def summary(title: str, rows: dict[str, str]) -> None:
     """Prints a two-column table."""
-    table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
+    table = Table(title=Text(printable(title), style="bold"), show_header=False, title_justify="left")
     for name, value in rows.items():
-        table.add_row(name, Text(value))  # names of files may look like markup
+        table.add_row(name, Text(printable(value, keep="\n")))  # names of files may look like markup
     width = None if interactive() else 160
     Console(width=width, soft_wrap=True).print(table)
 

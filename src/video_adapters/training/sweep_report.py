@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from video_adapters.shown import printable
+
 FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""
 
@@ -60,7 +62,7 @@ def table(folder: Path, jobs: list[Job]) -> Table:
         own = " ".join(override for override in job.overrides if override not in common)
         scores = ("-" if score is None else f"{score:.1%}" for score in (job.val, job.test))
         cells = (own or "as it is", *scores, job.state, job.folder.name)
-        shown.add_row(*(Text(cell) for cell in cells))  # what stands in [brackets] is no markup
+        shown.add_row(*(Text(printable(cell)) for cell in cells))  # what stands in [brackets] is no markup
     return shown
 
 

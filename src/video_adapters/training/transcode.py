@@ -18,6 +18,7 @@ from video_adapters.data.report import in_report
 from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
+from video_adapters.shown import as_cell
 from video_adapters.training.copy_cost import predict
 from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels
 from video_adapters.training.official_config import written
@@ -153,7 +154,7 @@ def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_ou
     (asked.to / LEFT_OUT).unlink(missing_ok=True)  # an earlier run may have left out some
     if left_out:
         with (asked.to / LEFT_OUT).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            csv.writer(file).writerows([("path", "reason"), *left_out.items()])
+            csv.writer(file).writerows(map(as_cell, row) for row in [("path", "reason"), *left_out.items()])
     copied = _copied(cfg, asked.to)
     rows = {}
     for split in splits_of(cfg):
