@@ -337,6 +337,35 @@ def test_originals_are_out_of_reach(damaged: Path, tmp_path: Path) -> None:
         transcode(asked(damaged, to))
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_list_does_not_lead_out_of_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, relative: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "root"
+    root.mkdir()
+    for split in ("train", "val"):
+        (root / f"{split}.txt").write_text(f"../../outside/{split}.mp4 0\n")
+    with pytest.raises(ValueError, match=r"only videos below data\.root can be copied"):
+        transcode(asked(Path("root") if relative else root, tmp_path / "a" / "to", "list", ("data.num_classes=2",)))
+    assert not (tmp_path / "a").exists()
+
+
+def test_links_among_the_labels_lead_neither_out_of_the_root_nor_out_of_the_copy(damaged: Path, tmp_path: Path) -> None:
+    secret, victim = tmp_path / "secret.txt", tmp_path / "victim.txt"
+    secret.write_text("a secret")
+    victim.write_text("as it was")
+    (damaged / "mine.txt").symlink_to(secret)
+    (damaged / "notes.txt").write_text("new")
+    to = tmp_path / "to"
+    transcode(asked(damaged, to))
+    assert not (to / "mine.txt").exists()
+    (to / "notes.txt").unlink()
+    (to / "notes.txt").symlink_to(victim)
+    transcode(asked(damaged, to))
+    assert victim.read_text() == "as it was"
+    assert (to / "notes.txt").read_text() == "new"
+    assert not (to / "notes.txt").is_symlink()
+
+
 def test_a_folder_with_something_else_in_it_is_refused(damaged: Path, tmp_path: Path) -> None:
     to = tmp_path / "copy"
     to.mkdir()

@@ -61,8 +61,12 @@ def read(path: str) -> dict[str, Finding]:
 
 def in_report(path: str, root: str) -> str:
     """How a report names a video: relative to the data set's root where it lies below it."""
-    inside = os.path.relpath(os.path.abspath(path), os.path.abspath(root))
-    return path if inside.split(os.sep)[0] == os.pardir else inside
+    return os.path.relpath(path, root) if is_below(path, root) else path
+
+
+def is_below(path: str, root: str) -> bool:
+    """Whether a path names something in a folder, once each `..` in it is gone; links are not followed."""
+    return os.path.relpath(path, root).split(os.sep)[0] != os.pardir
 
 
 def _cell(value: Any) -> Any:

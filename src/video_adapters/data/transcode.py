@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def transcode(source: str, target: str, settings: Settings) -> None:
         DecodeError: the source cannot be read from end to end.
         ValueError: what was written does not have the frames that the source has.
     """
-    with open_video(Video(source, UNLABELLED)) as video, _appearing(target) as part:
+    with open_video(Video(source, UNLABELLED)) as video, appearing(target) as part:
         _encode(video, part, settings)
         with VideoReader(part) as written:
             if written.num_frames != video.num_frames or written.quality:
@@ -115,7 +115,7 @@ def _size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
 
 
 @contextmanager
-def _appearing(target: str) -> Iterator[str]:
+def appearing(target: str) -> Iterator[str]:
     """A path beside the target to write to, that becomes the target if all goes well; no two processes share it.
 
     A digest stands for the target's name, which may be as long as names may be: 255 bytes.
@@ -124,6 +124,8 @@ def _appearing(target: str) -> Iterator[str]:
     os.makedirs(folder, exist_ok=True)
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     part = os.path.join(folder, f".{digest}.{os.uname().nodename[:40]}.{os.getpid()}{PART}")
+    with suppress(FileNotFoundError):
+        os.unlink(part)  # a link there would be followed
     try:
         yield part
         os.replace(part, target)

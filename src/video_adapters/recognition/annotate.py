@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.reader import open_video
 from video_adapters.recognition.timeline import FPS, Track, seconds, untracked
+from video_adapters.shown import printable
 
 CLOCK = Fraction(1, 90_000)  # of the copy's time stamps: MPEG's, which the usual frame rates divide
 LEGIBLE = 240  # pixels: smaller pictures are enlarged, by a whole number, until a line of text can be read
@@ -29,6 +30,7 @@ def write_annotated(video: str, target: Path, caption: Caption, fps: float = FPS
         FileExistsError: `target` exists.
     """
     partial = target.with_name(f".{target.name}.part")
+    partial.unlink(missing_ok=True)  # a link there would be followed
     try:
         with open_video(Video(video, UNLABELLED)) as span, av.open(str(partial), "w", format="mp4") as container:
             times, _ = seconds(span, fps)
@@ -70,7 +72,7 @@ def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image
     shade = Image.new("RGB", (image.width, height), (20, 20, 20))
     ImageDraw.Draw(shade).rectangle((0, 0, round(image.width * probability) - 1, height), fill=(30, 100, 60))
     image.paste(Image.blend(image.crop((0, top, image.width, image.height)), shade, 0.75), (0, top))
-    text = f"{class_name}  {probability:.0%}"
+    text = f"{printable(class_name)}  {probability:.0%}"
     font = _fitting(text, image.width - height // 2, round(height * 0.7))
     ImageDraw.Draw(image).text((height // 4, top + height // 2), text, fill="white", font=font, anchor="lm")
     return image

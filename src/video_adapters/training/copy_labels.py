@@ -10,8 +10,8 @@ from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES
 from video_adapters.data.annotations.prepared import MARKER
 from video_adapters.data.frame_folder import IMAGE_SUFFIXES
-from video_adapters.data.report import in_report
-from video_adapters.data.transcode import PART, Copy
+from video_adapters.data.report import in_report, is_below
+from video_adapters.data.transcode import PART, Copy, appearing
 
 LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")  # copied however large
 MOST_BYTES = 64 * 2**20  # of any other file; half a million lines of 100 bytes are 50 MB
@@ -20,11 +20,27 @@ OWN = (MARKER, LEFT_OUT, LOCK)  # what a copy has of itself
 
 
 def copy_labels(root: str, to: Path, copies: Sequence[Copy]) -> None:
-    """Copies what may be a list or labels: every small file that is neither a video nor an image."""
+    """Copies what may be a list or labels: every small file of the root that is neither a video nor an image.
+
+    Links that lead out of the root are left out: what they name is not of the data set, and may be nobody else's.
+    """
     for file in _label_files(root, {in_report(copy.source, root) for copy in copies}):
         target = to / in_report(file, root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+        make_inside(target.parent, to)
+        with appearing(str(target)) as part:
+            shutil.copyfile(file, part)
+
+
+def make_inside(folder: Path, to: Path) -> None:
+    """Makes a folder of a copy.
+
+    Raises:
+        ValueError: a link leads out of the copy.
+    """
+    there = next(one for one in (folder, *folder.parents) if one.exists()).resolve()
+    if there != to.resolve() and to.resolve() not in there.parents:
+        raise ValueError(f"{folder} leads out of {to}, to {there}: remove that link")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def check_labels(copied: Annotations, splits: Sequence[str], copies: Sequence[Copy]) -> None:
@@ -41,7 +57,8 @@ def check_labels(copied: Annotations, splits: Sequence[str], copies: Sequence[Co
         except (ValueError, OSError) as error:
             raise ValueError(
                 f"training would read what this copy lacks: {error} (of data.root it has the files that are in no "
-                f"hidden folder, and up to {MOST_BYTES // 2**20} MiB large or named *{', *'.join(LABEL_SUFFIXES)})"
+                f"hidden folder, are no links out of it, and are up to {MOST_BYTES // 2**20} MiB large or named "
+                f"*{', *'.join(LABEL_SUFFIXES)})"
             ) from error
 
 
@@ -68,7 +85,11 @@ def _label_files(root: str, videos: Container[str]) -> Iterator[str]:
         inside = [name for name in folders if not name.startswith(".")]
         folders[:] = [name for name in inside if in_report(os.path.join(folder, name), root) not in videos]
         for path in (os.path.join(folder, name) for name in names if name not in OWN):
-            if _may_label(path) and in_report(path, root) not in videos:
+            if (
+                _may_label(path)
+                and in_report(path, root) not in videos
+                and is_below(*map(os.path.realpath, (path, root)))
+            ):
                 yield path
 
 

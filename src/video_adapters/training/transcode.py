@@ -14,13 +14,13 @@ from omegaconf import DictConfig
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
 from video_adapters.data.decode import DecodeError
-from video_adapters.data.report import in_report
+from video_adapters.data.report import in_report, is_below
 from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.workers import Failure
 from video_adapters.shown import as_cell
 from video_adapters.training.copy_cost import predict
-from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels
+from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels, make_inside
 from video_adapters.training.official_config import written
 from video_adapters.training.outputs import check_folder
 from video_adapters.training.prepare import (
@@ -89,10 +89,9 @@ def _plan(videos: Sequence[Listed], root: str, to: Path) -> tuple[list[Copy], di
     copies: dict[str, Copy] = {}
     left_out = {}
     for path in (one.video.path for one in videos):
-        inside = in_report(path, root)
-        target = str(to / copied_name(inside))
-        if os.path.isabs(inside):
+        if not is_below(path, root):
             raise ValueError(f"{path} is not in {root}: only videos below data.root can be copied")
+        target = str(to / copied_name(in_report(path, root)))
         if target in copies:
             raise ValueError(f"{copies[target].source} and {path} would both become {target}: rename one of them")
         if not os.path.lexists(path):
@@ -125,9 +124,7 @@ def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy])
     if made is None:
         _begin(to, settings)
     for folder in {os.path.dirname(copy.target) for copy in copies}:
-        os.makedirs(folder, exist_ok=True)
-        if to.resolve() not in (resolved := Path(folder).resolve()).parents and resolved != to.resolve():
-            raise ValueError(f"{folder} leads out of {to}, to {resolved}: remove that link")
+        make_inside(Path(folder), to)
         for name in os.listdir(folder):
             if name.startswith(".") and name.endswith(PART):  # of a process that was killed; its lock is ours now
                 os.unlink(os.path.join(folder, name))

@@ -32,7 +32,7 @@ def load_json(file: str) -> Any:
     try:
         with open(file, encoding="utf-8") as opened:
             return json.load(opened)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
 
 

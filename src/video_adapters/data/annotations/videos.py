@@ -9,6 +9,8 @@ import numpy as np
 
 UNLABELLED = -1
 END = -1
+MOST_CLASSES = 10**6
+LAST = 2**31 - 1  # frame that can be named
 
 
 class Video(NamedTuple):
@@ -33,9 +35,14 @@ class Videos(Sequence[Video]):
     def __init__(self, videos: Iterable[Video]) -> None:
         paths, labels, spans = [], [], []
         for path, label, start, stop in videos:
-            paths.append(os.fsencode(path))
+            paths.append(_bytes(path))
+            if not UNLABELLED <= label < MOST_CLASSES or not 0 <= start <= LAST:
+                raise ValueError(
+                    f"{path} has label {label} and begins at frame {start}, expected a label below {MOST_CLASSES} "
+                    f"and a frame from 0 to {LAST}"
+                )
             labels.append(label)
-            spans.append((start, stop))
+            spans.append((start, min(stop, LAST)))  # no file has so many, and where it ends is looked up there
         self._paths = b"".join(paths)
         self._bounds = np.array(list(accumulate(map(len, paths), initial=0)), np.int64)
         whole = all(span == (0, END) for span in spans)
@@ -60,3 +67,10 @@ class Videos(Sequence[Video]):
     def select(self, indices: Iterable[int]) -> "Videos":
         """The videos at `indices`, in that order."""
         return Videos(self[index] for index in indices)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return os.fsencode(path)
+    except UnicodeError as error:
+        raise ValueError(f"{path!a} is the name of no file: {error}") from error
