@@ -63,7 +63,7 @@ def test_the_command_recognises_a_trained_checkpoints_videos(trained: Path, shap
         mine = rows[row["video"]]
         assert mine["top1"] == row["top1"]
         assert float(mine["probability1"]) == pytest.approx(float(row["probability1"]), abs=2e-6)
-    assert rows["-odd ñame.mp4"]["top1"] == expected[0]["top1"]
+    assert rows["'-odd ñame.mp4"]["top1"] == expected[0]["top1"]
 
 
 def test_help_needs_no_torch() -> None:
