@@ -65,6 +65,16 @@ def test_what_is_no_video_is_named_among_the_others(folder: Path) -> None:
     ]
 
 
+def test_a_mistyped_video_is_met_with_the_nearest(folder: Path) -> None:
+    (named,) = find_videos([str(folder / "broken1.mp4")])
+    (folder / "broken.mp4").touch()
+    (near,) = find_videos([str(folder / "broken1.mp4")])
+    assert [one.reason for one in (named, near) if not isinstance(one, str)] == [
+        "there is no such file or folder",
+        "there is no such file or folder (did you mean broken.mp4?)",
+    ]
+
+
 def test_links_in_circles_end(folder: Path) -> None:
     (folder / "sub" / "deep" / "up").symlink_to(folder / "sub")
     (folder / "sub" / "other").symlink_to(folder / "frames")

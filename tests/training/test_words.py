@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training import entry
 from video_adapters.training.composition import explain
+from video_adapters.training.errors import UserError
 from video_adapters.training.evaluate import with_overrides
 from video_adapters.training.official_config import written
 from video_adapters.training.prepare import Source
@@ -71,6 +72,8 @@ def test_roots_of_any_name_reach_prepare(tmp_path: Path) -> None:
     assert source.config().root == str(tmp_path / "josé (1)")
     assert source.config().annotations.file == f"{HOME}/videos.csv"
     assert written("/josé") == "'/josé'"
+    with pytest.raises(UserError, match=r"there is no data=ssv \(did you mean ssv2\?\)"):
+        Source(data="ssv", root=None, overrides=[]).config()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from video_adapters.data.annotations.files import VIDEO_SUFFIXES
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES, listed
 from video_adapters.data.frame_folder import IMAGE_SUFFIXES
+from video_adapters.spelling import did_you_mean
 
 
 class Unread(NamedTuple):
@@ -41,7 +42,12 @@ def _named(name: str) -> Iterator[str | Unread]:
         if not matches:
             yield Unread(name, "no file or folder has such a name")
     else:
-        yield Unread(name, "a broken link" if os.path.islink(path) else "there is no such file or folder")
+        yield Unread(name, "a broken link" if os.path.islink(path) else f"there is no such file or folder{_near(path)}")
+
+
+def _near(path: str) -> str:
+    folder, name = os.path.split(path.rstrip(os.sep))
+    return did_you_mean(name, listed(folder or "."))
 
 
 def _at(path: str) -> Iterator[str | Unread]:

@@ -8,14 +8,29 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from video_adapters.spelling import did_you_mean
-from video_adapters.training.words import PROJECT
+from video_adapters.training.errors import UserError
+from video_adapters.training.words import PROJECT, for_hydra
 
 UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'")
 CHOICE = re.compile(r"[\w/]+=[\w/]+")
+
+
+def compose_config(config: str, words: Sequence[str]) -> DictConfig:
+    """`configs/CONFIG.yaml` with the words of a command line, for commands that Hydra does not start.
+
+    Raises:
+        UserError: nothing can be composed of them.
+    """
+    words = for_hydra(words)
+    try:
+        with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+            return compose(config, words)
+    except HydraException as error:
+        raise UserError(explain(error, config, words)) from error
 
 
 def explain(error: Exception, config: str, words: Sequence[str]) -> str:

@@ -127,6 +127,10 @@ def run(job: Callable[[], Result]) -> Result:
     except UserError as error:
         if isinstance(error.__cause__, SharedError):
             _leave_to_the_first_process()
+        if (
+            _is_single_run() and FULL_ERROR not in os.environ
+        ):  # Hydra would print the overrides before, and advice after
+            raise SystemExit(str(error)) from None
         raise
     except Interrupted as stop:
         _leave_to_the_first_process()
@@ -143,13 +147,18 @@ def _leave_to_the_first_process() -> None:
         raise SystemExit(0) from None
 
 
+def _is_single_run() -> bool:
+    """Whether Hydra has called, and for no job of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.RUN
+
+
 @contextmanager
 def _no_unused_folder() -> Iterator[None]:
     """Hydra makes a run's folder before the run has begun: it goes where that never happens."""
     try:
         yield
     except BaseException:
-        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.RUN:  # a sweep's folders say what failed
+        if _is_single_run():  # a sweep's folders say what failed
             remove_unused(Path(HydraConfig.get().runtime.output_dir))
         raise
 

@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from video_adapters.model.official import Official
 from video_adapters.model.official_sizes import CLIP, SWIN, VIT, Sizes
 from video_adapters.model.placement import place
+from video_adapters.training.composition import compose_config
 from video_adapters.training.entry import PROJECT
-from video_adapters.training.words import for_hydra, quoted
+from video_adapters.training.words import quoted
 
 CONFIGS = PROJECT / "configs"
 
@@ -69,8 +69,7 @@ def overrides_for(official: Official, data: str | None, scale: float | None, sai
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:
     """`configs/train.yaml` with overrides, as the command line of `src/train.py` would compose it."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose("train", [*for_hydra(overrides), "name=imported", "run_dir=."])
+    return compose_config("train", [*overrides, "name=imported", "run_dir=."])
 
 
 def written(value: Any) -> str:

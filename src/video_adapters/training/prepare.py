@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -20,10 +19,9 @@ from video_adapters.data.annotations import Annotations, Video
 from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.inspection import size_of
 from video_adapters.data.workers import Failure, spread
-from video_adapters.training.entry import PROJECT
+from video_adapters.training.composition import compose_config
 from video_adapters.training.official_config import written
 from video_adapters.training.progress import QUIET_SECONDS, interactive
-from video_adapters.training.words import for_hydra
 
 MOST_SECONDS = 600  # for any video, however small
 # More for larger ones. A core copies about 60 frames of 1080p a second. At 1 Mbit/s and 30 frames/s, a low rate for
@@ -44,11 +42,8 @@ class Source:
         """The composed data config."""
         root = [] if self.root is None else [f"data.root={written(str(self.root))}"]
         recipe = [] if any(word.startswith("experiment=") for word in self.overrides) else ["~experiment"]
-        with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-            cfg = compose(
-                "train", [*recipe, f"data={self.data}", *root, *for_hydra(self.overrides), "name=prepare", "run_dir=."]
-            )
-        return cfg.data
+        words = [*recipe, f"data={self.data}", *root, *self.overrides, "name=prepare", "run_dir=."]
+        return compose_config("train", words).data
 
 
 class Listed(NamedTuple):
