@@ -24,7 +24,7 @@ from video_adapters.training.build import build_classifier
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN, _changed
 from video_adapters.training.record import resumed
-from video_adapters.training.sweep_report import SweepReport
+from video_adapters.training.sweep_report import SweepReport, swept_keys
 
 from toy import CONFIGS, SMALL, composed, run
 
@@ -62,19 +62,40 @@ def test_an_ablation_over_experiments_lies_in_one_folder_and_other_sweeps_in_the
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        ("adapter.ratio=0.5,seed=1", "adapter.ratio-0.5_seed-1"),
-        ("", "defaults"),
-        ("adapter.temporal=[0, 1]", r"adapter.temporal-_0_1_________"),
-        ("data.root=" + "x" * 200, "data.root-" + "x" * 80 + "_________"),
+        (["optim.lr=1.0", "adapter.ratio=0.5"], "adapter.ratio-0.5_optim.lr-1.0"),
+        (["adapter.ratio=0.5", "test=false", "swept=2", "seed=1"], "seed-1_swept-2_adapter.ratio-0.5_test-false"),
+        (["logger=csv"], "defaults"),
+        (["logger=csv", "swept=1"], "swept-1"),
+        (["adapter.temporal=[0, 1]"], r"adapter.temporal-_0_1_________"),
+        (["data.train=" + "x" * 200], "data.train-" + "x" * 79 + "_________"),
     ],
 )
-def test_jobs_are_named_by_their_overrides_without_signs_that_need_quoting(overrides: str, name: str) -> None:
-    found = entry._job_folder(overrides)
+def test_jobs_are_named_by_what_varies_and_then_the_rest_without_signs_that_need_quoting(
+    overrides: list[str], name: str, tmp_path: Path
+) -> None:
+    found = entry._job_folder(overrides, ["swept", "seed"], ["logger"], str(tmp_path))
     if name.endswith("_" * 9):  # a hash of eight signs
         assert found[:-8] == name[:-8]
-        assert entry._job_folder(overrides + " ") != found
+        assert entry._job_folder([overrides[0] + " "], [], [], str(tmp_path)) != found
     else:
         assert found == name
+
+
+@pytest.mark.parametrize("length", [1, 100])
+def test_a_job_that_another_command_has_named_in_another_order_keeps_its_folder(length: int, tmp_path: Path) -> None:
+    overrides = ["data.max_videos=8", "seed=0", "name=" + "x" * length]
+    before = entry._job_folder(overrides, ["seed"], [], str(tmp_path))
+    assert before.startswith("seed-0_data.max_videos-8_name")
+    (tmp_path / before).mkdir()
+    (tmp_path / "seed-1_data.max_videos-8").mkdir()
+    assert entry._job_folder(overrides, ["data.max_videos"], [], str(tmp_path)) == before
+    assert entry._job_folder([*overrides, "test=false"], ["seed"], [], str(tmp_path)) not in (before, "")
+
+
+def test_what_a_sweep_varies_is_told_by_its_search_and_by_its_command_line() -> None:
+    typed = ["optim.lr=1.0", "+seed=0,1", "adapter.drop_path=interval(0, 1)", "adapter.temporal=[0,1]"]
+    hydra = {"overrides": {"task": typed}, "sweeper": {"params": {"adapter.ratio": "0.25,0.5"}}}
+    assert swept_keys(OmegaConf.create({"hydra": hydra})) == ["adapter.ratio", "seed", "adapter.drop_path"]
 
 
 def test_a_job_of_another_config_is_refused_and_where_data_lie_is_no_other_config(
@@ -188,30 +209,54 @@ def test_a_failed_job_returns_nothing_which_a_search_counts_as_a_failure(monkeyp
         assert main(OmegaConf.create()) == returned
 
 
+def begun(folder: Path, *jobs: str) -> tuple[SweepReport, DictConfig]:
+    """The report of a sweep that has started these jobs, as Hydra calls it."""
+    overrides = {"task": [], "hydra": []}
+    cfg = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}, "overrides": overrides, "sweeper": {}}})
+    report = SweepReport()
+    report.on_multirun_start(cfg)
+    for name in jobs:
+        (folder / name).mkdir(parents=True)
+        report.on_job_start(OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder / name)}}}))
+    return report, cfg
+
+
 @pytest.mark.parametrize("error", ["[enforce fail at alloc.cpp:1] no memory", "no [/x] in :x:"])
 def test_failures_are_listed_as_they_are_and_end_with_status_1(
     error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "[/bold]"
-    report = SweepReport()
-    report.on_multirun_start(OmegaConf.create())
-    (folder / "seed-1").mkdir(parents=True)
+    report, cfg = begun(folder, "seed-1")
     failure = {"overrides": ["seed=1"], "error": f"Traceback\n{error}"}
     (folder / "seed-1" / "failed.json").write_text(json.dumps(failure))
-    with pytest.raises(SystemExit, match=r"1 job\(s\) failed"):
-        report.on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}}))
+    with pytest.raises(SystemExit, match=r"1 job failed"):
+        report.on_multirun_end(cfg)
     said = capsys.readouterr().out
     assert f"failed: {error}" in said
     assert "[/bold]" in "".join(said.split())  # the title is folded
 
 
 def test_a_table_that_cannot_be_shown_hides_no_failure(tmp_path: Path) -> None:
-    report = SweepReport()
-    report.on_multirun_start(OmegaConf.create())
-    (tmp_path / "seed-1").mkdir()
-    (tmp_path / "seed-1" / "failed.json").write_text("{")
-    with pytest.raises(SystemExit, match=r"1 job\(s\) failed"):
-        report.on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path)}}}))
+    report, cfg = begun(tmp_path, "seed-1", "seed-2")
+    for name in ("seed-1", "seed-2"):
+        (tmp_path / name / "failed.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"2 jobs failed"):
+        report.on_multirun_end(cfg)
+
+
+def test_jobs_and_failures_of_other_commands_in_the_folder_are_not_this_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(tmp_path / "seed-7", OmegaConf.create(), ["seed=7"], finished="before", scores={"val/top1": 0.5})
+    begun(tmp_path, "seed-8")  # another command, at the same time
+    (tmp_path / "seed-8" / "failed.json").write_text(json.dumps({"overrides": ["seed=8"], "error": "elsewhere"}))
+    report, cfg = begun(tmp_path, "seed-1")
+    (tmp_path / "seed-1" / "run.json").write_text(json.dumps({"overrides": ["seed=1"], "finished": "now"}))
+    report.on_multirun_end(cfg)
+    said = capsys.readouterr().out
+    assert "seed-1" in said
+    assert "seed-7" not in said
+    assert "seed-8" not in said
 
 
 def test_jobs_of_one_machine_take_a_gpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +304,7 @@ def test_a_failing_job_is_listed_and_the_others_finish_once(shapes: list[str], t
     process = start(tmp_path / "sweep", *shapes, "data.max_videos=8", "hparams_search=seeds", "seed=0,-1,2")
     said = process.communicate(timeout=300)[0]
     assert process.returncode == 1, said
-    assert "1 job(s) failed" in said
+    assert "1 job failed" in said
     assert "seed=-1" in said
     assert "failed: seed is -1, expected at least 0" in said
     jobs = [json.loads(path.read_text()) for path in (tmp_path / "sweep").glob("*/run.json")]
@@ -319,7 +364,7 @@ def test_a_search_goes_on_after_a_failing_job(shapes: list[str], tmp_path: Path)
     said = process.communicate(timeout=300)[0]
     assert process.returncode == 1, said
     assert "Traceback" not in said
-    assert "1 job(s) failed" in said
+    assert "1 job failed" in said
     assert "failed: seed is -1, expected at least 0" in said
     assert OmegaConf.load(tmp_path / "optimization_results.yaml").best_params == {"seed": 0}
     assert len(_finished(tmp_path)) == 1

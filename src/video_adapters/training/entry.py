@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -176,15 +176,32 @@ def _run_folder(resume: str | None, new: str) -> str:
     return resume if resume and Path(resume, "config.yaml").is_file() else new
 
 
-def _job_folder(overrides: str) -> str:
-    """A name for the folder of a sweep's job, by its overrides: "ratio=0.5,seed=1" -> "ratio-0.5_seed-1".
+def _job_folder(overrides: Sequence[str], swept: Sequence[str], unnamed: Sequence[str], sweep: str) -> str:
+    """A name for the folder of a sweep's job, by its overrides, those that the sweep varies first:
+    `["optim.lr=1", "seed=0,1"]` -> "seed-0_optim.lr-1", "seed-1_optim.lr-1".
 
-    Where a sign would have to be quoted in a path, or the name is long, part of a hash stands for what is left out.
+    Where a sign would have to be quoted in a path, or the name is long, part of a hash stands for what is left out. A
+    folder of the sweep that another command has named by the same overrides in another order is taken.
     """
-    name = re.sub(r"[^\w.-]+", "_", overrides.replace("=", "-")).strip("_") or "defaults"
-    if re.fullmatch(r"[\w.=,-]*", overrides) and len(name) <= 100:
-        return name
-    return f"{name[:90]}_{hashlib.sha256(overrides.encode()).hexdigest()[:8]}"
+    named = sorted((_key(one) not in swept, one) for one in overrides if _key(one) not in unnamed)
+    parts = [one for _, one in named]
+    digest = hashlib.sha256(",".join(sorted(parts)).encode()).hexdigest()[:8]
+    name = re.sub(r"[^\w.-]+", "_", "_".join(parts).replace("=", "-")).strip("_") or "defaults"
+    if not re.fullmatch(r"[\w.=,-]*", ",".join(parts)) or len(name) > 100:
+        name = f"{name[:90]}_{digest}"
+    before = (path.name for path in sorted(Path(sweep).glob("*/")) if _same_job(path.name, name, digest))
+    return next(before, name)
+
+
+def _same_job(one: str, other: str, digest: str) -> bool:
+    """Whether two names are of the same overrides: their words are, or their hashes, where words are left out."""
+    if other.endswith(f"_{digest}"):
+        return one.endswith(f"_{digest}")
+    return sorted(one.split("_")) == sorted(other.split("_"))
+
+
+def _key(override: str) -> str:
+    return override.split("=", 1)[0].lstrip("+~")
 
 
 def _end_composing() -> None:

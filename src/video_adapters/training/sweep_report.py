@@ -1,17 +1,22 @@
 """What became of the jobs of a sweep, said when it ends."""
 
+import atexit
 import json
-import time
+import uuid
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from video_adapters.plural import counted
 from video_adapters.shown import printable
+from video_adapters.training.accuracy import percent
 
 FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""
@@ -28,39 +33,72 @@ class Job(NamedTuple):
 
 
 class SweepReport(Callback):
-    """Lists the jobs of a sweep, best first; ends the process with status 1 when one of them failed."""
+    """Names jobs by what their sweep varies, and lists them, best first; with a failed one, the process's status is 1.
+
+    Args:
+        swept: keys that the sweep varies; this callback tells its jobs.
+    """
+
+    def __init__(self, swept: Sequence[str] = ()) -> None:
+        self.swept = swept
+        self._started_jobs: Path | None = None  # a line for each job of this command, whichever process ran it
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        self._started = time.time()
+        folder = Path(config.hydra.sweep.dir)
+        self._started_jobs = folder / f".jobs_{uuid.uuid4().hex}"
+        atexit.register(self._started_jobs.unlink, missing_ok=True)
+        with flag_override(config.hydra, ["readonly", "struct"], False):
+            config.hydra.overrides.hydra.append(f"hydra.callbacks.sweep_report.swept=[{','.join(swept_keys(config))}]")
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        if self._started_jobs is not None:
+            with self._started_jobs.open("a", encoding="utf-8") as file:  # short lines are appended whole
+                file.write(f"{Path(config.hydra.runtime.output_dir).name}\n")
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        folder = Path(config.hydra.sweep.dir)
-        failed = [path for path in folder.glob(f"*/{FAILED}") if path.stat().st_mtime >= self._started - 1]  # rounded
+        folder, folders = Path(config.hydra.sweep.dir), self._folders()
+        failed = [name for name in folders if (folder / name / FAILED).exists()]
         try:
-            _print(table(folder, read_jobs(folder)))
+            if jobs := read_jobs(folder, folders):
+                _print(table(folder, jobs))
         finally:  # Hydra only warns of what a callback raises, and would end with status 0
             if failed:
                 raise SystemExit(
-                    f"{len(failed)} job(s) failed, as {FAILED} in their folders says in full, and the others were run; "
-                    "the same command runs what failed again, and no other"
+                    f"{counted(len(failed), 'job')} failed, as {FAILED} in their folders says in full, and the others "
+                    "were run; the same command runs what failed again, and no other"
                 )
 
+    def _folders(self) -> list[str]:
+        """Names of the folders of this command's jobs, each once."""
+        path = self._started_jobs
+        if path is None or not path.is_file():
+            return []
+        names = path.read_text(encoding="utf-8").splitlines()
+        return list(dict.fromkeys(names))
 
-def read_jobs(folder: Path) -> list[Job]:
-    """The jobs of a sweep's folder, the best validation score first."""
-    jobs = [job for path in sorted(folder.iterdir()) if path.is_dir() and (job := _read(path)) is not None]
+
+def swept_keys(config: DictConfig) -> list[str]:
+    """Keys that a sweep varies: those of its sweeper, and those with several values on the command line."""
+    typed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    several = [override.key_or_group for override in typed if override.is_sweep_override()]
+    return list(dict.fromkeys([*(config.hydra.sweeper.get("params") or {}), *several]))
+
+
+def read_jobs(folder: Path, names: Iterable[str]) -> list[Job]:
+    """The jobs in folders of a sweep, the best validation score first."""
+    jobs = [job for name in sorted(names) if (job := _read(folder / name)) is not None]
     return sorted(jobs, key=lambda job: -1.0 if job.val is None else job.val, reverse=True)
 
 
 def table(folder: Path, jobs: list[Job]) -> Table:
-    """The jobs by what differs between their overrides."""
+    """The jobs of one command by what differs between their overrides."""
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     title = Text(f"sweep in {folder}", style="table.title")
     shown = Table("job", "val top-1", "test top-1", "state", title=title, title_justify="left")
     shown.add_column("folder", overflow="fold")
     for job in jobs:
         own = " ".join(override for override in job.overrides if override not in common)
-        scores = ("-" if score is None else f"{score:.1%}" for score in (job.val, job.test))
+        scores = ("-" if score is None else percent(score) for score in (job.val, job.test))
         cells = (own or "as it is", *scores, job.state, job.folder.name)
         shown.add_row(*(Text(printable(cell)) for cell in cells))  # what stands in [brackets] is no markup
     return shown
