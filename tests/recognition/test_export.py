@@ -86,6 +86,8 @@ def test_an_onnx_file_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path)
     assert about["class_names"] == list(NAMES)
     assert about["input"] == {"name": "clips", "shape": ["batch", 4, 3, 32, 32], "dtype": "uint8"}
     assert (about["num_frames"], about["image_size"]) == (4, [32, 32])
+    assert about["preprocessing"]["frames"]["rule"] == "strided"
+    assert about["preprocessing"]["crop"]["size"] == 32
     assert len(about["mean"]) == len(about["std"]) == 3
     assert about["largest_difference"] < 1e-4
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["toy.json", "toy.onnx"]

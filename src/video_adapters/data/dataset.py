@@ -1,7 +1,7 @@
 """Videos to clips: sample, decode, transform in a row; what happens to a broken file is decided here, once."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from video_adapters.data.annotations import Videos
 from video_adapters.data.decode import DecodeError
-from video_adapters.data.reader import Span, open_video
+from video_adapters.data.reader import open_video
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import Key
 from video_adapters.data.transform import TestTransform, TrainTransform
@@ -122,7 +122,16 @@ class TestClips(Dataset[Sample]):
         return _blank(views, self.sampling.num_frames, self.transform.image_size)
 
 
-def read_views(span: Span, sampling: Sampling, transform: TestTransform, num_clips: int) -> Tensor:
+class Readable(Protocol):
+    """Frames that can be read by their number, of a file or in memory."""
+
+    num_frames: int
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """The frames at `indices` -> (len(indices), H, W, 3) RGB."""
+
+
+def read_views(span: Readable, sampling: Sampling, transform: TestTransform, num_clips: int) -> Tensor:
     """The fixed views of an open video, clip by clip, decoded together: (V, T, 3, S, S) uint8.
 
     Raises:

@@ -60,7 +60,7 @@ class Strided:
         _check_positive(num_frames=self.num_frames)
         if self.span is not None and self.span % self.num_frames:
             raise ValueError(f"a span of {self.span} frames does not divide into {self.num_frames} equal strides")
-        _check_positive(stride=self._step)
+        _check_positive(stride=self.step)
 
     def train(self, length: int, generator: np.random.Generator) -> list[int]:
         """A clip at a uniformly drawn place, for a video of `length` frames.
@@ -81,16 +81,17 @@ class Strided:
         return [self._clip(int(i * share + share / 2), length) for i in range(num_clips)]
 
     @property
-    def _step(self) -> int:
+    def step(self) -> int:
+        """From one frame of the clip to the next, in frames of the video."""
         return self.stride if self.stride is not None else (self.span or 0) // self.num_frames
 
     def _num_starts(self, length: int) -> int:
         """Places where a clip fits, its last stride included; 0 or less if the video is too short."""
         _check_positive(length=length)
-        return length - self.num_frames * self._step + 1
+        return length - self.num_frames * self.step + 1
 
     def _clip(self, start: int, length: int) -> list[int]:
-        return [(start + i * self._step) % length for i in range(self.num_frames)]
+        return [(start + i * self.step) % length for i in range(self.num_frames)]
 
 
 Sampling = Segments | Strided

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from video_adapters.data.datamodule import Views
+from video_adapters.data.sample import Sampling
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import Loaded, load
+from video_adapters.recognition.preprocessing import preprocessing
 from video_adapters.training.outputs import check_file
 from video_adapters.training.progress import summary
 
@@ -118,6 +119,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
     height, width = backbone.encoder.image_size
     (given, result) = _names(request)
     views: Views = instantiate(cfg.data.test_views)
+    sampling: Sampling = instantiate(cfg.data.sampling)(num_frames=backbone.num_frames)
     return {
         "format": request.format,
         "checkpoint": str(request.checkpoint),
@@ -128,8 +130,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
         "std": list(backbone.encoder.std),
         "num_frames": backbone.num_frames,
         "image_size": [height, width],
-        "sampling": OmegaConf.to_container(cfg.data.sampling),
-        "views": {"clips": views.clips, "crops": views.crops, "resize": views.short_side(height)},
+        "preprocessing": preprocessing(sampling, views, height),
         "class_names": list(names),
     }
 
@@ -183,7 +184,7 @@ def _difference(network: nn.Module, run: Run, clips: Tensor) -> float:
 def _report(request: Request, about: dict[str, Any]) -> None:
     rows = {
         "written": str(request.file),
-        "description": f"{request.about}: class names, sampling, mean, std",
+        "description": f"{request.about}: class names, and how frames are chosen, resized and cropped",
         "input": f"{about['input']['name']} {about['input']['shape']} uint8",
         "output": f"{about['output']['name']} {about['output']['shape']} float32",
         "checked": f"batches of {' and '.join(map(str, BATCHES))}: off by at most {about['largest_difference']:.1g}",

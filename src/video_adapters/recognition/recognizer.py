@@ -1,9 +1,9 @@
 """From a checkpoint and a video file to class names with probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from video_adapters.data.reader import open_video
 from video_adapters.data.sample import Sampling
 from video_adapters.data.transform import TestTransform
 from video_adapters.model.classifier import mean_probabilities
+from video_adapters.recognition.in_memory import Video as InMemory
+from video_adapters.recognition.in_memory import frames_of, is_batch
 from video_adapters.recognition.load import load
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
 from video_adapters.training.build import fitting_precision
@@ -41,6 +43,9 @@ class Prediction(NamedTuple):
 
 class Recognizer:
     """A trained network, ready for videos; `Recognizer.from_checkpoint(path)("clip.mp4").top(5)`.
+
+    A video is a file, a folder of frames, uint8 RGB frames in memory as an array or tensor (T, H, W, 3), or a list of
+    pictures, each a PIL image or (H, W, 3). A list of videos is a batch.
 
     Args:
         classifier: (B, T, 3, H, W) uint8 -> logits (B, C).
@@ -102,15 +107,53 @@ class Recognizer:
             at_once=cfg.batch.per_device,
         )
 
-    def __call__(self, video: str | Path) -> Prediction:
-        """Recognises a video file or a folder of frames as a whole.
+    @overload
+    def __call__(self, video: list[str] | list[Path] | list[list[Any]]) -> list[Prediction]: ...
+
+    @overload
+    def __call__(self, video: InMemory) -> Prediction: ...
+
+    def __call__(self, video: Any) -> Any:
+        """Recognises a video as a whole; of a list of videos each, in their order.
 
         Raises:
-            DecodeError: it cannot be read.
+            DecodeError: a file cannot be read, of a list the first that cannot; `find_videos` tells files apart.
+            ValueError: for what is no video.
         """
-        with open_video(Video(str(video), UNLABELLED)) as span:
-            views = read_views(span, self.sampling, self.transform, self.views.clips)
-            return Prediction(self.class_names, self.probabilities(views[None])[0], span.quality)
+        if is_batch(video):
+            return [one for group in self._groups(video) for one in self._recognised(group)]
+        return self._recognised([video])[0]
+
+    def features(self, video: Any) -> np.ndarray:
+        """What the backbone makes of a video, and the head sees: (V, T, D) float32; of a list of N, (N, V, T, D).
+
+        V views as in the test, one frame feature of width D for each of T frames (of T / tubelet time tokens where the
+        encoder merges frames). The head takes the mean over T; a mean over V and T is a vector for a whole video.
+
+        Raises:
+            DecodeError, ValueError: as `__call__`.
+        """
+        groups = self._groups(video) if is_batch(video) else [[video]]
+        found = np.concatenate([self._features(torch.stack([self._views(v)[0] for v in group])) for group in groups])
+        return found if is_batch(video) else found[0]
+
+    def _groups(self, videos: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """A list of videos in parts that go through the network together."""
+        if not videos:
+            raise ValueError("no video was given: the list is empty")
+        size = max(1, (self.at_once or len(videos)) // len(self.views))
+        yield from (videos[start : start + size] for start in range(0, len(videos), size))
+
+    def _recognised(self, videos: Sequence[Any]) -> list[Prediction]:
+        views, remarks = zip(*map(self._views, videos), strict=True)
+        chances = self.probabilities(torch.stack(views))
+        return [Prediction(self.class_names, *pair) for pair in zip(chances, remarks, strict=True)]
+
+    def _views(self, video: Any) -> tuple[Tensor, tuple[str, ...]]:
+        """The test views of a video, (V, T, 3, S, S) uint8, and what is odd about it."""
+        file = isinstance(video, str | Path)
+        with open_video(Video(str(video), UNLABELLED)) if file else nullcontext(frames_of(video)) as span:
+            return read_views(span, self.sampling, self.transform, self.views.clips), span.quality
 
     def timeline(
         self, video: str | Path, window: float, stride: float, fps: float = FPS, track: Track = untracked
@@ -149,15 +192,25 @@ class Recognizer:
         Raises:
             NotFinite: they are no numbers, of which the likeliest would be the first class.
         """
-        clips = clips.to(self.device)
-        mixed: Any = torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext()
-        with mixed:
-            scores = mean_probabilities(self._classifier, clips, self.at_once).cpu().numpy()
+        with self._mixed():
+            scores = mean_probabilities(self._classifier, clips.to(self.device), self.at_once).cpu().numpy()
         if not np.isfinite(scores).all():
             raise NotFinite(
                 f"the scores are no finite numbers in precision {self.precision}, which may reach too short"
             )
         return scores
+
+    @torch.inference_mode()
+    def _features(self, clips: Tensor) -> np.ndarray:
+        """(B, V, T, 3, S, S) uint8 -> (B, V, T, D) float32."""
+        backbone: Any = self._classifier.backbone
+        views = clips.to(self.device).flatten(0, 1)
+        with self._mixed():
+            found = torch.cat([backbone.features(part).float() for part in views.split(self.at_once or len(views))])
+        return found.unflatten(0, clips.shape[:2]).cpu().numpy()
+
+    def _mixed(self) -> Any:
+        return torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext()
 
 
 def chosen_device(name: str) -> torch.device:
