@@ -16,7 +16,9 @@ from video_adapters.memory.step import uncollected
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
 from video_adapters.training.classes import with_classes_counted
+from video_adapters.training.duration import duration
 from video_adapters.training.plan_table import bytes_in_words, command, report
+from video_adapters.training.record import choices
 from video_adapters.training.rehearsal import half_type, rehearse
 from video_adapters.training.remedies import OF_CHECKPOINTS, remedies
 
@@ -60,7 +62,7 @@ def anchors(depths: Sequence[int], least: int) -> list[int]:
 
 
 def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
-    """Prints what was considered and the command that runs what was chosen.
+    """Prints what was considered, how long the run takes, and the command that runs what was chosen.
 
     Raises:
         ValueError: when nothing fits, with what would.
@@ -70,6 +72,7 @@ def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
     report(cfg, plan.card, plan.options, plan.chosen)
     if plan.chosen is None:
         raise ValueError(_nothing_fits(cfg, plan))
+    print(duration(cfg, plan.chosen.seconds, choices().get("data")))
     print(command(overrides, _decided(plan.chosen)))
 
 

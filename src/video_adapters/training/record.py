@@ -33,7 +33,7 @@ def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier
         "command": " ".join(sys.argv),
         "started": _now(),
         "git_commit": _git_commit(),
-        "choices": _choices(),
+        "choices": choices(),
         "parameters": sum(p.numel() for p in classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
     }
@@ -122,7 +122,7 @@ def _movable(config: Any, run_dir: str) -> Any:
     return config.replace(run_dir, "${run_dir}") if isinstance(config, str) else config
 
 
-def _choices() -> dict[str, str]:
+def choices() -> dict[str, str]:
     """The config groups' choices, such as adapter: none, where Hydra composed them."""
     choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
     return {group: name for group, name in choices.items() if name and "hydra" not in group}
