@@ -7,7 +7,11 @@ import IPython.display
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from video_adapters.analysis.answers import Unanswerable
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -60,3 +64,30 @@ def test_a_notebook_holds_no_logic(path: Path) -> None:
 
 def test_there_are_notebooks() -> None:
     assert [path.stem.split("_")[0] for path in NOTEBOOKS] == [*"012345"]
+
+
+def test_a_question_without_an_answer_is_a_sentence_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell()
+    shell.history_manager.enabled = False
+    monkeypatch.setenv("RUNS", str(tmp_path))
+    cell = "from video_adapters.analysis.runs import read_runs, runs_folder\nread_runs(runs_folder())"
+    assert isinstance(shell.run_cell(cell).error_in_exec, Unanswerable)
+    said = "".join(capsys.readouterr()).strip()
+    assert said.startswith(f"no run in {tmp_path}: looked for folders")
+    assert "Traceback" not in said
+    assert "read_runs" not in said  # nor a line of code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_notebook_shows_a_traceback_where_there_are_no_runs(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNS", str(tmp_path))
+    client = NotebookClient(nbformat.read(path, as_version=4), timeout=120)
+    with pytest.raises(CellExecutionError) as failure:
+        client.execute()
+    assert failure.value.traceback.startswith("no run in ")

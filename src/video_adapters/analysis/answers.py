@@ -1,13 +1,20 @@
 """What every question of the notebooks and the report comes to."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:  # runs can be read without the extra that draws
+    from matplotlib.figure import Figure
 
 
 class Unanswerable(ValueError):
     """The runs at hand cannot answer a question; the message says what is missing and how to get it."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it (IPython asks): nothing but the message, for no code has failed."""
+        return [str(self)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,5 +23,5 @@ class Answer:
 
     question: str
     text: str
-    figures: dict[str, Figure] = field(default_factory=dict)  # by caption
+    figures: "dict[str, Figure]" = field(default_factory=dict)  # by caption
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # by caption

@@ -5,9 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.runs import read_metrics
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
+from video_adapters.plural import counted
 
 _MOST_RUNS = len(COLORS)  # more curves than colours cannot be told apart
 _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps
@@ -58,7 +60,9 @@ def plot_throughput(runs: pd.DataFrame) -> Figure:
 def _best(runs: pd.DataFrame, logged: pd.Series) -> pd.DataFrame:
     """Of the runs that have logged what is to be drawn as many as a figure holds, the best by validation first."""
     if not logged.any():
-        raise ValueError(f"none of the {len(runs)} runs has logged these figures yet: there is nothing to draw")
+        raise Unanswerable(
+            f"none of {counted(len(runs), 'run')} has logged these figures yet: there is nothing to draw"
+        )
     return runs[logged].sort_values("best_val_top1", ascending=False).head(_MOST_RUNS)
 
 
@@ -71,7 +75,8 @@ def _draw_chance(axes: Axes, runs: pd.DataFrame) -> None:
 
 def _title(what: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:
     names = clip_text(", ".join(dict.fromkeys(shown["name"])), 60)
-    which = f"the {len(shown)} best of {len(runs)} runs" if len(shown) < len(runs) else f"{len(shown)} runs"
+    all_runs = counted(len(runs), "run")
+    which = f"the {len(shown)} best of {all_runs}" if len(shown) < len(runs) else all_runs
     return f"{what}: {names} ({which})"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.predictions import pair_accuracy, read_confusion
 from video_adapters.training import entry
@@ -40,7 +41,7 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     named in a warning.
 
     Raises:
-        ValueError: there is no readable run.
+        Unanswerable: there is no readable run.
     """
     rows, broken = [], []
     for place in _find(folder):
@@ -50,7 +51,7 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
             broken.append(f"{place}: {_first_line(error)}")
     notes = "".join(f"\n  {note}" for note in broken)
     if not rows:
-        raise ValueError(
+        raise Unanswerable(
             f"no run in {Path(folder).absolute()}: looked for folders at any depth that hold a run.json, a config.yaml "
             f"and, from the first logged step on, a metrics.csv; `python src/train.py` makes one{notes}"
         )
@@ -65,17 +66,17 @@ def read_metrics(run: str | Path) -> pd.DataFrame:
     Training, validation and callbacks log a step in rows of their own; they become one.
 
     Raises:
-        ValueError: `metrics.csv` is missing or holds something else.
+        Unanswerable: `metrics.csv` is missing or holds something else.
     """
     path = Path(run) / "metrics.csv"
     if not path.is_file():
-        raise ValueError(f"there is no {path}: the folder is not a run's, or its run has not logged a step yet")
+        raise Unanswerable(f"there is no {path}: the folder is not a run's, or its run has not logged a step yet")
     try:
         rows = pd.read_csv(path).apply(pd.to_numeric)
         merged = rows.groupby("step").last()
         return merged.set_index(merged.index.astype(int))
     except _BROKEN as error:
-        raise ValueError(f"{path} is not what a run logs: {_first_line(error)}") from error
+        raise Unanswerable(f"{path} is not what a run logs: {_first_line(error)}") from error
 
 
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
