@@ -1,6 +1,7 @@
-"""Where figures go: W&B, online or not, and a CSV in the run's folder."""
+"""Where figures go: W&B, online or not, TensorBoard, and a CSV in the run's folder."""
 
 import csv
+import importlib.util
 import logging
 import os
 from argparse import Namespace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import wandb
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -111,6 +112,20 @@ def wandb_logger(**settings: Any) -> WandbLogger:
             logger.experiment.define_metric(f"val/{name}", step_metric="trainer/global_step", summary="max")
         logger.experiment.define_metric("val/loss", step_metric="trainer/global_step", summary="min")
     return logger
+
+
+def tensorboard_logger(save_dir: str) -> TensorBoardLogger:
+    """A logger for TensorBoard; accuracies are fractions, as in `metrics.csv`. A resumed run goes on in its folder.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "logger=tensorboard needs the package tensorboard: pip install -e '.[tensorboard]' brings it; logger=csv "
+            "needs nothing"
+        )
+    return TensorBoardLogger(save_dir, name="", version="", default_hp_metric=False)
 
 
 def _is_first_process() -> bool:

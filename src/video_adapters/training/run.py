@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
@@ -180,5 +181,7 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
     rows |= {name: str(folder / file) for name, file in lists.items() if (folder / file).exists()}
     if wandb.run is not None:
         rows["W&B"] = f"wandb sync {Path(wandb.run.dir).parent}" if wandb.run.offline else str(wandb.run.url)
+    if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
+        rows["TensorBoard"] = f"tensorboard --logdir {folder / 'tensorboard'}"
     rows["evaluate"] = f"python src/eval.py checkpoint={best}"
     summary("done", rows)
