@@ -38,7 +38,7 @@ def test_features_are_what_the_head_sees(trained: Path) -> None:
     recognizer = Recognizer.from_checkpoint(trained / "checkpoints" / "best.ckpt", device="cpu", views="ssv2")
     videos = list(pd.read_csv(trained / "test" / "predictions.csv")["video"][:3])
     features = recognizer.features(videos)
-    assert features.shape == (3, 3, 8, 64)  # videos, crops, frames, the toy's width
+    assert features.shape == (3, 3, 8, 32)  # videos, crops, frames, the toy's width
     assert features.dtype == np.float32
     np.testing.assert_allclose(recognizer.features(videos[0]), features[0], atol=1e-5)
     with torch.no_grad():
