@@ -31,7 +31,11 @@ class Names(TorchDispatchMode):
     ("capability", "dtype", "width", "masked", "kernel"),
     [
         ((8, 0), torch.float16, 64, False, "flash"),
-        ((9, 0), torch.bfloat16, 128, False, "flash"),
+        ((8, 9), torch.bfloat16, 128, False, "flash"),
+        ((9, 0), torch.bfloat16, 128, False, "cudnn"),
+        ((9, 0), torch.float16, 136, False, "flash"),  # cuDNN takes no wider heads than 128
+        ((9, 0), torch.float16, 64, True, "efficient"),
+        ((12, 0), torch.float16, 64, False, "flash"),
         ((8, 0), torch.float16, 64, True, "efficient"),  # flash takes no mask
         ((8, 0), torch.float32, 64, False, "efficient"),  # nor fp32
         ((7, 5), torch.float16, 64, False, "efficient"),
@@ -51,7 +55,7 @@ def test_attention_is_chosen_by_capability_type_mask_and_head(
     assert choose(capability, dtype, width, masked) == kernel
 
 
-@pytest.mark.parametrize(("capability", "name"), [((6, 1), "efficient"), ((8, 6), "flash")])
+@pytest.mark.parametrize(("capability", "name"), [((6, 1), "efficient"), ((8, 6), "flash"), ((9, 0), "cudnn")])
 def test_attention_runs_as_the_cards_kernel_forwards_and_backwards(capability: tuple[int, int], name: str) -> None:
     attention = nn.MultiheadAttention(64, 2, batch_first=True)
     with FakeTensorMode(allow_non_fake_inputs=True), as_on_the_card(capability), Names() as names:
@@ -134,8 +138,9 @@ def test_the_backward_kernels_workspace_counts_while_they_run() -> None:
     [
         ("efficient", torch.float16, 64, [6 * 70 * 4, 6 * 2 * 1 * (64 * 64 * 4 + 16)]),
         ("efficient", torch.float16, 128, [6 * 70 * 4, 6 * 2 * 2 * (64 * 64 * 4 + 16)]),
-        ("efficient", torch.float32, 64, [6 * 70 * 64 * 4, 6 * 70 * 4]),
+        ("efficient", torch.float32, 64, [6 * 70 * 4, 6 * 2 * 1 * (64 * 64 * 4 + 16)]),
         ("flash", torch.float16, 40, [6 * 128 * 64 * 4, 6 * 128 * 4]),  # rows to 128, heads to multiples of 32
+        ("cudnn", torch.float16, 40, [6 * 70 * 40 * 4, 6 * 70 * 4]),
     ],
 )
 def test_backward_kernels_sum_the_gradient_of_the_queries_in_a_workspace(
@@ -149,3 +154,26 @@ def test_backward_kernels_sum_the_gradient_of_the_queries_in_a_workspace(
 def test_matrix_products_keep_8_mib_or_from_hopper_on_32() -> None:
     assert cublas_workspaces((8, 9)) == [8 * 2**20 + 128 * 2**10] * 2
     assert cublas_workspaces((9, 0)) == [32 * 2**20] * 2
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "shape", [(8, 2364, 8, 64), (64, 12, 197, 64)], ids=["over time", "within frames"]
+)  # of 8 clips in ViT-B/16
+def test_attention_takes_the_memory_of_this_card_that_it_is_said_to_take(
+    dtype: torch.dtype, shape: tuple[int, int, int, int]
+) -> None:
+    def attend(device: str) -> None:
+        x = torch.zeros(shape, dtype=dtype, device=device, requires_grad=True)
+        F.scaled_dot_product_attention(x, x, x).backward(torch.zeros(shape, dtype=dtype, device=device))
+
+    recorder = Recorder()
+    with FakeTensorMode(), as_on_the_card(torch.cuda.get_device_capability()), recorder:
+        attend("cpu")
+    attend("cuda")  # what is made once
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    attend("cuda")
+    measured = torch.cuda.max_memory_allocated() - before
+    assert measured == pytest.approx(CachingAllocator().run(recorder.log).allocated, rel=0.03)

@@ -290,18 +290,16 @@ def test_blocks_compiled_to_machine_code_learn_the_same(name: str) -> None:
 @pytest.mark.parametrize("option", [None, *OPTIONS])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_on_a_gpu_in_fp16_every_option_learns_the_same(name: str, option: str | None, residual: str | None) -> None:
-    torch.set_default_device("cuda")
-    try:
-        memory = Memory(residual_dtype=residual, **(OPTIONS[option] if option else {}))
-        lean, full = model(name, memory=memory).cuda(), model(name).cuda()
-        hold_frozen(lean, torch.float16)
-        with torch.autocast("cuda", torch.float16):
-            ours = lean(clips().cuda())
-        ours.float().square().mean().backward()
-        expected = full(clips().cuda())
-        expected.square().mean().backward()
-    finally:
-        torch.set_default_device("cpu")
+    memory = Memory(residual_dtype=residual, **(OPTIONS[option] if option else {}))
+    lean, full = model(name, memory=memory).cuda(), model(name).cuda()
+    hold_frozen(lean, torch.float16)
+    torch.manual_seed(1)  # of drop path
+    with torch.autocast("cuda", torch.float16):
+        ours = lean(clips().cuda())
+    ours.float().square().mean().backward()
+    torch.manual_seed(1)
+    expected = full(clips().cuda())
+    expected.square().mean().backward()
     torch.testing.assert_close(ours.float(), expected, atol=0.02, rtol=0.02)
     for place, parameter in full.trainable().items():
         plain, half = parameter.grad, lean.trainable()[place].grad

@@ -12,9 +12,9 @@ HALF = (torch.float16, torch.bfloat16)
 
 
 def attend_as(capability: tuple[int, int]) -> Callable[..., Tensor]:
-    """`scaled_dot_product_attention` as a card of this compute capability runs it (ATen's sdp_utils.cpp): the flash
-    kernel from 8.0 on, for half precision and without a mask; else the memory-efficient one; plain operators for heads
-    that this one cannot read."""
+    """`scaled_dot_product_attention` as a card of this compute capability runs it (ATen's sdp_utils.cpp): for half
+    precision without a mask the flash kernel from 8.0 on, cuDNN's on Hopper; else the memory-efficient one; plain
+    operators for heads that this one cannot read."""
 
     def attend(
         query: Tensor,
@@ -28,6 +28,11 @@ def attend_as(capability: tuple[int, int]) -> Callable[..., Tensor]:
         enable_gqa: bool = False,
     ) -> Tensor:
         kernel = choose(capability, query.dtype, query.shape[-1], attn_mask is not None)
+        saved = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
+        if kernel == "cudnn":
+            return aten._scaled_dot_product_cudnn_attention(
+                query, key, value, None, saved, dropout_p, is_causal, scale=scale
+            )[0]
         if kernel == "flash":
             return aten._scaled_dot_product_flash_attention(query, key, value, dropout_p, is_causal, scale=scale)[0]
         if kernel == "math":
@@ -35,7 +40,6 @@ def attend_as(capability: tuple[int, int]) -> Callable[..., Tensor]:
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale
             )[0]
         mask = None if attn_mask is None else _readable(attn_mask, query, key)
-        saved = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
         if mask is not None and mask.requires_grad and torch.is_grad_enabled() and not saved:
             raise RuntimeError("on a card, a mask gets its gradient only where queries, keys or values get theirs too")
         return aten._scaled_dot_product_efficient_attention(
@@ -46,8 +50,10 @@ def attend_as(capability: tuple[int, int]) -> Callable[..., Tensor]:
 
 
 def choose(capability: tuple[int, int], dtype: torch.dtype, head_width: int, masked: bool) -> str:
-    """The kernel for one attention: flash, efficient or math."""
+    """The kernel for one attention: cudnn, flash, efficient or math."""
     half = dtype in HALF
+    if (9, 0) <= capability < (11, 0) and half and not masked and head_width <= 128 and head_width % 8 == 0:
+        return "cudnn"  # seen on an H200 with torch 2.11
     if capability >= (8, 0) and half and not masked and head_width <= 256 and head_width % 8 == 0:
         return "flash"
     # tensor cores read 16 bytes at a time: of half precision from 7.0 on, of fp32 from 8.0 on
@@ -71,15 +77,26 @@ def workspace(func: Any, args: tuple[Any, ...]) -> list[int]:
 
     The memory-efficient backward pass sums the gradient of the queries in fp32, in tiles of 64 x 64 with a head of 16
     bytes, and keeps one fp32 number per query (mem_eff_attention/kernel_backward.h, attention_backward.cu). Flash
-    attention does the same in rows rounded to 128 (flash_attn/flash_api.cpp).
+    attention does the same in rows rounded to 128 (flash_attn/flash_api.cpp), cuDNN's in rows as they are.
     """
-    if func is aten._scaled_dot_product_efficient_attention_backward.default:
-        return _efficient(args[1], args[5])
+    if func not in _BACKWARD:
+        return []
+    query = args[1]
+    heads, (length, width) = query.shape[0] * query.shape[1], query.shape[2:]
+    if func is aten._scaled_dot_product_cudnn_attention_backward.default:
+        return [4 * query.numel(), 4 * heads * length]
     if func is aten._scaled_dot_product_flash_attention_backward.default:
-        query = args[1]
-        rows = query.shape[0] * query.shape[1] * _up(query.shape[2], 128)
-        return [4 * rows * _up(query.shape[3], 32), 4 * rows]
-    return []
+        rows = heads * _up(length, 128)
+        return [4 * rows * _up(width, 32), 4 * rows]
+    tile = 64 * 64 * 4 + 16
+    return [4 * heads * length, heads * -(-length // 64) * -(-width // 64) * tile]
+
+
+_BACKWARD = (
+    aten._scaled_dot_product_efficient_attention_backward.default,
+    aten._scaled_dot_product_flash_attention_backward.default,
+    aten._scaled_dot_product_cudnn_attention_backward.default,
+)
 
 
 def cublas_workspaces(capability: tuple[int, int]) -> list[int]:
@@ -89,15 +106,6 @@ def cublas_workspaces(capability: tuple[int, int]) -> list[int]:
     """
     kib = 4096 * 8 if capability >= (9, 0) else 4096 * 2 + 16 * 8
     return [kib * 1024] * 2
-
-
-def _efficient(query: Tensor, out: Tensor) -> list[int]:
-    heads, (length, width) = query.shape[0] * query.shape[1], query.shape[2:]
-    delta = 4 * heads * length
-    if query.dtype not in HALF:  # gradients are summed where they end; `delta` is made of a product in fp32
-        return [4 * out.numel(), delta]
-    tile = 64 * 64 * 4 + 16
-    return [delta, heads * -(-length // 64) * -(-width // 64) * tile]
 
 
 def _up(size: int, step: int) -> int:
