@@ -1,5 +1,6 @@
 """A composed experiment's training step and evaluation, made ready to be recorded without a value being computed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,8 +43,13 @@ def rehearse(
     return record(workload(cfg, half, classifier), clips, card.version, update, scored)
 
 
-def workload(cfg: DictConfig, half: torch.dtype | None, classifier: VideoClassifier) -> Workload:
-    """The step of a composed experiment's network, by the module that trains it."""
+def workload(
+    cfg: DictConfig,
+    half: torch.dtype | None,
+    classifier: VideoClassifier,
+    fill: Callable[[Batch], Batch] = lambda batch: batch,
+) -> Workload:
+    """The step of a composed experiment's network, by the module that trains it, on batches that `fill` may change."""
     module = ActionModule(
         classifier,
         optim=instantiate(cfg.optim, _convert_="all"),
@@ -56,7 +62,7 @@ def workload(cfg: DictConfig, half: torch.dtype | None, classifier: VideoClassif
     views = cfg.data.test_views.clips * cfg.data.test_views.crops
 
     def loss(clips: int) -> Tensor:
-        return module.training_step(_batch(cfg, clips, views=1), 0)
+        return module.training_step(fill(_batch(cfg, clips, views=1)), 0)
 
     def score(clips: int) -> Tensor:
         module.most_views = clips
