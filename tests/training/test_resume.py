@@ -95,6 +95,27 @@ def test_a_stopped_run_ends_with_the_same_weights(
     pd.testing.assert_frame_equal(figures(tmp_path), figures(whole))
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
+def test_on_a_gpu_a_stopped_run_ends_with_the_same_weights_scale_and_draws(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # its products in one order
+    given = [*overrides, "trainer.accelerator=gpu", f"trainer.precision={precision}", "trainer.deterministic=true"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    run(whole, *given)
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_batch_end", at_step(8, send(signal.SIGTERM), True))
+        with pytest.raises(Interrupted):
+            run(stopped, *given)
+    run(stopped, *given, f"resume={stopped}")
+    expected, found = load(whole), load(stopped)
+    assert ("MixedPrecision" in expected) == (precision == "16-mixed")  # the scaler's state
+    assert found.get("MixedPrecision") == expected.get("MixedPrecision")
+    assert_same(found["state_dict"], expected["state_dict"])
+    assert_same(found["optimizer_states"][0]["state"], expected["optimizer_states"][0]["state"])
+
+
 def test_handlers_are_put_back_after_a_run(shapes: list[str], tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     run(tmp_path, *shapes, "test=false")
