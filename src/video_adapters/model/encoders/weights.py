@@ -3,7 +3,6 @@
 import logging
 import sys
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +16,7 @@ import torch
 from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
+from video_adapters.model.encoders.torchscript import is_archive, read_tensors
 from video_adapters.spelling import did_you_mean
 
 Build = Callable[..., nn.Module]  # a library's create_model with everything but the weights filled in
@@ -27,7 +27,7 @@ def build_random(build: "partial[nn.Module]") -> nn.Module:
     if not is_open_clip(build):
         return build(pretrained=False)
     with _open_clip_unheard():
-        return build(pretrained=None, device=torch.get_default_device())
+        return build(pretrained=None, pretrained_text=False, device=torch.get_default_device())
 
 
 def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = False) -> nn.Module:
@@ -64,7 +64,7 @@ def build_from_file(build: "partial[nn.Module]", file: Path) -> nn.Module:
     if is_open_clip(build):
         _fill_open_clip(net, file)
     else:
-        state = _read_archive(file) if _is_archive(file) else timm.models.load_state_dict(str(file))
+        state = _read_archive(file) if is_archive(file) else timm.models.load_state_dict(str(file))
         _fill_timm(net, state)
     return net
 
@@ -175,7 +175,7 @@ def _fill_timm(net: Any, state: dict[str, Tensor]) -> None:
 
 
 def _fill_open_clip(model: Any, file: Path) -> None:
-    if not _is_archive(file):
+    if not is_archive(file):
         with _open_clip_unheard():
             if not _fill_image_tower(model, file):
                 open_clip.load_checkpoint(model, str(file))
@@ -207,20 +207,8 @@ def _fill_image_tower(model: Any, file: Path) -> bool:
 
 def _read_archive(file: Path) -> dict[str, Tensor]:
     """The weights in one of OpenAI's TorchScript archives, fp16 there, in fp32."""
-    with warnings.catch_warnings():
-        # torch deprecates TorchScript, but these archives are published in it, and its reader is the only one.
-        warnings.filterwarnings("ignore", ".*torch.jit.load")
-        state = torch.jit.load(str(file), map_location="cpu").state_dict()
     about = {"input_resolution", "context_length", "vocab_size"}  # numbers that the archives keep among the weights
-    return {name: value.float() for name, value in state.items() if name not in about}
-
-
-def _is_archive(file: Path) -> bool:
-    """Whether a file is a TorchScript archive: those hold a `constants.pkl`, plain checkpoints a `data.pkl` alone."""
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    return {name: value.float() for name, value in read_tensors(file).items() if name not in about}
 
 
 def _check_contents(file: Path) -> None:
