@@ -165,8 +165,10 @@ def test_attention_takes_the_memory_of_this_card_that_it_is_said_to_take(
     dtype: torch.dtype, shape: tuple[int, int, int, int]
 ) -> None:
     def attend(device: str) -> None:
-        x = torch.zeros(shape, dtype=dtype, device=device, requires_grad=True)
-        F.scaled_dot_product_attention(x, x, x).backward(torch.zeros(shape, dtype=dtype, device=device))
+        size, heads, length, width = shape
+        tokens = [torch.zeros(size, length, heads, width, dtype=dtype, device=device) for _ in range(3)]
+        y = F.scaled_dot_product_attention(*(part.requires_grad_().transpose(1, 2) for part in tokens))
+        y.backward(torch.zeros_like(y))
 
     recorder = Recorder()
     with FakeTensorMode(), as_on_the_card(torch.cuda.get_device_capability()), recorder:
