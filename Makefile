@@ -4,7 +4,7 @@ VENV ?= .venv
 PYTHON ?= python3
 PIP_ARGS ?=   # such as an index of torch builds for an older card
 ARGS ?=       # passed on: make train ARGS="adapter=none"
-JOBS ?= 2     # processes that test; each keeps to one thread, a file's tests stay together
+JOBS ?= 2     # processes that test; each keeps to one thread
 READY := $(VENV)/.ready
 
 .PHONY: help install train test test-slow check format models ablation ablation-quick clean
@@ -25,10 +25,10 @@ train: install ## Set up, then train AIM on the embedded data set (ARGS="..." fo
 	$(VENV)/bin/python src/train.py $(ARGS)
 
 test: install ## Set up, then run the tests
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-slow: install ## The tests that take minutes
-	$(VENV)/bin/python -m pytest -m 'slow and not gpu and not network' -n $(JOBS) --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -m 'slow and not gpu and not network' -n $(JOBS) --dist worksteal $(ARGS)
 
 check: install ## Lint, format check, types
 	$(VENV)/bin/ruff check

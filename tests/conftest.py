@@ -1,6 +1,8 @@
 """What tests of several folders share. (That this file is here puts tests/ on the path: `from videos import ...`.)"""
 
 import gc
+import logging
+import os
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ gc.disable()  # until everything is imported, as the commands do (see training/e
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 
 from seeds import seeded  # noqa: E402
 from toy import SHAPES, SMALL, render  # noqa: E402
@@ -39,6 +42,19 @@ def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test draws from a seed of its own, whatever ran before it."""
     with seeded(request.node.nodeid, request.config.getoption("--seed")):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _as_found() -> Iterator[None]:
+    """What a command changes of its process, such as Lightning's seed in the environment, ends with the test."""
+    folder, environment, collects = os.getcwd(), dict(os.environ), gc.isenabled()
+    yield
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    (gc.enable if collects else gc.disable)()
+    logging.captureWarnings(False)
+    GlobalHydra.instance().clear()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,9 +7,6 @@ BLOCK = 64
 """Depth of a transformer block of toy width: eight sums one behind another (norm, queries and keys, their product, the
 mixture of values, the output; norm, the MLP's two layers) of some 64 terms, sqrt(64) each. Backward: as many again."""
 
-HALF_BLOCK = 12
-"""Depth of a block under autocast, where products are summed in float32: those eight, GELU, softmax, two additions."""
-
 
 def rounding(depth: float, scale: float = 1.0, dtype: torch.dtype = torch.float32) -> float:
     """The largest absolute difference that rounding explains: depth * eps * scale.

@@ -13,6 +13,7 @@ from video_adapters.model.head import MeanHead
 from video_adapters.model.memory import Memory
 
 from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin
+from rounding import BLOCK, assert_rounded, rounding
 
 T = 4
 
@@ -32,7 +33,7 @@ def build(method: Aim, name: str = "open_clip", num_frames: int = T) -> Backbone
 def test_without_a_temporal_step_order_cannot_be_told(method: Aim, name: str) -> None:
     model = VideoClassifier(build(method, name), MeanHead(build(method, name).width, 5)).eval()
     assert model.backbone.temporal_embedding is None
-    torch.testing.assert_close(model(clips().flip(1)), model(clips()))
+    assert_rounded(model(clips().flip(1)), model(clips()), DEPTH * BLOCK)
 
 
 @pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
@@ -52,13 +53,13 @@ def test_with_one_it_can(by: str, name: str) -> None:
 @torch.no_grad()
 def test_attention_over_time_alone_does_not_see_order(name: str) -> None:
     features = build(Aim(temporal="all", temporal_embedding=False), name).features
-    torch.testing.assert_close(features(clips().flip(1)).mean(1), features(clips()).mean(1))
+    assert_rounded(features(clips().flip(1)).mean(1), features(clips()).mean(1), DEPTH * BLOCK)
 
 
 @torch.no_grad()
 def test_clips_of_a_batch_do_not_mix() -> None:
     features = build(Aim(temporal_in="all")).features
-    torch.testing.assert_close(features(clips(3))[1:2], features(clips(3)[1:2]))
+    assert_rounded(features(clips(3))[1:2], features(clips(3)[1:2]), DEPTH * BLOCK)
 
 
 @pytest.mark.parametrize("name", ["timm", "open_clip"])
@@ -109,9 +110,8 @@ def test_another_size_is_refused_with_both_sizes() -> None:
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_what_nothing_reads_can_be_left_out_of_the_last_block(name: str) -> None:
-    whole = Backbone(
-        open_up(network(BUILDS[name])), Aim(temporal_in="all", drop_path=0.0), T, memory=Memory(skip_dead_work=False)
-    )
+    method, memory = Aim(temporal_in="all", drop_path=0.0), Memory(skip_dead_work=False)
+    whole = Backbone(open_up(network(BUILDS[name])), method, T, memory=memory).double()
     randomise(whole)
     lean = deepcopy(whole)
     lean.blocks[-1].keep = lean.encoder.pooled
@@ -121,7 +121,8 @@ def test_what_nothing_reads_can_be_left_out_of_the_last_block(name: str) -> None
         features.square().mean().backward()
         results.append([features, *(p.grad for p in backbone.parameters() if p.requires_grad)])
     for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-6 * max(1, one.abs().max().item()), rtol=0)
+        scale = max(1, one.abs().max().item())  # some gradients, as that of keys' biases, are rounding altogether
+        torch.testing.assert_close(one, other, atol=rounding(2 * BLOCK, scale, one.dtype), rtol=0)
     tokens = lean.tokens(clips())
     assert tokens[0].numel() == (tokens.shape[-1] if lean.encoder.pooled else whole.tokens(clips())[0].numel())
 
@@ -154,7 +155,7 @@ def test_the_head_is_mean_dropout_linear() -> None:
     features = torch.randn(2, T, 512)
     expected = features.mean(1) @ head.linear.weight.T
     torch.testing.assert_close(head.eval()(features), expected)
-    assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.05)  # 51200 draws: the error of std is 0.3 %
     torch.manual_seed(0)
     assert not torch.allclose(head.train()(features), expected, atol=1e-3)
 
@@ -169,13 +170,13 @@ def test_an_impossible_head_is_refused() -> None:
 @pytest.mark.parametrize("name", BUILDS)
 @torch.no_grad()
 def test_a_still_clip_in_tubelets_gives_the_features_of_the_image_encoder(name: str) -> None:
-    published = network(BUILDS[name]).eval()
-    backbone = Backbone(open_up(deepcopy(published)), Aim(temporal_in="all"), 4, tubelet=2).eval()
+    published = network(BUILDS[name]).double().eval()
+    backbone = Backbone(open_up(deepcopy(published)), Aim(temporal_in="all"), 4, tubelet=2).double().eval()
     still = clips(num_frames=1)
     features = backbone.features(still.expand(-1, 4, -1, -1, -1))
     expected = published(backbone.normalise(still)[:, 0])
     assert features.shape == (2, 2, expected.shape[-1])
-    torch.testing.assert_close(features, expected[:, None].expand_as(features), atol=1e-5, rtol=0)
+    assert_rounded(features, expected[:, None].expand_as(features), DEPTH * BLOCK)
 
 
 @torch.no_grad()
@@ -190,7 +191,7 @@ def test_a_tubelet_is_a_convolution_over_time() -> None:
     frames = backbone.normalise(clips()).transpose(1, 2)  # (B, 3, frames, H, W)
     weight = convolution.weight.unflatten(1, (2, 3)).transpose(1, 2)  # (D, 3, 2, patch, patch)
     expected = torch.nn.functional.conv3d(frames, weight, convolution.bias, stride=(2, 4, 4))
-    torch.testing.assert_close(seen[0].unflatten(0, (2, 2)).transpose(1, 2), expected)
+    assert_rounded(seen[0].unflatten(0, (2, 2)).transpose(1, 2), expected, weight[0].numel() ** 0.5)
 
 
 def test_weights_for_tubelets_are_taken_as_they_are_and_no_others() -> None:

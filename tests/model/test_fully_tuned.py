@@ -15,7 +15,8 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.memory import Memory
 
-from networks import BUILDS, clips, network, randomise, timm_swin, with_our_activation
+from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin, with_our_activation
+from rounding import BLOCK, assert_rounded, rounding
 
 T = 4
 
@@ -55,7 +56,7 @@ def test_full_tuning_is_order_blind_and_the_others_are_not() -> None:
             forth, back = (backbone.features(c).mean(1) for c in (clips(), clips().flip(1)))
         return float((forth - back).abs().max())
 
-    assert difference(FULL_TUNING) < 1e-5
+    assert difference(FULL_TUNING) < rounding(DEPTH * BLOCK, scale=4)  # behind a norm nothing is larger
     assert min(difference(Aim(frozen=False)), difference(TimeSformer())) > 1e-3
 
 
@@ -64,9 +65,9 @@ def test_timesformer_is_its_equation() -> None:
     """Bertasius et al., equations 9 and 10 and their figure 2, each place and frame by itself."""
     backbone = Backbone(open_up(network(BUILDS["timm"])), TimeSformer(), T, memory=Memory(skip_dead_work=False)).eval()
     randomise(backbone)
-    block: Any = backbone.blocks[1]
+    block: Any = backbone.blocks[1].double()
     time, space = block.time.block, block.parts.block
-    x = torch.randn(2, T, 5, 32)
+    x = torch.randn(2, T, 5, 32).double()
     expected = x.clone()
     for clip in expected:
         for place in range(5):
@@ -74,7 +75,7 @@ def test_timesformer_is_its_equation() -> None:
         for frame in clip:
             frame += space.attn(space.norm1(frame)[None])[0]
             frame += space.mlp(space.norm2(frame))
-    torch.testing.assert_close(block(x.flatten(0, 1)), expected.flatten(0, 1), atol=1e-5, rtol=1e-5)
+    assert_rounded(block(x.flatten(0, 1)), expected.flatten(0, 1), 2 * BLOCK)
 
 
 def test_its_attention_over_time_starts_from_the_weights_within_frames_and_is_its_own() -> None:
@@ -110,22 +111,22 @@ def windows_by_hand(block: Any, x: Tensor, window: int) -> Tensor:
 def test_video_swin_is_its_equation() -> None:
     backbone = Backbone(open_up(network(timm_swin())), VideoSwin(window=2), T).eval()
     randomise(backbone, scale=0.3)
-    block: Any = backbone.blocks[0]
+    block: Any = backbone.blocks[0].double()
     norm1, norm2, mlp = (getattr(block.parts.block, name) for name in ("norm1", "norm2", "mlp"))
-    x = torch.randn(T, 8, 8, 16)
+    x = torch.randn(T, 8, 8, 16).double()
     y = x + windows_by_hand(block, norm1(x), 2)
-    torch.testing.assert_close(block(x), y + mlp(norm2(y)), atol=1e-5, rtol=1e-5)
+    assert_rounded(block(x), y + mlp(norm2(y)), BLOCK)
 
 
 @pytest.mark.parametrize("window", [2, 4, 8])
 @torch.no_grad()
 def test_a_still_clip_through_inflated_windows_gives_the_features_of_the_image_encoder(window: int) -> None:
-    published = network(timm_swin()).eval()
-    backbone = Backbone(open_up(deepcopy(published)), VideoSwin(window=window), 2 * T, tubelet=2).eval()
+    published = network(timm_swin()).double().eval()
+    backbone = Backbone(open_up(deepcopy(published)), VideoSwin(window=window), 2 * T, tubelet=2).double().eval()
     still = clips(num_frames=1)
     features = backbone.features(still.expand(-1, 2 * T, -1, -1, -1))
     expected = published(backbone.normalise(still)[:, 0])[:, None].expand_as(features)
-    torch.testing.assert_close(features, expected, atol=1e-5, rtol=0)
+    assert_rounded(features, expected, DEPTH * BLOCK)
 
 
 def test_windows_are_shifted_over_time_too_in_every_second_block_of_a_stage() -> None:
