@@ -65,6 +65,7 @@ def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason
     assert "<title>runs in &lt;logs&gt;</title>" in text
     assert "Left out: no &lt;sweep&gt;." in text
     assert re.search(r"<th>&lt;b&gt;</th>\s*<td>96.7 ± 0.4</td>\s*<td>–</td>", text)
+    assert [figure["class"] for figure in structure.all("figure")] == ["picture", "table"]
     (image,) = structure.all("img")
     assert (image["alt"], image["width"]) == ("a caption", str(4 * 88))
     picture = Image.open(BytesIO(base64.b64decode(str(image["src"]).removeprefix("data:image/png;base64,"))))

@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt
 
 from video_adapters.analysis.figures import plot_curves, plot_throughput
 from video_adapters.analysis.labels import labels
-from video_adapters.analysis.runs import overview, read_metrics, read_runs, runs_folder
+from video_adapters.analysis.runs import read_metrics, read_runs, runs_folder
+from video_adapters.analysis.tables import overview
 
 from written_runs import METRICS, write_confusion, write_run
 
@@ -191,7 +192,16 @@ def test_the_overview_ranks_runs_by_validation(tmp_path: Path) -> None:
     write_run(tmp_path / "c", metrics=METRICS.replace("0.75", "0.80"), seed=2)
     table = overview(read_runs(tmp_path))
     assert list(table.index) == ["seed=2", "seed=1", "seed=0"]
-    assert list(table["best_val_top1"][:2]) == [0.8, 0.75]
+    assert list(table["validation top-1 (%)"]) == ["80.0", "75.0", "–"]
+
+
+def test_accuracies_of_an_overview_are_percent_with_the_interval_of_their_videos(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", record={"scores": {"test/top1": 0.5, "test/videos": 10.0}, "trainable_parameters": 26956})
+    (row,) = overview(read_runs(tmp_path)).to_dict("records")
+    assert row["test top-1 (%)"] == "50.0 (23.7 to 76.3)"
+    assert row["time waiting for data (%)"] == "30"  # the median
+    assert row["parameters that train (M)"] == "0.027"
+    assert (row["best epoch"], row["steps"], row["finished"]) == ("2", "6", "yes")
 
 
 def test_curves_show_loss_and_accuracy_at_their_steps(tmp_path: Path) -> None:
@@ -227,7 +237,7 @@ def test_throughput_has_a_bar_per_run(tmp_path: Path) -> None:
 def test_a_run_before_its_first_validation_is_drawn(tmp_path: Path) -> None:
     write_run(tmp_path / "a", metrics="step,epoch,train/loss\n0,0,2.0\n")
     runs = read_runs(tmp_path)
-    assert list(overview(runs)["steps"]) == [1]
+    assert list(overview(runs)["steps"]) == ["1"]
     assert list(plot_curves(runs).axes[0].lines[0].get_ydata()) == [2.0]
 
 
@@ -235,7 +245,7 @@ def test_runs_without_figures_cannot_be_drawn(tmp_path: Path) -> None:
     write_run(tmp_path / "a", metrics=None)
     runs = read_runs(tmp_path)
     for plot in (plot_curves, plot_throughput):
-        with pytest.raises(ValueError, match="none of the 1 runs has logged"):
+        with pytest.raises(ValueError, match="none of 1 run has logged"):
             plot(runs)
 
 

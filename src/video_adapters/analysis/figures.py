@@ -60,9 +60,7 @@ def plot_throughput(runs: pd.DataFrame) -> Figure:
 def _best(runs: pd.DataFrame, logged: pd.Series) -> pd.DataFrame:
     """Of the runs that have logged what is to be drawn as many as a figure holds, the best by validation first."""
     if not logged.any():
-        raise Unanswerable(
-            f"none of {counted(len(runs), 'run')} has logged these figures yet: there is nothing to draw"
-        )
+        raise Unanswerable(f"none of {counted(len(runs), 'run')} has logged any of these figures yet")
     return runs[logged].sort_values("best_val_top1", ascending=False).head(_MOST_RUNS)
 
 

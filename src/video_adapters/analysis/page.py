@@ -24,13 +24,24 @@ _PAGE = """<!DOCTYPE html>
 body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 64rem; margin: 2rem auto;
   padding: 0 1rem; }}
 h2 {{ margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1rem; }}
-figure {{ margin: 1.5rem 0; overflow-x: auto; }}
+figure {{ margin: 1.5rem 0; }}
+figure.table {{ width: max-content; min-width: 100%; max-width: calc(100vw - 2rem); position: relative; left: 50%;
+  transform: translateX(-50%); overflow-x: auto; }}
 figcaption {{ color: #555; margin-bottom: .3rem; }}
 img {{ max-width: 100%; height: auto; }}
 table {{ border-collapse: collapse; font-size: .85rem; }}
-th, td {{ padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }}
+th, td {{ padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; }}
+thead th {{ max-width: 7rem; vertical-align: bottom; }}
 td {{ white-space: nowrap; }}
-th:first-child, tbody th {{ text-align: left; font-weight: normal; }}
+td:last-child {{ white-space: normal; overflow-wrap: anywhere; }}
+tbody th {{ text-align: left; font-weight: normal; min-width: 9rem; max-width: 20rem; overflow-wrap: anywhere; }}
+thead th:first-child {{ text-align: left; max-width: none; }}
+@media (max-width: 75rem) {{
+  table {{ font-size: .75rem; }}
+  th, td {{ padding: .2rem .3rem; white-space: normal; }}
+  tbody th {{ min-width: 5rem; }}
+}}
+@media (max-width: 60rem) {{ table {{ font-size: .65rem; }} th, td {{ padding: .15rem .2rem; }} }}
 .left-out {{ color: #555; font-style: italic; }}
 .note {{ white-space: pre-line; }}
 </style>
@@ -56,7 +67,7 @@ def drawn(answer: Answer) -> str:
     """An answer as the page shows it. Closes its figures."""
     parts = [f"<p>{html.escape(answer.text)}</p>"]
     parts += [_figure(caption, _picture(caption, figure)) for caption, figure in answer.figures.items()]
-    parts += [_figure(caption, _table(table)) for caption, table in answer.tables.items()]
+    parts += [_figure(caption, _table(table), "table") for caption, table in answer.tables.items()]
     return "\n".join(parts)
 
 
@@ -69,8 +80,8 @@ def _section(anchor: str, question: str, content: str) -> str:
     return f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n{content}\n</section>'
 
 
-def _figure(caption: str, content: str) -> str:
-    return f"<figure>\n<figcaption>{html.escape(caption)}</figcaption>\n{content}\n</figure>"
+def _figure(caption: str, content: str, kind: str = "picture") -> str:
+    return f'<figure class="{kind}">\n<figcaption>{html.escape(caption)}</figcaption>\n{content}\n</figure>'
 
 
 def _picture(caption: str, figure: Figure) -> str:

@@ -14,25 +14,15 @@ from video_adapters.analysis import ablation, attention_figures, errors, ratio, 
 from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.figures import plot_curves, plot_throughput
 from video_adapters.analysis.page import drawn, left_out, page
-from video_adapters.analysis.runs import overview, read_runs
+from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.tables import overview
 from video_adapters.analysis.time import score_orders
 from video_adapters.analysis.trained import Trained, best_run, load_data, load_run
+from video_adapters.plural import counted
 
 log = logging.getLogger(__name__)
 
 QUESTION = "Which runs are there, and how did they learn?"
-
-_TITLES = {
-    "best_val_top1": "validation top-1",
-    "test/top1": "test top-1",
-    "test/top5": "test top-5",
-    "data_wait": "share of time waiting for data",
-    "clips_per_s": "clips per second",
-    "peak_memory_gib": "memory (GiB)",
-    "trainable_parameters": "parameters that train",
-    "best_epoch": "best epoch",
-    "wall_time": "time",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +64,7 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
         except Exception as error:  # one question must not take the others with it
             missing.left_out[question] = _reason(question, error)
             found[question] = left_out(missing.left_out[question])
-    title = f"{len(runs)} runs in {request.runs}"
+    title = f"{counted(len(runs), 'run')} in {request.runs}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(title, found, missing.warnings), encoding="utf-8")
     return missing
@@ -125,14 +115,15 @@ def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable
 def _learned(runs: pd.DataFrame) -> Answer:
     logged = runs["steps"] > 0
     if not logged.any():
-        raise Unanswerable(f"None of the {len(runs)} runs has logged a step yet.")
-    text = f"{len(runs)} runs, {int(runs['finished'].sum())} of them finished."
+        raise Unanswerable(f"None of {counted(len(runs), 'run')} has logged a step yet.")
+    text = (
+        f"{counted(len(runs), 'run')}, {int(runs['finished'].sum())} finished. In parentheses behind an accuracy: the "
+        "95 % interval that its number of videos leaves."
+    )
     figures = {"Learning curves": plot_curves(runs)}
     if runs["clips_per_s"].notna().any():
         figures["Speed of training"] = plot_throughput(runs)
-    return Answer(
-        question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs).rename(columns=_TITLES)}
-    )
+    return Answer(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
 
 
 def _of(one: _LookedInto, answer: Answer) -> Answer:

@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.labels import labels
 from video_adapters.analysis.predictions import pair_accuracy, read_confusion
 from video_adapters.training import entry
 from video_adapters.training.foreign import read_config
@@ -79,15 +78,6 @@ def read_metrics(run: str | Path) -> pd.DataFrame:
         raise Unanswerable(f"{path} is not what a run logs: {_first_line(error)}") from error
 
 
-def overview(runs: pd.DataFrame) -> pd.DataFrame:
-    """The figures of runs that one compares first, rounded, the best validation score on top, indexed by label."""
-    numbers = ["best_val_top1", "test/top1", "test/top5", "data_wait", "clips_per_s", "peak_memory_gib"]
-    table = runs.reindex(columns=[*numbers, "trainable_parameters", "best_epoch", "steps", "finished", "wall_time"])
-    table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
-    table = table.set_axis(labels(runs), axis=0).rename_axis("run")
-    return table.sort_values("best_val_top1", ascending=False).round(dict.fromkeys(numbers, 3))
-
-
 def _find(folder: str | Path) -> Iterator[Path]:
     """Folders with a run.json; what lies inside of one (checkpoints, W&B's files) is its own affair."""
     for place, folders, files in os.walk(folder):
@@ -132,6 +122,7 @@ def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
     if "val/top1" in metrics and metrics["val/top1"].notna().any():
         best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
         found |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best]) + 1}
+        found["val/videos"] = metrics["val/videos"][best] if "val/videos" in metrics else math.nan
     tests = metrics.filter(like="test/").dropna(how="all")
     found |= tests.iloc[-1].to_dict() if len(tests) else {}
     found |= {name: value for name, value in scores.items() if name.startswith("test/")}

@@ -1,8 +1,12 @@
 """Tables of means and spreads as people read them: units in the titles, `96.7 ± 0.4` in the cells."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+
+from video_adapters.analysis.labels import labels
+from video_adapters.training.accuracy import between
 
 
 class Column(NamedTuple):
@@ -33,6 +37,49 @@ def presentable(means: pd.DataFrame) -> pd.DataFrame:
             spreads = means.get(f"± {name}", pd.Series(index=means.index, dtype=float))
             table[column.title] = [_cell(*pair, column) for pair in zip(means[name], spreads, strict=True)]
     return table
+
+
+RUN_COLUMNS = {
+    "best_val_top1": Column("validation top-1 (%)", 100, 1),
+    "test/top1": Column("test top-1 (%)", 100, 1),
+    "test/top5": Column("test top-5 (%)", 100, 1),
+    "data_wait": Column("time waiting for data (%)", 100, 0),
+    "clips_per_s": Column("clips per second", 1, 0),
+    "peak_memory_gib": Column("memory (GiB)", 1, 1),
+    "trainable_parameters": Column("parameters that train (M)", 1e-6, 3),
+    "best_epoch": Column("best epoch", 1, 0),
+    "steps": Column("steps", 1, 0),
+}
+SCORED = {"best_val_top1": "val/videos", "test/top1": "test/videos"}
+"""Accuracies that get their interval, and the number of videos that each is of."""
+
+
+def overview(runs: pd.DataFrame) -> pd.DataFrame:
+    """What one compares first of rows of `read_runs`, the best validation on top, as text: accuracies in percent with
+    their 95 % interval, the rest in the unit of its title."""
+    table = pd.DataFrame(index=runs.index)
+    figures = runs.reindex(columns=[*RUN_COLUMNS, "val/videos", "test/videos"])
+    for name, column in RUN_COLUMNS.items():
+        videos = figures[SCORED[name]] if name in SCORED else [None] * len(runs)
+        table[column.title] = [_figure(*pair, column) for pair in zip(figures[name], videos, strict=True)]
+    table["finished"] = ["yes" if ended else "no" for ended in runs["finished"]]
+    table["time"] = [_time(time) for time in runs["wall_time"]]
+    table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
+    best_first = runs["best_val_top1"].sort_values(ascending=False).index
+    return table.set_axis(pd.Index(labels(runs), name="run")).iloc[runs.index.get_indexer(best_first)]
+
+
+def _time(time: pd.Timedelta) -> str:
+    return "–" if pd.isna(time) else str(time.round("s")).removeprefix("0 days ")
+
+
+def _figure(value: Any, videos: Any, column: Column) -> str:
+    """A figure in its unit; an accuracy of a known number of videos with its interval."""
+    if pd.isna(value):
+        return "–"
+    if pd.isna(videos):
+        return f"{value * column.factor:.{column.decimals}f}"
+    return between(value, videos).replace("%", "")
 
 
 def percentages(table: pd.DataFrame) -> pd.DataFrame:
