@@ -58,3 +58,18 @@ def test_videos_are_named_from_the_root_where_they_lie_below_it(tmp_path: Path) 
     assert in_report(f"{tmp_path}/x/../a b/v.mp4", str(tmp_path)) == "a b/v.mp4"
     assert in_report(f"{tmp_path}/..v.mp4", str(tmp_path)) == "..v.mp4"
     assert in_report("/elsewhere/v.mp4", str(tmp_path)) == "/elsewhere/v.mp4"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a.mp4,train,broken,many,,,,,,,12,,,cut", r"r\.csv, line 2: invalid literal"),
+        ("a.mp4,train,broken,,,,,,,,12,,," + "x" * 200_000, "cannot be read as a table"),
+    ],
+)
+def test_a_report_that_is_none_is_refused_in_a_sentence(tmp_path: Path, line: str, message: str) -> None:
+    path = write(tmp_path / "r.csv", [])
+    with path.open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match=message):
+        report.read(str(path))

@@ -90,6 +90,10 @@ ARGUMENTS: Mapping[str, Change] = {
     "another's project": _set(
         "logger.wandb", {"_target_": "video_adapters.training.loggers.wandb_logger", "entity": "me"}
     ),
+    "another folder for a logger": _set(
+        "logger.tensorboard",
+        {"_target_": "video_adapters.training.loggers.tensorboard_logger", "save_dir": "/elsewhere"},
+    ),
     "a trainer's plugin": _set("trainer.plugins", []),
     "no model": lambda config, proof: config.pop("model"),
     "a model without a target": _set("model", {}),

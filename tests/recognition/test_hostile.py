@@ -122,6 +122,16 @@ def test_runs_that_are_more_than_data_are_in_no_table(
     assert files(tmp_path) == before
 
 
+def test_an_honest_run_is_read_beside_a_hostile_one_which_is_named(
+    content: dict[str, Any], tmp_path: Path, proof: Path
+) -> None:
+    save(tmp_path / "logs" / "honest", content, lambda config, _: None, proof)
+    save(tmp_path / "logs" / "hostile", content, CODE["in a callback"], proof)
+    with pytest.warns(UserWarning, match=r"1 of 2 runs cannot be read:\n.*hostile.*callbacks\.mine\._target_ is"):
+        runs = read_runs(tmp_path / "logs")
+    assert [Path(path).name for path in runs["path"]] == ["honest"]
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_models_of_hostile_runs_are_not_counted(
     content: dict[str, Any], tmp_path: Path, proof: Path, name: str

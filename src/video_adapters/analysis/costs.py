@@ -1,7 +1,6 @@
 """What the models of runs cost, counted from their configs."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,13 +23,20 @@ def with_costs(runs: pd.DataFrame) -> pd.DataFrame:
     known: dict[str, Cost | None] = {}
     counts: list[Cost | None] = []
     for path in runs["path"]:
-        config = read_config(path) if (Path(path) / "config.yaml").is_file() else {}
+        config = _config(path)
         key = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
         if key not in known:
             known[key] = _count(config)
         counts.append(known[key])
     columns = {name: [None if c is None else getattr(c, name) for c in counts] for name in ("macs", "macs_run")}
     return runs.assign(**{name: pd.array(values, dtype="Int64") for name, values in columns.items()})
+
+
+def _config(run: str) -> dict[str, Any]:
+    try:
+        return read_config(run)
+    except ValueError:  # there is none, or it is more than data
+        return {}
 
 
 def _count(config: dict[str, Any]) -> Cost | None:

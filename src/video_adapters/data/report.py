@@ -56,7 +56,10 @@ def read(path: str) -> dict[str, Finding]:
     if not os.path.isfile(path):
         raise ValueError(f"the report {path} is missing; `python src/prepare.py check` writes one")
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return {finding.path: finding for finding in _findings(path, file)}
+        try:
+            return {finding.path: finding for finding in _findings(path, file)}
+        except csv.Error as error:
+            raise ValueError(f"the report {path} cannot be read as a table: {error}") from error
 
 
 def in_report(path: str, root: str) -> str:
@@ -86,8 +89,11 @@ def _findings(path: str, file: TextIO) -> Iterator[Finding]:
     for line in lines:
         values: dict[str, Any] = dict(zip(header, map(of_cell, line), strict=False))
         if len(line) == len(header) and values["status"] in STATUSES:
-            values |= {name: int(values[name]) if values[name] else None for name in _WHOLE}
-            values |= {name: float(values[name]) if values[name] else None for name in _REAL}
+            try:
+                values |= {name: int(values[name]) if values[name] else None for name in _WHOLE}
+                values |= {name: float(values[name]) if values[name] else None for name in _REAL}
+            except ValueError as error:
+                raise ValueError(f"the report {path}, line {lines.line_num}: {error}") from error
             yield Finding(**values)
 
 

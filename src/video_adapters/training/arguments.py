@@ -109,12 +109,15 @@ def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], given
             continue
         if name not in _parameters(target):
             raise ValueError(f"{full} is no argument that a file may give {target}")
-        if name in PLACES and key[0] in ("callbacks", "logger", "trainer"):
-            _check_inside(full, value, tree.get("run_dir"))
+        if key[0] in ("callbacks", "logger", "trainer"):
+            if name in PLACES:
+                _check_inside(full, value, tree.get("run_dir"))
+            else:
+                _check_relative(full, value, "the run's folder")
         if name == "filename" and value is not None and not NAME.fullmatch(str(value)):
             raise ValueError(f"{full} is {value!r}, expected a plain name")
         if key == ("data", "annotations") and name not in TEXTS:
-            _check_below_root(full, value)
+            _check_relative(full, value, "data.root")
         if full in ("data.root", "model.weights") and not isinstance(value, str | None):
             raise ValueError(f"{full} is {value!r}, expected a path")
         if key == ("model", "encoder"):
@@ -139,10 +142,11 @@ def _check_inside(full: str, value: Any, run_dir: Any) -> None:
         raise ValueError(f"{full} is {value!r}, expected a place in the run's folder, {folder}")
 
 
-def _check_below_root(full: str, value: Any) -> None:
+def _check_relative(full: str, value: Any, folder: str) -> None:
+    """What may be joined to a folder's path stays in it."""
     for one in value if isinstance(value, list | tuple) else [value]:
-        if isinstance(one, str) and (os.path.isabs(one) or os.pardir in one.split("/")):
-            raise ValueError(f"{full} is {one!r}, expected a path below data.root (or give {full}=... yourself)")
+        if isinstance(one, str) and (os.path.isabs(one) or one.startswith("~") or os.pardir in one.split("/")):
+            raise ValueError(f"{full} is {one!r}, expected a path below {folder} (or give {full}=... yourself)")
 
 
 def _check_encoder(full: str, target: str, name: str, value: Any) -> None:

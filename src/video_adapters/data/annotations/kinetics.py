@@ -58,7 +58,10 @@ class Kinetics(Annotations):
             rows = csv.DictReader(opened)
             if lacking := [name for name in needed if name not in (rows.fieldnames or ())]:
                 raise ValueError(f"{file} lacks the columns {lacking}; its first line is {rows.fieldnames}")
-            yield from rows
+            try:
+                yield from rows
+            except csv.Error as error:
+                raise ValueError(f"{file} cannot be read as a table: {error}") from error
 
     def _csv(self, split: str) -> str:
         found = [
