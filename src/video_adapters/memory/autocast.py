@@ -1,5 +1,6 @@
 """CUDA's autocast, and the card's choice of attention kernel, for tensors that only pretend to be on the card."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,11 +34,13 @@ def as_on_the_card(capability: tuple[int, int]) -> Iterator[None]:
     host = torch.autograd.graph.save_on_cpu
     try:
         torch.autograd.graph.save_on_cpu = _OnHost  # type: ignore[misc, assignment]
-        for name in IN_FP32:
-            kernels.impl(name, _in_fp32(_operator(name)), "AutocastCPU")
-        for name in TO_FP32:
-            kernels.impl(name, _to_fp32(_operator(name)), "AutocastCPU")
-        kernels.impl("scaled_dot_product_attention", attend_as(capability), "AutogradCPU")
+        with warnings.catch_warnings():  # torch 2.11 warns of the first operator that is overridden
+            warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel")
+            for name in IN_FP32:
+                kernels.impl(name, _in_fp32(_operator(name)), "AutocastCPU")
+            for name in TO_FP32:
+                kernels.impl(name, _to_fp32(_operator(name)), "AutocastCPU")
+            kernels.impl("scaled_dot_product_attention", attend_as(capability), "AutogradCPU")
         yield
     finally:
         torch.autograd.graph.save_on_cpu = host  # type: ignore[misc]
