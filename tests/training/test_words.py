@@ -85,6 +85,8 @@ def test_roots_of_any_name_reach_prepare(tmp_path: Path) -> None:
         ("experment=own_videos", r"no key or group 'experment' \(did you mean experiment\?\)"),
         ("num_frames=4", r"no key or group 'num_frames' \(did you mean data\.num_frames\?\)"),
         ("~callbacks.sped", r"no key or group 'callbacks\.sped' \(did you mean callbacks\.speed\?\)"),
+        ("best.ckpt", r"^'best\.ckpt' cannot be read: there is no =; expected KEY=VALUE"),
+        ("optim.lr=[1,2", r"^'optim\.lr=\[1,2' cannot be read: no viable .*; expected KEY=VALUE"),
         ("zzz.qqq=1", r"no key or group 'zzz\.qqq'\. "),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -40,6 +40,12 @@ def explain(error: Exception, config: str, words: Sequence[str]) -> str:
         known = sorted(error.options)
         near = did_you_mean(choice.name, known)
         return f"there is no {choice.parent}={choice.name}{near}. There are: {', '.join(known)}"
+    if isinstance(error, OverrideParseException):
+        said = (line for line in str(error).splitlines() if not line.startswith("Error parsing"))
+        reason = next(said, "") if "=" in error.override else "there is no ="
+        return (
+            f"'{error.override}' cannot be read: {reason}; expected KEY=VALUE, as `python src/{config}.py --help` shows"
+        )
     if unknown := UNKNOWN.match(str(error)):
         key = unknown.group(1)
         return (
