@@ -141,7 +141,7 @@ def test_an_evaluation_takes_the_keys_of_its_checkpoint() -> None:
 
     def asked(*words: str) -> DictConfig:
         cfg = composed(*for_hydra(words, opened=True), "run_dir=e", config="eval")
-        return with_overrides(trained, cfg)
+        return with_overrides(trained, cfg, "best.ckpt")
 
     views = asked("views=single", "views.resize=300").data.test_views
     assert (views.clips, views.crops, views.resize) == (1, 1, 300)
