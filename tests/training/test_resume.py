@@ -1,6 +1,7 @@
 """A run that was stopped and goes on ends where one that never stopped does, bit for bit."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from omegaconf import OmegaConf
 
 from video_adapters.training.last_checkpoint import Interrupted, LastCheckpoint
+from video_adapters.training.schedule import factor
 
 from toy import run
 
@@ -151,8 +153,10 @@ def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
         patch.setattr(LastCheckpoint, "on_train_batch_end", at_step(7, send(signal.SIGTERM), True))
         with pytest.raises(Interrupted):
             run(tmp_path, *overrides)
+    before = content(tmp_path)
     with pytest.raises(ValueError, match=r"stopped in mid-epoch with 1 device\(s\) x 4 clips x 2 accumulated over 36"):
         run(tmp_path, f"resume={tmp_path}", change)
+    assert content(tmp_path) == before
 
 
 def test_a_run_that_ended_with_an_epoch_may_go_on_with_other_batches(shapes: list[str], tmp_path: Path) -> None:
@@ -162,16 +166,72 @@ def test_a_run_that_ended_with_an_epoch_may_go_on_with_other_batches(shapes: lis
     assert load(tmp_path)["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]["batches"] == 5
 
 
-@pytest.mark.parametrize("change", ["adapter=none", "experiment=aim_ssv2"])
-def test_a_resumed_run_may_not_become_another(shapes: list[str], tmp_path: Path, change: str) -> None:
-    run(tmp_path, *shapes, "test=false")
-    with pytest.raises(ValueError, match=f"{change} would change the run that goes on"):
-        run(tmp_path, *shapes, f"resume={tmp_path}", change)
+@pytest.fixture(scope="module")
+def ended(shapes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch with early stopping, to be copied."""
+    folder = tmp_path_factory.mktemp("ended")
+    run(folder, *shapes, "test=false", *STOPPING, "data.max_videos=16")
+    return folder
+
+
+STOPPING = [
+    "+callbacks.early_stopping._target_=lightning.pytorch.callbacks.EarlyStopping",
+    "+callbacks.early_stopping.monitor=val/top1",
+    "+callbacks.early_stopping.patience=3",
+]
+
+
+@pytest.fixture
+def again(ended: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ended, tmp_path / "again"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("adapter=none", r"adapter=none would change the run that goes on; .* init_from=PATH"),
+        ("experiment=aim_ssv2", r"experiment=aim_ssv2 would change the run that goes on"),
+        ("seed=5", r"seed=5 would change the run that goes on"),
+        ("init_from=other.ckpt", r"init_from=other.ckpt would change the run that goes on"),
+        ("memory.plan=auto", r"memory.plan=auto would change the run that goes on"),
+        ("optim.encoder_lr_ratio=0.5", r"optim.encoder_lr_ratio cannot change so; .* init_from=PATH"),
+        ("adapter.ratio=0.5", r"the checkpoint does not fit the model: backbone"),
+        ("trainer.max_epochs=0", r"trainer.max_epochs is 0"),
+    ],
+)
+def test_a_refused_change_leaves_the_run_as_it_was(again: Path, change: str, message: str) -> None:
+    before = content(again)
+    with pytest.raises(ValueError, match=message):
+        run(again, f"resume={again}", change)
+    assert content(again) == before
+
+
+def test_what_is_changed_takes_effect_from_the_next_step_on(again: Path) -> None:
+    changes = ["optim.lr=1e-3", "optim.backbone_lr_ratio=0.5", "optim.betas=[0.8,0.9]", "optim.weight_decay=0.2"]
+    longer = ["trainer.max_epochs=3", "schedule.warmup_epochs=1", "++callbacks.early_stopping.patience=7"]
+    run(again, f"resume={again}", *changes, *longer, "views=ssv2", "seed=0")
+    rates = figures(again).set_index("step")["train/lr"].dropna()
+    expected = [1e-3 * factor(step, steps=6, warmup=2) for step in range(2, 6)]  # 16 videos are 2 steps
+    assert rates.loc[2:].tolist() == pytest.approx(expected, rel=1e-6)  # logged in single precision
+    state = load(again)
+    for group in state["optimizer_states"][0]["param_groups"]:
+        assert group["initial_lr"] == (1e-3 if group["name"].startswith("head") else 5e-4)
+        assert group["weight_decay"] == (0 if "no decay" in group["name"] else 0.2)
+        assert group["betas"] == (0.8, 0.9)
+    assert [one["patience"] for one in state["callbacks"].values() if "patience" in one] == [7]
+    saved = OmegaConf.load(again / "config.yaml")
+    assert saved.data.test_views.crops == 3
+    assert saved.optim.lr == 1e-3
 
 
 def test_a_folder_without_a_run_cannot_be_resumed(shapes: list[str], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is no config.yaml in .* resume takes the folder of a run"):
         run(tmp_path, *shapes, f"resume={tmp_path}")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a run, and what it holds."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def load(folder: Path, which: str = "last") -> dict[str, Any]:

@@ -86,7 +86,7 @@ def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) 
     )
 
 
-def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]) -> L.Trainer:
+def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any] | None = None) -> L.Trainer:
     """Lightning's trainer, as configured, with what the project needs of it.
 
     Raises:
@@ -96,7 +96,7 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
     trainer: L.Trainer = instantiate(
         cfg.trainer,
         callbacks=[*callbacks, *([Bar()] if interactive() else [])],
-        logger=loggers,
+        logger=loggers or False,
         precision=fitting_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,  # it pads; ours weighs what it repeats with 0

@@ -67,7 +67,12 @@ class LastCheckpoint(Callback):
         trainer.save_checkpoint(self.path, weights_only=False)
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Tells the keeper of the best checkpoint where the folder lies now; it would forget the best otherwise."""
+        """Tells the keeper of the best checkpoint where the folder lies now; it would forget the best otherwise.
+
+        The patience of early stopping is that of the config, which may have changed, not the one that was saved.
+        """
+        for stopper in trainer.early_stopping_callbacks:
+            checkpoint["callbacks"].get(stopper.state_key, {})["patience"] = stopper.patience
         keeper = trainer.checkpoint_callback
         if isinstance(keeper, ModelCheckpoint):
             _move(checkpoint["callbacks"].get(keeper.state_key, {}), str(keeper.dirpath))

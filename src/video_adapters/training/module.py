@@ -15,7 +15,7 @@ from video_adapters.model.memory import without_autocast
 from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
 from video_adapters.training.finite import NotFinite, refuse_not_finite, suggestion
 from video_adapters.training.optim import AdamW
-from video_adapters.training.schedule import WarmupCosine, log_interval, total_steps
+from video_adapters.training.schedule import WarmupCosine, log_interval, renew, total_steps
 from video_adapters.training.scores import Scores, hits
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,12 @@ class ActionModule(L.LightningModule):
         self.step_loss = self.gradient_norm = torch.tensor(0.0)  # of the last one, over all devices
         self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
         self._step_top1 = torch.tensor(0.0)
+
+    def on_train_start(self) -> None:
+        """A state that was loaded brought its rates along; the config, which may have changed, has the last word."""
+        schedule: Any = self.lr_schedulers()
+        self.optim.renew(schedule.optimizer, self.classifier)
+        renew(schedule)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # read here: the schedule has moved on when the step's figures are logged
@@ -152,6 +158,8 @@ class ActionModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         refuse_not_finite(checkpoint["state_dict"], "the checkpoint")
         check_same_model(self.classifier, self.origin, checkpoint)
+        for state in checkpoint.get("optimizer_states", []):
+            self.optim.check(self.classifier, state["param_groups"])
 
     def _score(self, split: Literal["val", "test"], batch: Batch) -> Tensor:
         probabilities = self.probabilities(batch.clips)

@@ -38,6 +38,25 @@ class AdamW:
         first, second = self.betas
         return torch.optim.AdamW(self.groups(model), lr=self.lr, betas=(first, second), weight_decay=0.0)
 
+    def check(self, model: VideoClassifier, saved: list[dict[str, Any]]) -> None:
+        """Refuses the parameter groups of a saved state where they are divided otherwise.
+
+        Raises:
+            ValueError: naming both.
+        """
+        here, there = ([(group["name"], len(group["params"])) for group in x] for x in (self.groups(model), saved))
+        if here != there:
+            raise ValueError(
+                f"the run trained its weights in the groups {there}, and would go on in {here}: optim.encoder_lr_ratio "
+                "cannot change so; start a new run by init_from=PATH"
+            )
+
+    def renew(self, optimizer: torch.optim.Optimizer, model: VideoClassifier) -> None:
+        """Gives an optimizer whose state was loaded these settings in place of those that were saved with it."""
+        for group, own in zip(optimizer.param_groups, self.groups(model), strict=True):
+            settings = {"lr": own["lr"], "initial_lr": own["lr"], "weight_decay": own["weight_decay"]}
+            group.update(settings, betas=tuple(self.betas))
+
     def groups(self, model: VideoClassifier) -> list[dict[str, Any]]:
         """Parameter groups by part (backbone, head) and decay; empty ones are left out.
 

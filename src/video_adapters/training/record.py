@@ -20,13 +20,9 @@ from video_adapters.training.composition import flat, meant
 from video_adapters.training.foreign import read_config
 
 
-def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
-    """Writes what identifies a run, and its config, into its folder; a run that goes on stays the one it is.
-
-    Returns: the record, as in `run.json`.
-    """
-    path = folder / "run.json"
-    before = json.loads(path.read_text()) if cfg.resume else {}
+def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
+    """What identifies a run, as in its `run.json`; a run that goes on stays the one it is."""
+    before = json.loads((folder / "run.json").read_text()) if cfg.resume else {}
     record = {
         "wandb_id": os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4),  # an agent of a W&B sweep names its runs
         "overrides": overrides,
@@ -37,11 +33,14 @@ def write_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier
         "parameters": sum(p.numel() for p in classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
     }
-    record |= {key: value for key, value in before.items() if key not in ("overrides", "finished", "scores")}
+    return record | {key: value for key, value in before.items() if key not in ("overrides", "finished", "scores")}
+
+
+def write_record(folder: Path, cfg: DictConfig, record: dict[str, Any]) -> None:
+    """Writes a run's record and its config into its folder."""
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    _write(path, json.dumps(record, indent=2) + "\n")
+    _write(folder / "run.json", json.dumps(record, indent=2) + "\n")
     _write(folder / "config.yaml", OmegaConf.to_yaml(_movable(config, str(cfg.run_dir))))
-    return record
 
 
 def note_finish(folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
@@ -49,11 +48,19 @@ def note_finish(folder: Path, record: dict[str, Any], scores: dict[str, float]) 
     _write(folder / "run.json", json.dumps(record | {"finished": _now(), "scores": scores}, indent=2) + "\n")
 
 
+DECIDED = (
+    "experiment", "debug", "hparams_search", "seed", "init_from", "resize_time", "memory.plan", "gpu",
+    "callbacks.random_state",
+)  # fmt: skip
+"""What only the start of a run asks for, or its saved state says: a change would have no effect, or half of one."""
+
+
 def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str]]:
     """The config of the run that goes on with what the command line changes in it, and all that was changed so far.
 
     Raises:
-        ValueError: where there is no run to go on with, and for changes of whole config groups other than the logger.
+        ValueError: where there is no run to go on with, and for changes of what was decided when it started, and of
+            whole config groups other than views and logger.
     """
     folder = Path(cfg.resume)
     for file in ("config.yaml", "checkpoints/last.ckpt"):
@@ -71,11 +78,14 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
         if not override.startswith("+") or override.startswith("++"):  # a recipe's key is none of Hydra's config
             _expect_key(saved, key)
         value = OmegaConf.select(cfg, key)
-        if (OmegaConf.is_dict(value) and key != "logger") or key in ("experiment", "debug", "hparams_search"):
+        decided = key.startswith(DECIDED) and (value is None or value != OmegaConf.select(saved, key))
+        if decided or (OmegaConf.is_dict(value) and key != "logger"):
             raise ValueError(
                 f"resume={cfg.resume}: {override} would change the run that goes on; start a new one without resume=, "
                 "or from the old one's adapters with init_from=PATH"
             )
+        if key == "views":  # the one group whose keys stand elsewhere
+            key, value = "data.test_views", cfg.data.test_views
         OmegaConf.update(saved, key, value, merge=False, force_add=True)
     OmegaConf.update(saved, "resume", cfg.resume)
     OmegaConf.update(saved, "run_dir", cfg.run_dir)

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.data.datamodule import VideoData
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
+from video_adapters.training.beginning import Beginning
 from video_adapters.training.build import (
     build_classifier,
     build_data,
@@ -30,7 +31,7 @@ from video_adapters.training.loggers import wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.plan import planned
 from video_adapters.training.progress import summary
-from video_adapters.training.record import key_of, note_finish, resumed, write_record
+from video_adapters.training.record import key_of, new_record, note_finish, resumed, write_record
 
 log = logging.getLogger(__name__)
 
@@ -62,20 +63,25 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     module = build_module(cfg, classifier, data)
     if not cfg.resume:
         _start_from(cfg.init_from, cfg.resize_time, module)
-    record = write_record(folder, cfg, overrides, module.classifier)
-    callbacks = [instantiate(c) for c in cfg.callbacks.values() if c]
-    with wandb_run():
-        loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
-        trainer = build_trainer(cfg, callbacks, loggers)
-        refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
-        trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
+    record = new_record(folder, cfg, overrides, module.classifier)
+
+    def begin(trainer: L.Trainer) -> None:
+        write_record(folder, cfg, record)
+        trainer.loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
         _announce(cfg, record, data, trainer, counts)
         for logger in trainer.loggers:
             logger.log_hyperparams(_logged_config(cfg, module, record))
         if wandb.run is not None and not wandb.run.offline:
             log.info("W&B: %s", wandb.run.url)
-        last = folder / "checkpoints" / "last.ckpt"
+
+    beginning = Beginning(begin)
+    trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
+    refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
+    trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
+    last = folder / "checkpoints" / "last.ckpt"
+    with wandb_run():
         trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=True)
+        beginning.begin(trainer)  # where nothing was left to train
         scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
     return scores

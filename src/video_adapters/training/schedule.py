@@ -39,6 +39,15 @@ class WarmupCosine:
         return LambdaLR(optimizer, lambda step: factor(step, steps, warmup))
 
 
+def renew(schedule: LambdaLR) -> None:
+    """Brings the rates of an optimizer, which are at their full value, to the place of a schedule that was loaded."""
+    groups = schedule.optimizer.param_groups
+    schedule.base_lrs = [group["initial_lr"] for group in groups]
+    for group, rate, share in zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
+        group["lr"] = rate * share(schedule.last_epoch)
+    schedule._last_lr = [group["lr"] for group in groups]
+
+
 def factor(step: int, steps: int, warmup: int) -> float:
     """Share of the full rate at optimizer step `step`, counted from 0."""
     if step < warmup:
