@@ -1,6 +1,8 @@
 """Checkpoints: what was learned, and where it came from; frozen weights stay in their own file."""
 
+import logging
 import os
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,15 @@ from torch import Tensor
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
 from video_adapters.spelling import did_you_mean
+from video_adapters.training.atomic import replacing
 from video_adapters.training.finite import refuse_not_finite
 from video_adapters.training.foreign import as_data
 
+log = logging.getLogger(__name__)
+
 PREFIX = "classifier."  # of parameter names in files
+LAST = "last.ckpt"  # the state that a run goes on from
+PREVIOUS = "last.previous.ckpt"  # the one saved before it
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,17 @@ def read(path: str | Path) -> dict[str, Any]:
         hint = f"; it is a folder, with {', '.join(near[:4])}" if near else _near(path)
         raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        damaged = _damaged_part(path)
+        content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers fail in too many ways to list; the cause is kept
         raise ValueError(
             f"{path} cannot be read as a checkpoint: it is another kind of file, or only the beginning of one; "
             "expected a run's checkpoints/best.ckpt or last.ckpt"
         ) from error
+    if damaged:
+        raise ValueError(
+            f"{path} is damaged: the checksum of its part {damaged} is not that of what was written; take another copy"
+        )
     if not isinstance(content, dict) or "origin" not in content:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
     content = content | {"origin": _checked(content["origin"], path)}
@@ -60,6 +72,51 @@ def read(path: str | Path) -> dict[str, Any]:
         )
     refuse_not_finite(content["state_dict"], str(path))
     return content
+
+
+def _damaged_part(path: Path) -> str | None:
+    """The first part of a checkpoint whose checksum is another than was written with it: torch does not look at them.
+
+    None too of what torch would not write, of which it says more itself: no archive, or a compressed one.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        stored = all(part.compress_type == zipfile.ZIP_STORED for part in archive.infolist())
+        return archive.testzip() if stored else None
+
+
+def has_state(folder: Path) -> bool:
+    """Whether a run has saved a state in its folder that it could go on from."""
+    return any((folder / "checkpoints" / name).is_file() for name in (LAST, PREVIOUS))
+
+
+def state_of(folder: Path) -> Path:
+    """The state that a run goes on from: the last that it saved or, where that is damaged, the one before, and says so.
+
+    Raises:
+        ValueError: neither can be read.
+    """
+    last, previous = (folder / "checkpoints" / name for name in (LAST, PREVIOUS))
+    try:
+        _read_state(last)
+        return last
+    except ValueError as error:
+        try:
+            state = _read_state(previous)
+        except ValueError:
+            raise error from None
+        log.warning(
+            "%s; going on from the state saved before it, at step %d: %s", error, state["global_step"], previous
+        )
+        return previous
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    state = read(path)
+    if missing := {"optimizer_states", "lr_schedulers", "loops", "callbacks", "global_step"} - state.keys():
+        raise ValueError(f"{path} is no state to go on from: it lacks {', '.join(sorted(missing))}")
+    return state
 
 
 def _near(path: Path) -> str:
@@ -185,17 +242,20 @@ def check_same_model(
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there, so that a kill leaves the old one or the new one."""
+    """Writes a checkpoint beside its place and moves it there; of a run's state, the one saved before is kept too.
+
+    A kill leaves the old one or the new one, and a state that is found damaged has one before it to go on from.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.part")
-        with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with replacing(path) as part:
+            with part.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.name == LAST and path.exists():
+                os.replace(path, path.with_name(PREVIOUS))
 
 
 def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -173,7 +174,24 @@ def _shown(*args: Any, **kwargs: Any) -> logging.LogRecord:
 
 def _run_folder(resume: str | None, new: str) -> str:
     """The folder of the run that goes on or, where there is none, of a new one: ${run_folder:${resume},PATH}."""
-    return resume if resume and Path(resume, "config.yaml").is_file() else new
+    return resume if resume and Path(resume, "config.yaml").is_file() else _new_folder(new)
+
+
+@cache  # the config may be asked for it again, and gives Lightning's other processes the same
+def _new_folder(path: str) -> str:
+    """Makes a run's folder: of two runs that start in one second, the second one's is called PATH_2.
+
+    Processes that torchrun or SLURM start together share theirs; there the run's lock tells it from another run.
+    """
+    if int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1) > 1:
+        return path
+    for folder in (path, *(f"{path}_{number}" for number in range(2, 1000))):
+        try:
+            os.makedirs(folder)
+        except FileExistsError:
+            continue
+        return folder
+    raise ValueError(f"{path} and 999 more folders of its name are there already")
 
 
 def _job_folder(overrides: Sequence[str], swept: Sequence[str], unnamed: Sequence[str], sweep: str) -> str:

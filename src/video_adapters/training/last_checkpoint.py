@@ -11,6 +11,7 @@ import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from video_adapters.data.dataset import Batch
+from video_adapters.training.checkpoint import read
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,10 @@ class LastCheckpoint(Callback):
             checkpoint["callbacks"].get(stopper.state_key, {})["patience"] = stopper.patience
         keeper = trainer.checkpoint_callback
         if isinstance(keeper, ModelCheckpoint):
-            _move(checkpoint["callbacks"].get(keeper.state_key, {}), str(keeper.dirpath))
+            state = checkpoint["callbacks"].get(keeper.state_key, {})
+            _move(state, str(keeper.dirpath))
+            if not _is_there(state.get("best_model_path")):
+                del checkpoint["callbacks"][keeper.state_key]
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._restore_handlers()
@@ -107,6 +111,18 @@ class LastCheckpoint(Callback):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def _is_there(best: str | None) -> bool:
+    """Whether the best checkpoint that a state knows of, if it does, can be read; says what follows where it cannot."""
+    if not best:
+        return True
+    try:
+        read(best)
+    except ValueError as error:
+        log.warning("%s; it is forgotten: the best is chosen from the epochs that are still to come", error)
+        return False
+    return True
 
 
 def _move(state: dict[str, Any], folder: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import os
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import wandb
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
+
+from video_adapters.training.atomic import replacing
 
 log = logging.getLogger(__name__)
 
@@ -81,15 +83,12 @@ class MetricsCsv(Logger):
             return list(csv.DictReader(file))
 
     def _write(self, rows: list[dict[str, Any]], mode: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        path = self.path if mode == "a" else self.path.with_suffix(".part")
-        with path.open(mode, newline="") as file:
+        place = replacing(self.path) if mode == "w" else nullcontext(self.path)
+        with place as path, path.open(mode, newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             if mode == "w":
                 writer.writeheader()
             writer.writerows(rows)
-        if path != self.path:
-            os.replace(path, self.path)  # a kill while all is written anew leaves the old file
 
 
 def _step(row: dict[str, Any]) -> float:

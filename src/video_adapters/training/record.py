@@ -16,13 +16,15 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
 from video_adapters.training.arguments import buildable
+from video_adapters.training.atomic import replacing
+from video_adapters.training.checkpoint import LAST, has_state
 from video_adapters.training.composition import flat, meant
 from video_adapters.training.foreign import read_config
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
     """What identifies a run, as in its `run.json`; a run that goes on stays the one it is."""
-    before = json.loads((folder / "run.json").read_text()) if cfg.resume else {}
+    before = read_record(folder) if cfg.resume else {}
     record = {
         "wandb_id": os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4),  # an agent of a W&B sweep names its runs
         "overrides": overrides,
@@ -34,6 +36,27 @@ def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: 
         "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
     }
     return record | {key: value for key, value in before.items() if key not in ("overrides", "finished", "scores")}
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """A run's record.
+
+    Raises:
+        ValueError: it is missing, or damaged.
+    """
+    path = folder / "run.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        known = [*record["overrides"], record.get("wandb_id", "")]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a run's record ({type(error).__name__}: {error}): put back a copy, or start a "
+            "new run from its adapters by init_from=PATH"
+        ) from error
+    if not all(isinstance(one, str) for one in known):
+        raise ValueError(f"{path} is no run's record: its overrides, or its wandb_id, are no text")
+    result: dict[str, Any] = record
+    return result
 
 
 def write_record(folder: Path, cfg: DictConfig, record: dict[str, Any]) -> None:
@@ -63,15 +86,16 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
             whole config groups other than views and logger.
     """
     folder = Path(cfg.resume)
-    for file in ("config.yaml", "checkpoints/last.ckpt"):
-        if not (folder / file).is_file():
-            raise ValueError(
-                f"resume={cfg.resume}: there is no {file} in {folder.absolute()}; resume takes the folder of a run "
-                "that has saved its state (one is saved after each epoch and every callbacks.last.every_n_steps steps)"
-            )
+    there = {"config.yaml": (folder / "config.yaml").is_file(), f"checkpoints/{LAST}": has_state(folder)}
+    if missing := [name for name, is_there in there.items() if not is_there]:
+        raise ValueError(
+            f"resume={cfg.resume}: there is no {missing[0]} in {folder.absolute()}; resume takes the "
+            "folder of a run that has saved its state (one is saved after each epoch and every "
+            "callbacks.last.every_n_steps steps)"
+        )
     changed = {key_of(override) for override in overrides}
     saved = OmegaConf.create(buildable(read_config(folder), folder / "config.yaml", changed))
-    before = _by_key(json.loads((folder / "run.json").read_text())["overrides"])
+    before = _by_key(read_record(folder)["overrides"])
     for key, override in _by_key(overrides).items():
         if override == before.get(key) or key in ("resume", "run_dir"):
             continue
@@ -115,10 +139,8 @@ def _by_key(overrides: list[str]) -> dict[str, str]:
 @rank_zero_only
 def _write(path: Path, text: str) -> None:
     """Puts a file in its place whole: other processes of the run may be reading the one before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _now() -> str:

@@ -1,6 +1,7 @@
 """One training run, from its config to its scores."""
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from video_adapters.training.build import (
     build_trainer,
     refuse_sweep_over_processes,
 )
+from video_adapters.training.claim import LOCK, held, refuse_another
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.module import ActionModule
@@ -49,10 +51,21 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         ValueError: for whatever in config, data or weights stands in the way, before anything is trained.
     """
     folder = Path(cfg.run_dir)
+    with ExitStack() as stack:
+        if cfg.resume or (folder / LOCK).exists():
+            stack.enter_context(held(folder))
+        if not cfg.resume:
+            refuse_another(folder)
+        return _train(cfg, overrides, folder, stack)
+
+
+def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack) -> dict[str, float]:
     render = not cfg.resume or "data.root" in map(key_of, overrides)
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
+        state = checkpoint.state_of(folder)
     else:
+        state = None
         cfg = planned(with_classes_counted(cfg))
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
@@ -66,6 +79,9 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     record = new_record(folder, cfg, overrides, module.classifier)
 
     def begin(trainer: L.Trainer) -> None:
+        if state is None:
+            stack.enter_context(held(folder))
+            refuse_another(folder)
         write_record(folder, cfg, record)
         trainer.loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
         _announce(cfg, record, data, trainer, counts)
@@ -75,12 +91,11 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
             log.info("W&B: %s", wandb.run.url)
 
     beginning = Beginning(begin)
-    trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
-    refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
-    trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
-    last = folder / "checkpoints" / "last.ckpt"
     with wandb_run():
-        trainer.fit(module, datamodule=data, ckpt_path=str(last) if cfg.resume else None, weights_only=True)
+        trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
+        refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
+        trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
+        trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
         beginning.begin(trainer)  # where nothing was left to train
         scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
@@ -174,7 +189,7 @@ def _scores(trainer: L.Trainer) -> dict[str, float]:
 def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
     note_finish(folder, record, _outcome(scores))
-    best = _best(trainer) or str(folder / "checkpoints" / "last.ckpt")
+    best = _best(trainer) or str(folder / "checkpoints" / checkpoint.LAST)
     rows = accuracies(scores, "test/")
     stopper = trainer.early_stopping_callback
     if stopper is not None and stopper.stopped_epoch:

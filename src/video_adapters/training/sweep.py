@@ -13,13 +13,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.training.checkpoint import has_state
+from video_adapters.training.claim import Busy
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.foreign import read_config
 from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN
 from video_adapters.training.problems import expect_values, told_together
-from video_adapters.training.record import key_of
+from video_adapters.training.record import key_of, read_record
 from video_adapters.training.run import train
 from video_adapters.training.sweep_report import FAILED
 
@@ -57,6 +59,9 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     except Interrupted:
         raise
     except Exception as error:
+        if isinstance(error.__cause__, Busy):  # it has not failed: another process is at it, and the folder is its own
+            log.error("this job is left to the other process: %s", error)
+            return {}
         message = str(error) if isinstance(error, UserError) else traceback.format_exc()
         log.error("this job failed: %s", message)
         (folder / FAILED).write_text(json.dumps({"overrides": overrides, "error": message}), encoding="utf-8")
@@ -71,7 +76,7 @@ def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float
         log.info("finished on %s, not run again: %s", record["finished"], folder)
         scores: dict[str, float] = record["scores"]
         return scores
-    if record is not None and (folder / "checkpoints" / "last.ckpt").is_file():
+    if record is not None and has_state(folder):
         log.info("goes on where it was interrupted: %s", folder)
         cfg.resume = str(folder)
         overrides = [one for one in overrides if _may_change(key_of(one))]  # the configs are the same but for these
@@ -91,8 +96,7 @@ def _may_change(key: str) -> bool:
 
 def _record(folder: Path) -> dict[str, Any] | None:
     """What an earlier start of the job left."""
-    path = folder / "run.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_record(folder) if (folder / "run.json").is_file() else None
 
 
 def _refuse_another(cfg: DictConfig, folder: Path) -> None:

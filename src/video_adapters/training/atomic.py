@@ -1,0 +1,24 @@
+"""Files that are there whole or not at all."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART = ".part"  # ends the names of files that are being written
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside a file, this process's own, to write to; what was written takes the file's place.
+
+    A kill leaves the file as it was, or as it is to be.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{PART}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)  # a disk that is full is not helped by half a file
