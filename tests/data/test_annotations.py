@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from video_adapters.data.annotations import ClassFolders, SomethingSomethingV2, Video, VideoList, Videos
+from video_adapters.data.annotations import ClassFolders, SomethingSomethingV2, Video, VideoList, Videos, VideoTable
 
 LABELS = {
     "Holding something": "1",
@@ -285,3 +285,14 @@ def test_mistyped_names_are_met_with_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "train.txt").touch()
     with pytest.raises(ValueError, match=r"trian\.txt is missing \(did you mean train\.txt\?\)"):
         VideoList(str(tmp_path), train="trian.txt").videos("train")
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
+    for name in (*map(str, range(12)), "none"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.mp4").touch()
+    folders = ClassFolders(str(tmp_path))
+    assert folders.class_names == (*map(str, range(12)), "none")
+    assert [folders.class_names[video.label] for video in folders.videos("train")] == [*map(str, range(12)), "none"]
+    (tmp_path / "videos.csv").write_text("path,label\n" + "".join(f"{i}.mp4,{i}\n" for i in (2, 10)) + "a.mp4,none\n")
+    assert VideoTable(str(tmp_path)).class_names == ("2", "10", "none")

@@ -206,11 +206,26 @@ def test_a_protocol_that_does_not_go_with_the_clips_is_refused_before_any_work(
 
 def test_other_classes_are_not_scored(trained: Path, shapes: list[str], tmp_path: Path) -> None:
     content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
-    first, second, *others = content["origin"]["class_names"]
-    content["origin"]["class_names"] = [second, first, *others]
-    torch.save(content, tmp_path / "turned.ckpt")
-    with pytest.raises(ValueError, match=rf"label 0 is '{second}' to it and '{first}' there"):
-        score(tmp_path / "eval", f"checkpoint={tmp_path / 'turned.ckpt'}")
+    first, *others = content["origin"]["class_names"]
+    content["origin"]["class_names"] = ["unheard of", *others]
+    torch.save(content, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match=rf"label 0 is 'unheard of' to it and '{first}' there"):
+        score(tmp_path / "eval", f"checkpoint={tmp_path / 'other.ckpt'}")
     content["origin"]["class_names"] = [str(label) for label in range(12)]  # numbers are anybody's
     torch.save(content, tmp_path / "numbers.ckpt")
     assert "test/top1" in score(tmp_path / "eval", f"checkpoint={tmp_path / 'numbers.ckpt'}")
+
+
+def test_a_head_that_tells_the_classes_apart_in_another_order_scores_the_same(trained: Path, tmp_path: Path) -> None:
+    content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    content["origin"]["class_names"] = [content["origin"]["class_names"][i] for i in order]
+    for name in ("weight", "bias"):
+        content["state_dict"][f"classifier.head.linear.{name}"] = content["state_dict"][
+            f"classifier.head.linear.{name}"
+        ][order]
+    torch.save(content, tmp_path / "turned.ckpt")
+    score(tmp_path / "turned", f"checkpoint={tmp_path / 'turned.ckpt'}")
+    score(tmp_path / "plain", f"checkpoint={trained / 'checkpoints' / 'best.ckpt'}")
+    turned, plain = (np.load(tmp_path / name / "probabilities.npy") for name in ("turned", "plain"))
+    np.testing.assert_allclose(turned, plain, atol=1e-6)

@@ -74,7 +74,11 @@ def test_clips_of_another_length_are_asked_for_whatever_the_method(
     ("there", "here", "same"),
     [
         (("a", "b"), ("a", "b"), True),
-        (("a", "b"), ("b", "a"), False),
+        (("a", "b"), ("b", "a"), True),
+        (("0", "1", "10"), ("0", "10", "1"), True),
+        (("1", "0"), ("0", "1"), True),
+        (("a", "a"), ("a", "b"), False),
+        (("a", "b"), ("a", "c"), False),
         (("0", "1"), ("a", "b"), True),  # imported without names
         (("a", "b"), ("0", "1"), True),
         (("0", "1", "2"), ("a", "b"), False),
@@ -84,11 +88,43 @@ def test_clips_of_another_length_are_asked_for_whatever_the_method(
 def test_the_head_is_taken_over_where_classes_agree_by_name_or_without_names_by_number(
     there: tuple[str, ...], here: tuple[str, ...], same: bool
 ) -> None:
-    cfg = composed("model=toy_vit", "data.num_classes=2")
+    cfg = composed("model=toy_vit", f"data.num_classes={len(here)}")
     classifier = build_classifier(cfg)
     data = {"data": {"num_frames": 8}}
     own, theirs = (Origin(data, names, classifier.backbone.encoder.fingerprint) for names in (here, there))
     state = {f"{checkpoint.PREFIX}{name}": torch.ones_like(p) for name, p in classifier.trainable().items()}
+    rows = torch.arange(1.0, len(there) + 1)[:, None].expand(-1, classifier.head.linear.in_features)
+    state[f"{checkpoint.PREFIX}head.linear.weight"] = rows
     content = {"state_dict": state, "origin": theirs.as_dict()}
     assert load_adapters(classifier, own, content) == same
-    assert bool(classifier.head.linear.weight.eq(1).all()) == same
+    expected = [there.index(name) if set(there) == set(here) else label for label, name in enumerate(here)]
+    taken = classifier.head.linear.weight.equal(rows[expected]) if len(there) == len(here) else False
+    assert taken == same
+
+
+def test_a_run_goes_on_with_its_own_classes_in_their_order_alone() -> None:
+    names = tuple(str(label) for label in range(11))
+    before, now = (Origin({}, order, "") for order in (tuple(sorted(names)), names))
+    content = {"origin": before.as_dict()}
+    checkpoint.check_same_classes(before, content, "here", ordered=True)
+    checkpoint.check_same_classes(now, content, "here")
+    with pytest.raises(
+        ValueError, match=r"label 2 is '10' to it and '2' there, .* init_from=CHECKPOINT, which matches"
+    ):
+        checkpoint.check_same_classes(now, content, "here", ordered=True)
+
+
+@pytest.mark.parametrize("model", ["toy_vit", "toy_clip"])
+def test_another_image_size_is_named(model: str) -> None:
+    made = []
+    for size in (32, 48):
+        cfg = composed(f"model={model}", f"data.image_size={size}")
+        torch.manual_seed(0)
+        classifier = build_classifier(cfg)
+        origin = Origin(
+            {"data": {"num_frames": 8, "image_size": size}}, ("a",), classifier.backbone.encoder.fingerprint
+        )
+        made.append((classifier, origin))
+    (_, theirs), (classifier, own) = made
+    with pytest.raises(ValueError, match=r"trained on frames of data.image_size=32, and at 48 .* data.image_size=32$"):
+        load_adapters(classifier, own, {"state_dict": {}, "origin": theirs.as_dict()})

@@ -147,19 +147,20 @@ def _checked(content: Any, path: Path) -> dict[str, Any]:
 
 
 def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> None:
-    """Fills what trains from a checkpoint of the same model.
+    """Fills what trains from a checkpoint of the same model; a head's classes in another order are matched by name.
 
     Raises:
         ValueError: when the frozen weights or the set of adapters differ, naming the difference.
     """
     check_same_model(classifier, own, checkpoint)
-    classifier.load_state_dict(_weights(checkpoint), strict=False)
+    order = _order(origin(checkpoint).class_names, own.class_names)
+    classifier.load_state_dict(_with_head_in(order, _weights(checkpoint)), strict=False)
 
 
 def load_adapters(
     classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], over_time: bool = False
 ) -> bool:
-    """Starts from a checkpoint's adapters, and from its head where the classes are the same ones.
+    """Starts from a checkpoint's adapters, and from its head where the classes are the same ones, in whatever order.
 
     Classes without names are taken for the same where they are as many. Pretrained weights that the checkpoint left
     frozen stay as they are where they train here. With `over_time`, what it learned per frame is resized where it was
@@ -171,28 +172,26 @@ def load_adapters(
         ValueError: when the frozen weights or the set of adapters differ, naming the difference.
     """
     theirs = origin(checkpoint)
-    same_classes = _same_classes(theirs.class_names, own.class_names)
+    order = _order(theirs.class_names, own.class_names)
     if not over_time and _clip(theirs) != _clip(own):
         raise ValueError(_other_clips(theirs, own))
     if over_time:
         resized = resize_time(_weights(checkpoint), classifier)
         checkpoint = {**checkpoint, "state_dict": {f"{PREFIX}{name}": value for name, value in resized.items()}}
-    check_same_model(classifier, own, checkpoint, head=same_classes, thawed=True)
-    weights = _weights(checkpoint)
-    if not same_classes:
-        weights = {name: value for name, value in weights.items() if not name.startswith("head.")}
-    classifier.load_state_dict(weights, strict=False)
-    return same_classes
+    check_same_model(classifier, own, checkpoint, head=order is not None, thawed=True)
+    classifier.load_state_dict(_with_head_in(order, _weights(checkpoint)), strict=False)
+    return order is not None
 
 
-def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str) -> None:
-    """Refuses to score a checkpoint on classes that are not its own, or not in its order.
+def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str, ordered: bool = False) -> None:
+    """Refuses to score a checkpoint on classes that are not its own or, if `ordered`, not in its order.
 
     Raises:
         ValueError: naming the first class that differs.
     """
     there, here = origin(checkpoint).class_names, own.class_names
-    if _same_classes(there, here):
+    order = _order(there, here)
+    if order is not None and not (ordered and order != list(range(len(here)))):
         return
     if len(there) != len(here):
         raise ValueError(f"the checkpoint tells {len(there)} classes apart, {root} has {len(here)}")
@@ -200,7 +199,7 @@ def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str) -> No
     raise ValueError(
         f"the checkpoint's classes are not those of {root}: label {label} is '{there[label]}' to it and "
         f"'{here[label]}' there, so that right answers would count as wrong; give the data set its classes back, or "
-        "train by init_from=CHECKPOINT, which makes a new head"
+        "train by init_from=CHECKPOINT, which matches classes by name and makes a new head where they are others"
     )
 
 
@@ -226,10 +225,7 @@ def check_same_model(
     """
     theirs = origin(checkpoint)
     if theirs.encoder != own.encoder and not holds_everything(classifier, checkpoint):
-        raise ValueError(
-            "the checkpoint belongs to other frozen weights: it was trained on "
-            f"{_encoder(theirs)}, the model here stands on {_encoder(own)}; give model.weights=PATH of the right ones"
-        )
+        raise ValueError(_other_encoder(theirs, own))
     here = {name: p for name, p in classifier.learned().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
     if thawed:
@@ -262,16 +258,42 @@ def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix(PREFIX): value for name, value in checkpoint["state_dict"].items()}
 
 
+def _other_encoder(theirs: Origin, own: Origin) -> str:
+    there, here = (of.config.get("data", {}).get("image_size") for of in (theirs, own))
+    if there != here:
+        return (
+            f"the checkpoint was trained on frames of data.image_size={there}, and at {here} pixels the encoder has "
+            f"other weights (its position embedding or its windows follow the size): give data.image_size={there}"
+        )
+    return (
+        "the checkpoint belongs to other frozen weights: it was trained on "
+        f"{_encoder(theirs)}, the model here stands on {_encoder(own)}; give model.weights=PATH of the right ones"
+    )
+
+
 def _encoder(of: Origin) -> str:
     model = of.config.get("model", {})
     name = model.get("encoder", {}).get("model_name", "an encoder")
     return f"{name} ({model.get('weights') or 'random weights'}, fingerprint {of.encoder[:12]})"
 
 
-def _same_classes(there: tuple[str, ...], here: tuple[str, ...]) -> bool:
-    """Whether names agree or, where a side has but numbers, their count."""
+def _order(there: tuple[str, ...], here: tuple[str, ...]) -> list[int] | None:
+    """The place in `there` of each class of `here`, by name or, where a side has but numbers for names, by number.
+
+    None where the classes are others.
+    """
     numbers = tuple(str(label) for label in range(len(here)))
-    return there == here or (len(there) == len(here) and numbers in (there, here))
+    if there != here and sorted(there) == sorted(here) and len(set(here)) == len(here):
+        return [there.index(name) for name in here]
+    same = there == here or (len(there) == len(here) and numbers in (there, here))
+    return list(range(len(here))) if same else None
+
+
+def _with_head_in(order: list[int] | None, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights whose head tells the classes apart in that order; without a head for None."""
+    if order is None:
+        return {name: value for name, value in weights.items() if not name.startswith("head.")}
+    return {name: value[order] if name.startswith("head.linear.") else value for name, value in weights.items()}
 
 
 def _other_clips(theirs: Origin, own: Origin) -> str:

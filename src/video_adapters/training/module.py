@@ -12,7 +12,7 @@ from torch.nn.utils import get_total_norm
 from video_adapters.data.dataset import Batch
 from video_adapters.model.classifier import VideoClassifier, mean_probabilities
 from video_adapters.model.memory import without_autocast
-from video_adapters.training.checkpoint import PREFIX, Origin, check_same_model
+from video_adapters.training.checkpoint import PREFIX, Origin, check_same_classes, check_same_model
 from video_adapters.training.finite import NotFinite, refuse_not_finite, suggestion
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine, log_interval, renew, total_steps
@@ -158,6 +158,7 @@ class ActionModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         refuse_not_finite(checkpoint["state_dict"], "the checkpoint")
         check_same_model(self.classifier, self.origin, checkpoint)
+        check_same_classes(self.origin, checkpoint, "the data set", ordered=True)
         for state in checkpoint.get("optimizer_states", []):
             self.optim.check(self.classifier, state["param_groups"])
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, subfolders
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, in_order, subfolders
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.videos import Video, Videos
 from video_adapters.spelling import did_you_mean
@@ -21,9 +21,9 @@ class ClassFolders(Annotations):
     """Videos in folders by split and class: `root/train/<class>/*.mp4`; "validation" also serves for "val".
 
     A folder of frames in a class folder is a video too. The classes are the folders of the training split in
-    alphabetical order, or without one, of the first there is. Where `root` has no folder of a split, its own folders
-    are the classes, and a share of each is set aside as "val". Capitals make no difference in a split's name. Files
-    of unknown suffixes are no videos; the log counts them.
+    alphabetical order, numbers as numbers, or without one, of the first there is. Where `root` has no folder of a
+    split, its own folders are the classes, and a share of each is set aside as "val". Capitals make no difference in a
+    split's name. Files of unknown suffixes are no videos; the log counts them.
 
     Args:
         root: the folder.
@@ -44,7 +44,7 @@ class ClassFolders(Annotations):
             raise ValueError(
                 f"{self.root} has neither a folder train, val or test nor class folders. {content(self.root)}"
             )
-        return tuple(names)
+        return in_order(names)
 
     def videos(self, split: str) -> Videos:
         check_split(split)

@@ -51,6 +51,16 @@ def subfolders(folder: str) -> list[str]:
     )
 
 
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of classes in alphabetical order, those that are whole numbers before the others and as numbers."""
+
+    def key(name: str) -> tuple[bool, int, str]:
+        number = name.isascii() and name.isdigit()
+        return not number, int(name) if number else 0, name
+
+    return tuple(sorted(names, key=key))
+
+
 def listed(folder: str) -> list[str]:
     """Names in a folder; none if there is no such folder."""
     return os.listdir(folder) if os.path.isdir(folder) else []

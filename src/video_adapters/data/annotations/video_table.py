@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import missing
+from video_adapters.data.annotations.files import in_order, missing
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.text import decoded, located, read_text
 from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
@@ -74,9 +74,9 @@ class VideoTable(Annotations):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes in alphabetical order; none where the file numbers them."""
+        """The names of the classes in alphabetical order, numbers as numbers; none where the file numbers them."""
         names = {row[self._label_column].strip() for row in self._content} - {NO_LABEL}
-        return () if all(re.fullmatch("[0-9]+", name) for name in names) else tuple(sorted(names))
+        return () if all(re.fullmatch("[0-9]+", name) for name in names) else in_order(names)
 
     @property
     def num_classes(self) -> int:
