@@ -284,7 +284,14 @@ class VideoData(L.LightningDataModule):
     def _check_labels(self, videos: Videos, use: str) -> None:
         split, names = self.splits[use], self.annotations.class_names
         if not len(videos):
-            raise ValueError(f"the split '{split}' of {self._title()} holds no video")
+            raise ValueError(
+                f"the split '{split}' of {self._title()} holds no video; of a class with one video none is set aside: "
+                "add videos, or say which are for validation"
+            )
+        if use == "train" and self.num_classes == 1:
+            raise ValueError(f"{self._title()} has one class, '{self.class_names[0]}': there is nothing to tell apart")
+        if use == "train" and len(videos) == 1:
+            log.warning("%s: it holds one video, %s, which a network learns by heart", split, videos[0].path)
         if names and len(names) != self.num_classes:
             raise ValueError(
                 f"data.num_classes is {self.num_classes}, but {self._title()} has {len(names)} classes, "

@@ -66,7 +66,7 @@ class BrokenVideos(Callback):
 
 
 class UnreadTests(Callback):
-    """Names the evaluated videos that could not be read and so count as wrong.
+    """Names the evaluated videos that could not be read and so count as wrong; a split of which none could is an error.
 
     Args:
         path: the list, written when there is something to list.
@@ -75,9 +75,10 @@ class UnreadTests(Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self._notes: list[str] = []
+        self._read = 0  # videos
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._notes = []
+        self._notes, self._read = [], 0
         if trainer.is_global_zero:
             self.path.unlink(missing_ok=True)
 
@@ -85,13 +86,19 @@ class UnreadTests(Callback):
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         self._notes += batch.broken
+        self._read += int((batch.readable & (batch.weights > 0)).sum())
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        notes = sorted({note for notes in gather(self._notes) for note in notes})
-        if not notes or not trainer.is_global_zero:
-            return
-        _write(self.path, notes)
-        log.warning("%d videos could not be read and count as wrong, listed in %s", len(notes), self.path)
+        told = gather((self._notes, self._read))
+        notes = sorted({note for notes, _ in told for note in notes})
+        if notes and trainer.is_global_zero:
+            _write(self.path, notes)
+            log.warning("%d videos could not be read and count as wrong, listed in %s", len(notes), self.path)
+        if notes and not sum(read for _, read in told):
+            raise ValueError(
+                f"none of the {len(notes)} videos to be scored could be read, such as {notes[0]}; all are listed in "
+                f"{self.path}. Put them back, or say where they are by data.root=PATH"
+            )
 
     on_test_start = on_validation_start
     on_test_batch_end = on_validation_batch_end

@@ -88,7 +88,8 @@ class VideoTable(Annotations):
         videos = Videos(row.video for row in self._rows if row.split == split)
         if not len(videos):
             there = sorted({row.split for row in self._rows})
-            raise ValueError(f"{self.file} has no video of the split '{split}', only of: {', '.join(there)}")
+            aside = "" if "split" in self._columns else "; of a class with one video none is set aside: add videos"
+            raise ValueError(f"{self.file} has no video of the split '{split}', only of: {', '.join(there)}{aside}")
         return videos
 
     @cached_property
