@@ -1,6 +1,7 @@
 """Clips, time and order."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -25,6 +26,23 @@ def build(method: Aim, name: str = "open_clip", num_frames: int = T) -> Backbone
     backbone = Backbone(open_up(network(BUILDS[name])), method, num_frames).eval()
     randomise(backbone)
     return backbone
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
+@torch.no_grad()
+def test_the_final_norm_answers_in_fp32_whatever_the_residual_stream_is(name: str, half: torch.dtype) -> None:
+    """CLIP's is half under AMP: features of 20 would have steps of 0.125 in bf16."""
+    backbone = build(NO_SITE, name)
+    norm: Any = backbone.encoder.final_norm
+    norm.bias.fill_(20)
+    norm.weight.fill_(1e-3)
+    with torch.autocast("cpu", half):
+        features = backbone(clips())
+    assert features.dtype == torch.float32
+    # to the stream's rounding, of what the norm answers beside its bias
+    assert (features - 20).abs().max() < 1e-3 * features.shape[-1] ** 0.5
+    assert (features != 20).float().mean() > 0.9
 
 
 @pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])

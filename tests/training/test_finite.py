@@ -103,7 +103,8 @@ def test_impossible_numbers_of_skipped_steps_are_refused() -> None:
 def test_checkpoints_of_weights_that_are_no_numbers_are_refused(odd: float, tmp_path: Path) -> None:
     """`read` stands before evaluation, recognition, export, analysis and init_from."""
     weights = {"classifier.head.linear.weight": torch.tensor([1.0, odd]), "steps": torch.tensor(3)}
-    torch.save({"state_dict": weights, "origin": {}}, tmp_path / "best.ckpt")
+    origin = checkpoint.Origin({}, ("run", "sit"), "")
+    torch.save({"state_dict": weights, "origin": origin.as_dict()}, tmp_path / "best.ckpt")
     with pytest.raises(NotFinite, match=r"best.ckpt: classifier.head.linear.weight holds values that are not finite"):
         checkpoint.read(tmp_path / "best.ckpt")
 

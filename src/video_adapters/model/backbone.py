@@ -122,8 +122,8 @@ class Backbone(nn.Module):
         return clips.to(self.mean.dtype).div_(255).sub_(self.mean).div_(self.std)  # in place: clips are large
 
     def _full(self, x: Tensor) -> Tensor:
-        """Out of a half-precision residual stream, in the precision of what trains after it."""
-        return x.to(self.mean.dtype) if self.memory.residual_dtype else x
+        """Out of a half-precision residual stream: the final norm's answer, too, would have no more than 8 bits."""
+        return x.to(self.mean.dtype)
 
     def _mark_time(self, x: Tensor) -> Tensor:
         """Adds the temporal embedding to every token of its frame: (B*T, ..., D) -> same shape."""

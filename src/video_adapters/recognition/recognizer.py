@@ -195,9 +195,7 @@ class Recognizer:
         with self._mixed():
             scores = mean_probabilities(self._classifier, clips.to(self.device), self.at_once).cpu().numpy()
         if not np.isfinite(scores).all():
-            raise NotFinite(
-                f"the scores are no finite numbers in precision {self.precision}, which may reach too short"
-            )
+            raise NotFinite(f"the scores are no finite numbers in precision {self.precision}, whose range they left")
         return scores
 
     @torch.inference_mode()

@@ -91,8 +91,8 @@ def pretrain(reader: Reader, image_size: int, recipe: Recipe, report: Callable[[
         optimizer.step()
         if not math.isfinite(value := loss.item()):
             raise NotFinite(
-                f"step {step + 1} has the loss {value} at a rate of {recipe.rate_at(step):.3g}: no encoder was written. "
-                "Try a smaller recipe.learning_rate"
+                f"step {step + 1} has the loss {value} at a rate of {recipe.rate_at(step):.3g}, and no encoder was "
+                "written. Try a smaller recipe.learning_rate"
             )
         report(step, value)
 

@@ -1,0 +1,28 @@
+"""Recipes in half precision, on encoders whose features look like real ones: they lose what fp32 loses."""
+
+import pytest
+import torch
+
+from real_features import losses
+
+from toy import CONFIGS
+
+EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+QUICK = {  # one of each encoder family, and the one with running statistics
+    "own_videos": [],  # CLIP
+    "aim_ssv2_imagenet21k": [],
+    "aim_swin_k400": [],
+    "moving_shapes": ["+model.encoder.init_values=1e-5", "+model.encoder.reg_tokens=4"],  # like DINOv2
+}
+BLOCKS = 4  # of every toy encoder
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in EXPERIMENTS]
+)
+def test_three_steps_in_half_precision_lose_what_fp32_loses(experiment: str, half: torch.dtype) -> None:
+    """To the type's epsilon for every block, each of which rounds what it adds; statistics and losses add nothing."""
+    more = QUICK.get(experiment, [])
+    ours, expected = losses(experiment, half, *more), losses(experiment, None, *more)
+    torch.testing.assert_close(ours, expected, rtol=BLOCKS * torch.finfo(half).eps, atol=0)
