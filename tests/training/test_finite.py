@@ -1,13 +1,17 @@
 """Runs that come to numbers that are not finite: they end, and leave what they had saved."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -17,6 +21,7 @@ from video_adapters.training.schedule import WarmupCosine
 
 from toy import run
 
+SRC = Path(__file__).parents[2] / "src"
 RATE = 3e-4
 STEPS = 5  # of an epoch: 36 videos by 8
 
@@ -117,3 +122,48 @@ def test_a_run_does_not_go_on_from_weights_that_are_no_numbers(shapes: list[str]
     torch.save(content, last)
     with pytest.raises(NotFinite, match=r"classifier.head.linear.bias holds values that are not finite"):
         run(tmp_path, *shapes, "data.max_videos=4", "test=false", "trainer.max_epochs=2", f"resume={tmp_path}")
+
+
+def command(*overrides: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SRC)}
+    started = [sys.executable, str(SRC / "train.py"), *overrides]
+    return subprocess.run(started, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_two_processes_end_together_with_status_1(shapes: list[str], tmp_path: Path) -> None:
+    done = command(*shapes, "optim.lr=1e30", "trainer.devices=2", "batch.per_device=2", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 1, done.stderr
+    assert "step 2 has the loss" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "done" not in done.stdout
+    assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_a_sweep_lists_a_run_that_came_to_nan_as_failed(shapes: list[str], tmp_path: Path) -> None:
+    small = [*shapes, "data.max_videos=24", "test=false"]
+    done = command("-m", *small, "optim.lr=1e-3,1e30", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1, done.stderr
+    assert "1 job(s) failed" in done.stderr
+    (failed,) = tmp_path.glob("*/failed.json")
+    assert "step 2 has the loss" in json.loads(failed.read_text())["error"]
+    (finished,) = [path for path in tmp_path.glob("*/run.json") if "finished" in json.loads(path.read_text())]
+    assert finished.parent != failed.parent
+
+
+@pytest.mark.slow
+def test_a_search_counts_a_run_that_came_to_nan_as_failed(shapes: list[str], tmp_path: Path) -> None:
+    small = [*shapes, "data.max_videos=24", "adapter.ratio=0.25", "adapter.drop_path=0.0"]
+    search = ["hparams_search=optuna", "hydra.sweeper.n_trials=4", "optim.lr=choice(1e-3,1e30)"]
+    done = command("-m", *small, *search, f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1, done.stderr
+    assert "1 job(s) failed" in done.stderr
+    assert OmegaConf.load(tmp_path / "optimization_results.yaml").best_params == {"optim.lr": 1e-3}
+
+
+@pytest.mark.slow
+def test_a_run_that_looks_for_anomalies_trains(shapes: list[str], tmp_path: Path) -> None:
+    overrides = [one for one in shapes if one != "~callbacks.speed"]
+    run(tmp_path, *overrides, "data.max_videos=4", "+trainer.detect_anomaly=true", "test=false")
+    assert "speed/tflop_per_s" in (tmp_path / "metrics.csv").read_text()
