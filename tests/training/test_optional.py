@@ -1,0 +1,51 @@
+"""What a run can do without does not end it."""
+
+import logging
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from lightning.pytorch.loggers import WandbLogger
+
+from video_adapters.data.annotations import Video, Videos
+from video_adapters.training import record
+from video_adapters.training.optional import optional
+from video_adapters.training.predictions import Predictions, Scored
+
+
+def test_what_fails_is_named_in_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    with optional("the picture"):
+        raise RuntimeError("first line\nsecond line")
+    assert [(entry.levelno, entry.message) for entry in caplog.records] == [
+        (logging.WARNING, "the picture left out, the run goes on: RuntimeError: first line")
+    ]
+
+
+def test_ctrl_c_still_ends_it() -> None:
+    with pytest.raises(KeyboardInterrupt), optional("the picture"):
+        raise KeyboardInterrupt
+
+
+def test_pictures_that_fail_leave_the_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    callback = Predictions(str(tmp_path))
+    callback._mine = [Scored(np.array([0]), np.array([[0.2, 0.8]], np.float32), np.array([True]))]
+    data = SimpleNamespace(videos=lambda split: Videos([Video("a.mp4", 1)]), class_names=("run", "sit"))
+    logger: Any = WandbLogger.__new__(WandbLogger)
+    logger._experiment = object()  # whatever is called of it, it has not
+    trainer: Any = SimpleNamespace(is_global_zero=True, datamodule=data, loggers=[logger])
+    callback.on_test_end(trainer, None)
+    assert "W&B's tables and pictures of the test left out" in caplog.text
+    names = ["confusion.csv", "per_class.csv", "predictions.csv", "probabilities.npy"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
+def test_a_checkout_that_git_cannot_name_has_no_commit(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(record.subprocess, "run", fail)
+    assert record._git_commit() is None
