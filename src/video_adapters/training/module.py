@@ -86,7 +86,8 @@ class ActionModule(L.LightningModule):
         return loss * self.trainer.world_size * self.trainer.accumulate_grad_batches
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        self.gradient_norm = get_total_norm(p.grad for p in self.classifier.trainable().values() if p.grad is not None)
+        parameters = (p for group in optimizer.param_groups for p in group["params"])
+        self.gradient_norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
         self.step_loss, self._step_top1 = self._over_devices(self._step_sums)
         self._step_sums = torch.zeros_like(self._step_sums)
         if self.classifier.head.standardise is not None:
