@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from rounding import BLOCK, rounding
 from toy import CONFIGS, run
 
 SRC = CONFIGS.parent / "src"
@@ -41,12 +42,12 @@ def test_two_processes_train_as_one(shapes: list[str], tmp_path: Path) -> None:
     figures = [pd.read_csv(folder / "metrics.csv") for folder in (one, two)]
     losses = [table["train/loss"].dropna().to_numpy() for table in figures]
     assert len(losses[0]) == 9  # three epochs of three steps
-    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    assert losses[1] == pytest.approx(losses[0], abs=rounding(2 * 4 * BLOCK, losses[0].max()))  # four blocks and back
     weights = [
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for folder in (one, two)
     ]
     assert int(weights[0]["classifier.head.standardise.steps"]) == 9
     for name, value in weights[0].items():
         # where a gradient is all but zero, Adam makes a step of either sign out of rounding; on the whole it does not
-        rounding = (weights[1][name] - value).float().square().mean().sqrt()
-        assert rounding <= (1e-4 if "standardise" in name else 1e-3), name
+        difference = (weights[1][name] - value).float().square().mean().sqrt()
+        assert difference <= (1e-4 if "standardise" in name else 1e-3), name

@@ -14,6 +14,7 @@ from video_adapters.training.build import build_classifier, build_data
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.module import ActionModule
 
+from rounding import BLOCK, rounding
 from toy import WITH_SPEED, composed, run, score
 
 
@@ -248,7 +249,8 @@ def test_activation_checkpointing_changes_nothing_but_memory(shapes: list[str], 
     plain = [*shapes, "test=false", "adapter.drop_path=0.3"]
     run(tmp_path / "kept", *plain)
     run(tmp_path / "recomputed", *plain, "memory.checkpoint_blocks=3")
-    torch.testing.assert_close(load(tmp_path / "recomputed")["state_dict"], load(tmp_path / "kept")["state_dict"])
+    recomputed, kept = (load(tmp_path / name)["state_dict"] for name in ("recomputed", "kept"))
+    torch.testing.assert_close(recomputed, kept, rtol=0, atol=0)
 
 
 def test_accumulation_changes_nothing_but_memory(shapes: list[str], tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_accumulation_changes_nothing_but_memory(shapes: list[str], tmp_path: Pa
     run(tmp_path / "whole", *plain, "batch.per_device=8")
     run(tmp_path / "parts", *plain, "batch.per_device=2")
     losses = [pd.read_csv(tmp_path / name / "metrics.csv")["train/loss"].dropna() for name in ("whole", "parts")]
-    assert losses[1].to_numpy() == pytest.approx(losses[0].to_numpy(), abs=1e-5)
+    assert losses[1].to_numpy() == pytest.approx(losses[0].to_numpy(), abs=rounding(2 * 4 * BLOCK, losses[0].max()))
 
 
 def test_mixed_precision_trains(shapes: list[str], tmp_path: Path) -> None:
