@@ -69,6 +69,19 @@ def add_sound(source: Path, target: Path, seconds: int) -> Path:
     return target
 
 
+def joined(sources: Sequence[Path], target: Path) -> Path:
+    """Writes the packets of several videos one after the other, a second apart, under the first one's header."""
+    with av.open(str(target), "w") as write, av.open(str(sources[0])) as first:
+        copy = write.add_stream_from_template(first.streams.video[0])
+        for second, source in enumerate(sources):
+            with av.open(str(source)) as read:
+                for packet in [packet for packet in read.demux(video=0) if packet.size]:
+                    ticks = round(second / packet.time_base)
+                    packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, copy
+                    write.mux(packet)
+    return target
+
+
 def copy_packets(source: Path, target: Path, first: int = 0, shift: int = 0, stop: int | None = None) -> Path:
     """Writes packets [first, stop) of a video to another container, `shift` frames of 30 Hz earlier, unencoded."""
     options = {"avoid_negative_ts": "disabled"}

@@ -10,7 +10,7 @@ import pytest
 from video_adapters.data import packets
 from video_adapters.data.decode import DecodeError, VideoReader
 
-from videos import add_sound, copy_packets, decode_in_sequence, frame_number, numbered_frames, write_video
+from videos import add_sound, copy_packets, decode_in_sequence, frame_number, joined, numbered_frames, write_video
 
 LENGTH = 40
 
@@ -248,6 +248,36 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path, monkey
         os.replace(other, path)
         with pytest.raises(DecodeError, match="changed while it was read"):
             video.read([10])
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.mkv", "mjpeg"), ("v.webm", "libvpx")])
+def test_frames_of_a_changing_size_get_the_first_ones(name: str, codec: str, tmp_path: Path) -> None:
+    small, large = (numbered_frames(12).repeat(factor, 1).repeat(factor, 2) for factor in (1, 2))
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    parts = [
+        write_video(tmp_path / f"{part.shape[1]}{name}", part, codec, {"qmin": "2", "b": "2M"}, pix_fmt=pix_fmt)
+        for part in (small, large)
+    ]
+    path = joined(parts, tmp_path / name)
+    with VideoReader(str(path)) as video:
+        frames = dict(video.stream(range(24)))
+        assert [frame_number(frame) for frame in frames.values()] == [*range(12), *range(12)]
+        assert video.quality == ("12 frames of another size than the first, resized to its 64x48",)
+        np.testing.assert_array_equal(frames[5], decode_in_sequence(parts[0])[5])
+    for wanted in ([15, 20], [20, 3]):
+        with VideoReader(str(path)) as video:
+            np.testing.assert_array_equal(video.read(wanted), [frames[index] for index in wanted])
+            assert video.num_resized == sum(index >= 12 for index in wanted)
+    with VideoReader(str(path), strict=True) as video, pytest.raises(DecodeError, match=r"size changes on the way"):
+        video.read([0, 20])
+
+
+def test_the_header_tells_the_size_without_a_second_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [h264(tmp_path), h264(tmp_path, "v.ts"), vpx(tmp_path), avi(tmp_path), odd_size(tmp_path)]
+    monkeypatch.setattr(VideoReader, "_first_size", property(lambda _: pytest.fail("the first frame was decoded")))
+    for path in paths:
+        with VideoReader(str(path)) as video:
+            assert frame_number(video.read([20])[0]) == 20
 
 
 def test_hidden_frames_of_vp8_are_not_counted(tmp_path: Path) -> None:

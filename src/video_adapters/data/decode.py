@@ -17,9 +17,11 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from video_adapters.data.orientation import orientation_of
+from video_adapters.data.orientation import Orientation, orientation_of
 from video_adapters.data.packets import MISSING, Packets, open_quickly
+from video_adapters.data.picture import check_size, resized
 from video_adapters.data.truncation import cut_short
+from video_adapters.plural import counted
 
 # A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
 ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
@@ -38,22 +40,30 @@ class DecodeError(ValueError):
         return f"{self.path}: {self.reason}"
 
 
+def resizing(count: int, size: tuple[int, int]) -> tuple[str]:
+    """The remark that frames did not have the first one's height and width."""
+    return (f"{counted(count, 'frame')} of another size than the first, resized to its {size[1]}x{size[0]}",)
+
+
 class VideoReader:
     """An open video file; to be used in a `with`, and never kept across a fork.
 
     Args:
         path: any file that FFmpeg reads; the first video stream counts.
+        strict: refuses frames of changing size; else they are resized to the first one's.
 
     Attributes:
         num_frames: how many frames sequential decoding would give.
-        quality: what is odd about a video that was read all the same; complete after `read`.
+        num_resized: how many of those read had another size than the first.
 
     Raises:
         DecodeError: the file is missing, unreadable, not a video, or broken.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, strict: bool = False) -> None:
         self.path = path
+        self.strict = strict
+        self.num_resized = 0
         with _as_decode_error(path), ExitStack() as stack:
             if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
                 raise DecodeError(path, "is no file")  # but a pipe, say, which would be waited for without end
@@ -67,9 +77,12 @@ class VideoReader:
             self.num_frames = len(self._stamps)
             if not self.num_frames:
                 raise DecodeError(path, "holds no frame")
-            self.quality: tuple[str, ...] = cut_short(container, self._stream, self._packets)
+            self._stated = self._context.width, self._context.height
+            check_size(*self._stated)
+            self._remarks: tuple[str, ...] = cut_short(container, self._stream, self._packets)
             self._stack = stack.pop_all()
         self._reformatter = VideoReformatter()
+        self._orientation = Orientation()  # of the last picture
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -78,6 +91,11 @@ class VideoReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    @property
+    def quality(self) -> tuple[str, ...]:
+        """What is odd about a video that was read all the same; complete after `read`."""
+        return (*self._remarks, *(resizing(self.num_resized, self._first_size) if self.num_resized else ()))
 
     @cached_property
     def times(self) -> np.ndarray:
@@ -99,7 +117,7 @@ class VideoReader:
         """The frames at `indices`, in that order, upright -> (len(indices), H, W, 3) RGB.
 
         Raises:
-            DecodeError: one of the frames cannot be had.
+            DecodeError: one of the frames cannot be had; strict: or has another size than the first.
             ValueError: an index is not in [0, num_frames).
         """
         wanted = self._rising(indices)
@@ -107,8 +125,8 @@ class VideoReader:
             frames = dict(self._in_output_order(wanted)) if self._shown is None else self._by_time(wanted)
             if lost := [index for index in wanted.tolist() if index not in frames]:
                 raise self._lost(lost)
-            if len(sizes := {frame.shape[:2] for frame in frames.values()}) > 1:
-                raise DecodeError(self.path, f"the frame size changes on the way: {sorted(sizes)}")
+            if (sizes := {frame.shape[:2] for frame in frames.values()}) != {self._expected_size}:
+                frames = {index: self._fitted(frame, self._first_size, sizes) for index, frame in frames.items()}
             return np.stack([frames[index] for index in indices])
 
     def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -117,21 +135,19 @@ class VideoReader:
         Yields: index and upright picture, (H, W, 3) RGB, the same as from `read`.
 
         Raises:
-            DecodeError: one of the frames cannot be had, or has another size than the first.
+            DecodeError: one of the frames cannot be had; strict: or has another size than the first.
             ValueError: an index is not in [0, num_frames).
         """
         wanted = self._rising(indices)
         due = iter(wanted)
-        size: tuple[int, ...] | None = None
+        size: tuple[int, int] | None = None
         with _as_decode_error(self.path):
             for index, picture in self._in_output_order(wanted) if self._shown is None else self._one_by_one(wanted):
                 if index != (expected := next(due)):
                     raise self._lost([int(expected)])
-                if picture.shape != (size := size or picture.shape):
-                    raise DecodeError(
-                        self.path, f"the frame size changes on the way: {sorted([size[:2], picture.shape[:2]])}"
-                    )
-                yield index, picture
+                if size is None:
+                    size = self._expected_size if picture.shape[:2] == self._expected_size else self._first_size
+                yield index, self._fitted(picture, size, {size, picture.shape[:2]})
             if (lost := next(due, None)) is not None:
                 raise self._lost([int(lost)])
 
@@ -153,6 +169,34 @@ class VideoReader:
     def codec(self) -> str:
         """FFmpeg's name of it: h264, vp9, ..."""
         return str(self._context.name)
+
+    @property
+    def _expected_size(self) -> tuple[int, int]:
+        """Height and width of the first frame, upright, by the header.
+
+        Raw and transport streams have none: if their size changes early on, it may be a later frame's.
+        """
+        width, height = self._orientation.size(*self._stated)
+        return height, width
+
+    @cached_property
+    def _first_size(self) -> tuple[int, int]:
+        """Height and width of the first frame, upright."""
+        with open_quickly(self.path) as container:
+            frame = next(container.decode(_video_stream(container, self.path)), None)
+            if frame is None:
+                raise self._lost([0])
+            width, height = orientation_of(frame).size(frame.width, frame.height)
+        return height, width
+
+    def _fitted(self, picture: np.ndarray, size: tuple[int, int], sizes: Iterable[tuple[int, ...]]) -> np.ndarray:
+        """The picture in the size of the first."""
+        if picture.shape[:2] == size:
+            return picture
+        if self.strict:
+            raise DecodeError(self.path, f"the frame size changes on the way: {sorted({size, *sizes})}")
+        self.num_resized += 1
+        return resized(picture, *size)
 
     def _rising(self, indices: Iterable[int]) -> np.ndarray:
         """The indices, each once, in order, (n,) int64."""
@@ -249,16 +293,18 @@ class VideoReader:
 
     def _picture(self, frame: av.VideoFrame, index: int) -> np.ndarray:
         """A decoded frame -> (H, W, 3), upright."""
+        check_size(frame.width, frame.height)
         self._note(frame, index)
         rgb = self._reformatter.reformat(frame, format="rgb24", **ONE_THREAD)
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
-        return orientation_of(frame).upright(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3))
+        self._orientation = orientation_of(frame)
+        return self._orientation.upright(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3))
 
     def _note(self, frame: av.VideoFrame, index: int) -> None:
         """Damage that the decoder hides."""
         if frame.is_corrupt:
-            self.quality += (f"corrupt frame {index}",)
+            self._remarks += (f"corrupt frame {index}",)
 
 
 _BROKEN = (av.error.FFmpegError, OSError, IndexError, ValueError)
@@ -271,6 +317,8 @@ def _as_decode_error(path: str) -> Iterator[None]:
         yield
     except DecodeError:
         raise
+    except MemoryError as error:
+        raise DecodeError(path, "does not fit into memory") from error
     except _BROKEN as error:
         raise DecodeError(path, getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
 

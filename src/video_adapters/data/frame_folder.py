@@ -1,50 +1,52 @@
 """A folder of numbered images, read like a video file."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from types import TracebackType
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from video_adapters.data.decode import DecodeError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "BMP",
-)  # whatever a name says: others, as PostScript, are programs that Pillow would run
+from video_adapters.data.decode import DecodeError, resizing
+from video_adapters.data.frame_names import in_order
+from video_adapters.data.picture import IMAGE_SUFFIXES, read_picture, resized, size_of_picture
 
 
 class FrameFolder:
     """Frames as images whose names end in their numbers: `img_00001.jpg`, `img_00002.jpg`, ...
 
+    Frames of another size than the first are resized to it, as a tracker's crops have to be.
+
     Args:
         path: the folder.
+        strict: refuses frames of changing size, and images that are no frames.
 
     Attributes:
         num_frames: number of images.
-        quality: always empty; an image is whole or unreadable.
+        num_resized: how many of those read had another size than the first.
         times: None: images do not say when they are shown.
 
     Raises:
         DecodeError: the folder holds no numbered image, or a number is missing between two others.
     """
 
-    quality: tuple[str, ...] = ()
     times: None = None
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, strict: bool = False) -> None:
         self.path = path
+        self.strict = strict
+        self.num_resized = 0
         try:
             names = sorted(os.listdir(path))
+            images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")]
+            self._files, self._others = in_order(images)
         except OSError as error:
             raise DecodeError(path, f"cannot be listed: {error.strerror}") from error
-        images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")]
-        self._files = self._by_number(images)
+        except ValueError as error:
+            raise DecodeError(path, f"is a folder that {error}") from error
+        if strict and self._others:
+            raise DecodeError(path, f"the image {self._others[0]} has no number of its own at the end of its name")
         self.num_frames = len(self._files)
 
     def __enter__(self) -> "FrameFolder":
@@ -55,11 +57,18 @@ class FrameFolder:
     ) -> None:
         pass
 
+    @property
+    def quality(self) -> tuple[str, ...]:
+        """What is odd about the folder; complete after `read`."""
+        more = f" and {len(self._others) - 1} more" if len(self._others) > 1 else ""
+        others = (f"left out as no frames: {self._others[0]}{more}",) if self._others else ()
+        return (*others, *(resizing(self.num_resized, self._size) if self.num_resized else ()))
+
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """The frames at `indices`, in that order -> (len(indices), H, W, 3) RGB.
 
         Raises:
-            DecodeError: an image cannot be read, or has another size than the others.
+            DecodeError: an image cannot be read; strict: or has another size than the first.
             ValueError: an index is not in [0, num_frames).
         """
         frames = dict(self.stream(indices))
@@ -69,38 +78,41 @@ class FrameFolder:
         """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
 
         Raises:
-            DecodeError: an image cannot be read, or has another size than the first.
+            DecodeError: as `read`.
             ValueError: an index is not in [0, num_frames).
         """
-        wanted = sorted(set(indices))
+        wanted = sorted({int(index) for index in indices})
         if not wanted or wanted[0] < 0 or wanted[-1] >= self.num_frames:
             raise ValueError(f"{self.path}: frames {wanted} asked for, there are 0 to {self.num_frames - 1}")
-        size: tuple[int, ...] | None = None
         for index in wanted:
-            picture = self._picture(self._files[index])
-            if picture.shape != (size := size or picture.shape):
-                raise DecodeError(
-                    self.path, f"the frame size changes on the way: {sorted([size[:2], picture.shape[:2]])}"
-                )
-            yield index, picture
+            yield index, self._fitted(self._picture(self._files[index]))
 
-    def _by_number(self, images: Sequence[str]) -> list[str]:
-        numbered = {}
-        for name in images:
-            digits = re.search(r"(\d+)$", os.path.splitext(name)[0])
-            if digits is None or int(digits[1]) in numbered:
-                raise DecodeError(self.path, f"the image {name} has no number of its own at the end of its name")
-            numbered[int(digits[1])] = name
-        if not numbered:
-            raise DecodeError(self.path, "is a folder without images")
-        first, last = min(numbered), max(numbered)
-        if lost := [number for number in range(first, last) if number not in numbered]:
-            raise DecodeError(self.path, f"lacks {len(lost)} of the frames {first} to {last}, such as {lost[0]}")
-        return [numbered[number] for number in range(first, last + 1)]
+    def _fitted(self, picture: np.ndarray) -> np.ndarray:
+        """The picture in the first frame's size."""
+        if picture.shape[:2] == self._size:
+            return picture
+        if self.strict:
+            raise DecodeError(
+                self.path, f"the frame size changes on the way: {sorted([self._size, picture.shape[:2]])}"
+            )
+        self.num_resized += 1
+        return resized(picture, *self._size)
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        with self._naming(self._files[0]):
+            return size_of_picture(os.path.join(self.path, self._files[0]))
 
     def _picture(self, name: str) -> np.ndarray:
+        with self._naming(name):
+            return read_picture(os.path.join(self.path, name))
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Says which image cannot be read."""
         try:
-            with Image.open(os.path.join(self.path, name), formats=FORMATS) as image:
-                return np.asarray(image.convert("RGB"))
-        except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-            raise DecodeError(self.path, f"{name} cannot be read as an image: {error}") from error
+            yield
+        except Exception as error:  # Pillow's plugins have no end of kinds for damaged files, MemoryError among them
+            raise DecodeError(
+                self.path, f"{name} cannot be read as an image: {str(error) or type(error).__name__}"
+            ) from error

@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+from collections import Counter
 from dataclasses import replace
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.decode import DecodeError, VideoReader, resizing
 from video_adapters.data.frame_folder import FrameFolder
 from video_adapters.data.orientation import Orientation, orientation_of
 from video_adapters.data.report import Finding
@@ -14,13 +15,18 @@ MIRRORED = ("stored mirrored, left and right, and read as players show it",)
 MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
 
 
-def inspect(video: Video) -> Finding:
-    """Decodes a video from end to end. Its span is broken when it begins past the last frame."""
+def inspect(video: Video, strict: bool = False) -> Finding:
+    """Decodes a video from end to end. Its span is broken when it begins past the last frame.
+
+    Args:
+        video: a file or a folder of frames.
+        strict: takes what `open_video` then refuses for broken.
+    """
     size, stamp = size_of(video.path), stamp_of(video.path)  # before it is read: what changes meanwhile has changed
     if not os.path.lexists(video.path):
         return Finding(path=video.path, status="missing", reason="no such file")
     try:
-        finding = _folder(video.path) if os.path.isdir(video.path) else _file(video.path)
+        finding = (_folder if os.path.isdir(video.path) else _file)(video.path, strict)
         if video.start >= (finding.frames or 0):
             raise DecodeError(video.path, f"has {finding.frames} frames, its annotation begins at {video.start}")
     except DecodeError as error:
@@ -49,21 +55,23 @@ def stamp_of(path: str) -> str:
     return hashlib.sha256(repr(entries).encode()).hexdigest()[:16]
 
 
-def _file(path: str) -> Finding:
+def _file(path: str, strict: bool) -> Finding:
     with VideoReader(path) as video:
-        at_first, sizes, orientation = video.quality, set(), Orientation()
+        at_first, sizes, orientation = video.quality, Counter[tuple[int, int]](), Orientation()
         try:
             for frame in video.frames():
                 orientation = orientation_of(frame)
-                sizes.add(orientation.size(frame.width, frame.height))
+                sizes[orientation.size(frame.width, frame.height)] += 1
         except DecodeError as error:
             raise DecodeError(path, "; ".join([*at_first, error.reason])) from error
-        if len(sizes) > 1:
+        if strict and len(sizes) > 1:
             raise DecodeError(path, f"the frame size changes on the way: {sorted(sizes)}")
-        (width, height), seconds = sizes.pop(), _seconds(video)
+        (width, height), seconds = next(iter(sizes)), _seconds(video)
+        others = video.num_frames - sizes[width, height]
+        remarks = (*resizing(others, (height, width)),) * bool(others) + MIRRORED * orientation.mirrored
         return Finding(
             path=path,
-            status=_status(at_first, video.quality, orientation),
+            status=_status(at_first, video.quality, others, orientation),
             frames=video.num_frames,
             width=width,
             height=height,
@@ -71,25 +79,28 @@ def _file(path: str) -> Finding:
             fps=video.num_frames / seconds if seconds else None,
             seconds=seconds,
             codec=video.codec,
-            reason=_reason((*video.quality, *MIRRORED * orientation.mirrored)),
+            reason=_reason((*video.quality, *remarks)),
         )
 
 
-def _folder(path: str) -> Finding:
-    with FrameFolder(path) as video:
-        shape = {picture.shape for _, picture in video.stream(range(video.num_frames))}.pop()
+def _folder(path: str, strict: bool) -> Finding:
+    with FrameFolder(path, strict) as video:
+        for _, picture in video.stream(range(video.num_frames)):
+            height, width = picture.shape[:2]
         return Finding(
-            path=path, status="ok", frames=video.num_frames, width=shape[1], height=shape[0], rotation=0,
-            codec="images",
+            path=path, status=_status((), (), video.num_resized, Orientation()), frames=video.num_frames, width=width,
+            height=height, rotation=0, codec="images", reason=_reason(video.quality),
         )  # fmt: skip
 
 
-def _status(at_first: tuple[str, ...], quality: tuple[str, ...], orientation: Orientation) -> str:
+def _status(at_first: tuple[str, ...], quality: tuple[str, ...], num_resized: int, orientation: Orientation) -> str:
     """The worst that is to be said: what opening the file remarked on is its length, what decoding did is damage."""
     if at_first:
         return "truncated"
     if quality:
         return "corrupt"
+    if num_resized:
+        return "resized"
     if orientation.mirrored:
         return "mirrored"
     return "rotated" if orientation.turns else "ok"

@@ -37,6 +37,11 @@ class Span:
         return self._source.quality
 
     @property
+    def num_resized(self) -> int:
+        """How many of the frames read had another size than the video's first."""
+        return self._source.num_resized
+
+    @property
     def times(self) -> np.ndarray | None:
         """When each frame is shown, in seconds since the first one of the span, (num_frames,); None for images.
 
@@ -59,7 +64,7 @@ class Span:
         """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
 
         Raises:
-            DecodeError: one of the frames cannot be had, or has another size than the first.
+            DecodeError: one of the frames cannot be had.
             ValueError: an index is not in [0, num_frames).
         """
         for index, picture in self._source.stream(self._in_source(indices)):
@@ -74,11 +79,12 @@ class Span:
 
 
 @contextmanager
-def open_video(video: Video) -> Iterator[Span]:
-    """Opens a video file or a folder of frames.
+def open_video(video: Video, strict: bool = False) -> Iterator[Span]:
+    """Opens a video file or a folder of frames; strict: refuses frames of changing size, and images that are no frames.
 
     Raises:
         DecodeError: it cannot be read.
     """
-    with FrameFolder(video.path) if os.path.isdir(video.path) else VideoReader(video.path) as source:
+    reader: type[FrameFolder | VideoReader] = FrameFolder if os.path.isdir(video.path) else VideoReader
+    with reader(video.path, strict) as source:
         yield Span(source, video.start, video.stop)

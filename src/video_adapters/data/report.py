@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from video_adapters.shown import as_cell, of_cell
 
-STATUSES = ("ok", "rotated", "mirrored", "corrupt", "truncated", "broken", "missing")
+STATUSES = ("ok", "rotated", "mirrored", "resized", "corrupt", "truncated", "broken", "missing")
 UNREADABLE = ("broken", "missing")
 
 

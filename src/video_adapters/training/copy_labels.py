@@ -9,7 +9,7 @@ from pathlib import Path
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES
 from video_adapters.data.annotations.prepared import MARKER
-from video_adapters.data.frame_folder import IMAGE_SUFFIXES
+from video_adapters.data.picture import IMAGE_SUFFIXES
 from video_adapters.data.report import in_report, is_below
 from video_adapters.data.transcode import PART, Copy, appearing
 
