@@ -73,6 +73,8 @@ class VideoData(L.LightningDataModule):
             smaller share are among those of a larger one.
         report: file of `python src/prepare.py check`; the videos that it lists as broken or missing are left out of
             training. Evaluation counts them as wrong all the same, unless `reports["test"]` names a report too.
+        strict: takes videos whose frames change their size, and folders with images that are no frames, for broken;
+            else frames are resized to their video's first one's, which is counted, and such images left out.
         steps_per_epoch: optimizer steps between validations, the videos gone through as often as that takes;
             None: an epoch is once through them.
         seed: of order, sampling and augmentation.
@@ -104,6 +106,7 @@ class VideoData(L.LightningDataModule):
         max_videos: int | None = None,
         fraction: float = 1.0,
         report: str | None = None,
+        strict: bool = False,
         steps_per_epoch: int | None = None,
         seed: int = 0,
         tubelet: int = 1,
@@ -143,6 +146,7 @@ class VideoData(L.LightningDataModule):
         self._test_transforms = {use: self._test_transform(use) for use in self.views}
         self.splits = {"train": train_split, "val": val_split, "test": test_split}
         self.per_step, self.per_device = per_step, per_device
+        self.strict = strict
         self.num_workers = num_workers
         self.max_broken = max_broken
         self.max_videos = max_videos
@@ -200,7 +204,7 @@ class VideoData(L.LightningDataModule):
         return len(StepSampler(len(videos), split, world_size=devices, steps=self.steps_per_epoch))
 
     def train_dataloader(self) -> ResumableLoader:
-        clips = TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed)
+        clips = TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed, self.strict)
         return self._loader(clips, self.split_for(self._world_size()), shuffle=True, steps=self.steps_per_epoch)
 
     def val_dataloader(self) -> ResumableLoader:
@@ -211,7 +215,7 @@ class VideoData(L.LightningDataModule):
 
     def _test_loader(self, use: str) -> ResumableLoader:
         views = self.views[use]
-        clips = TestClips(self.videos(use), self.sampling, self._test_transforms[use], views.clips)
+        clips = TestClips(self.videos(use), self.sampling, self._test_transforms[use], views.clips, self.strict)
         return self._loader(clips, Split(max(1, self.per_device // len(views)), 1), shuffle=False)
 
     def _test_transform(self, use: str) -> TestTransform:

@@ -27,6 +27,7 @@ class Sample(NamedTuple):
     video: int  # index in the data set
     broken: tuple[str, ...]  # files that could not be read on the way here, with the reason
     readable: bool  # false: the clip is blank and the video counts as wrong
+    resized: str = ""  # the video's path, if frames of another size than its first were resized
 
 
 class Batch(NamedTuple):
@@ -38,6 +39,7 @@ class Batch(NamedTuple):
     indices: Tensor  # (B,)
     readable: Tensor  # (B,) bool
     broken: list[str]
+    resized: Sequence[str] = ()
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -50,6 +52,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         indices=torch.tensor([s.video for s in samples]),
         readable=torch.tensor([s.readable for s in samples]),
         broken=[note for s in samples for note in s.broken],
+        resized=[s.resized for s in samples if s.resized],
     )
 
 
@@ -60,8 +63,11 @@ class TrainClips(Dataset[Sample]):
     several can be read, the sample is blank and weighs nothing: those who count `broken` decide whether to go on.
     """
 
-    def __init__(self, videos: Videos, sampling: Sampling, transform: TrainTransform, seed: int) -> None:
+    def __init__(
+        self, videos: Videos, sampling: Sampling, transform: TrainTransform, seed: int, strict: bool = False
+    ) -> None:
         self.videos = videos
+        self.strict = strict
         self.sampling = sampling
         self.transform = transform
         self.seed = seed
@@ -74,20 +80,20 @@ class TrainClips(Dataset[Sample]):
         index, broken = key.video, []
         for _ in range(REPLACEMENTS):
             try:
-                clip, label = self._clip(index, generator)
+                clip, label, resized = self._clip(index, generator)
             except DecodeError as error:
                 broken.append(str(error))
                 index = int(generator.integers(len(self.videos)))
                 continue
-            return Sample(clip, label, key.weight, key.video, tuple(broken), readable=True)
+            return Sample(clip, label, key.weight, key.video, tuple(broken), True, resized)
         blank = _blank(1, self.sampling.num_frames, self.transform.image_size)
         return Sample(blank, 0, 0.0, key.video, tuple(broken), readable=False)
 
-    def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int]:
+    def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int, str]:
         video = self.videos[index]
-        with open_video(video) as reader:
-            frames = reader.read(self.sampling.train(reader.num_frames, generator))
-        return self.transform(frames, video.label, generator)
+        with open_video(video, self.strict) as span:
+            frames = span.read(self.sampling.train(span.num_frames, generator))
+        return *self.transform(frames, video.label, generator), video.path if span.num_resized else ""
 
 
 class TestClips(Dataset[Sample]):
@@ -98,8 +104,11 @@ class TestClips(Dataset[Sample]):
 
     __test__ = False  # not one of pytest's
 
-    def __init__(self, videos: Videos, sampling: Sampling, transform: TestTransform, num_clips: int) -> None:
+    def __init__(
+        self, videos: Videos, sampling: Sampling, transform: TestTransform, num_clips: int, strict: bool = False
+    ) -> None:
         self.videos = videos
+        self.strict = strict
         self.sampling = sampling
         self.transform = transform
         self.num_clips = num_clips
@@ -110,12 +119,14 @@ class TestClips(Dataset[Sample]):
     def __getitem__(self, key: Key) -> Sample:
         video = self.videos[key.video]
         broken: tuple[str, ...] = ()
+        resized = ""
         try:
-            with open_video(video) as span:
+            with open_video(video, self.strict) as span:
                 views = read_views(span, self.sampling, self.transform, self.num_clips)
+                resized = video.path if span.num_resized else ""
         except DecodeError as error:
             views, broken = self._blank(), (str(error),)
-        return Sample(views, video.label, key.weight, key.video, broken, readable=not broken)
+        return Sample(views, video.label, key.weight, key.video, broken, not broken, resized)
 
     def _blank(self) -> Tensor:
         views = self.num_clips * self.transform.crops

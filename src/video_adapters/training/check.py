@@ -4,8 +4,10 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
@@ -59,7 +61,7 @@ def check(asked: Check) -> Path:
         left = [one for one in videos if in_report(one.video.path, cfg.root) not in names]
         if done:
             print(f"{len(done)} of {len(videos)} videos are in {path} already; --fresh would decode them again")
-        findings = [*done, *_decoded(path, left, cfg.root, asked.workers)]
+        findings = [*done, *_decoded(path, left, cfg, asked.workers)]
     _summarise(path, findings, splits_of(cfg))
     return path
 
@@ -101,23 +103,23 @@ def _start_file(path: Path, done: Sequence[Finding]) -> None:
     os.replace(new, path)
 
 
-def _decoded(path: Path, left: Sequence[Listed], root: str, workers: int | None) -> list[Finding]:
+def _decoded(path: Path, left: Sequence[Listed], cfg: DictConfig, workers: int | None) -> list[Finding]:
     """Decodes what is left, and adds a line to the report as each is done."""
     findings = []
     with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        for one, result in worked_on("decoding", _inspect, left, workers):
+        for one, result in worked_on("decoding", partial(_inspect, cfg.strict), left, workers):
             if isinstance(result, Failure):
                 size = size_of(one.video.path)
                 result = Finding(path=one.video.path, status="broken", size=size, reason=result.reason)
-            named = in_report(one.video.path, root)
-            finding = replace(result, path=named, splits=one.splits, root=os.path.realpath(root))
+            named = in_report(one.video.path, cfg.root)
+            finding = replace(result, path=named, splits=one.splits, root=os.path.realpath(cfg.root))
             report.write(file, finding)
             findings.append(finding)
     return findings
 
 
-def _inspect(one: Listed) -> Finding:
-    return inspect(one.video)
+def _inspect(strict: bool, one: Listed) -> Finding:
+    return inspect(one.video, strict)
 
 
 def _summarise(path: Path, findings: Sequence[Finding], splits: Sequence[str]) -> None:

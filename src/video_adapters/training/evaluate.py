@@ -19,6 +19,7 @@ from video_adapters.training.composition import flat, meant
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
+from video_adapters.training.resized_videos import ResizedVideos
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     checkpoint.check_same_classes(module.origin, loaded, data.root)
     checkpoint.load_trained(classifier, module.origin, loaded)
     folder = Path(cfg.run_dir)
-    callbacks = [UnreadTests(str(folder / "unread_tests.txt")), Predictions(str(folder))]
+    callbacks = [UnreadTests(str(folder / "unread_tests.txt")), ResizedVideos(), Predictions(str(folder))]
     with wandb_run():
         loggers = [instantiate(entry) for entry in cfg.logger.values() if entry]
         trainer = build_trainer(merged, callbacks, loggers)

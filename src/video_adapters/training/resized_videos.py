@@ -1,0 +1,52 @@
+"""Videos whose frames change their size, resized to the first one's: said once, and counted."""
+
+import logging
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from video_adapters.data.dataset import Batch
+from video_adapters.plural import counted
+from video_adapters.training.processes import gather
+
+log = logging.getLogger(__name__)
+
+
+class ResizedVideos(Callback):
+    """Says when the first such video is met, and how many there were in the end."""
+
+    def __init__(self) -> None:
+        self.paths: set[str] = set()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"paths": sorted(self.paths)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.paths = set(state_dict["paths"])
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        self._note(batch)
+
+    def on_validation_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._note(batch)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.paths = {path for paths in gather(sorted(self.paths)) for path in paths}
+        if self.paths and trainer.is_global_zero:
+            log.warning(
+                "%s had frames of another size than the first, which were resized to it; data.strict=true "
+                "would take them for broken", counted(len(self.paths), "video"),
+            )  # fmt: skip
+
+    on_test_batch_end = on_validation_batch_end
+    on_test_end = on_fit_end
+
+    def _note(self, batch: Batch) -> None:
+        if batch.resized and not self.paths:
+            log.warning(
+                "frames of another size than their video's first are resized to it, first in %s", batch.resized[0]
+            )
+        self.paths.update(batch.resized)
