@@ -105,6 +105,6 @@ def test_one_ratio_is_no_sweep(tmp_path: Path) -> None:
     write_run(tmp_path / "c", metrics=METRICS.splitlines(keepends=True)[0], adapter__ratio=0.5)  # nothing scored yet
     with pytest.raises(
         Unanswerable,
-        match=r"The 3 runs hold no sweep over adapter\.ratio.* hparams_search=ratio.*Left out of 3 runs: 1 not",
+        match=r"no sweep over adapter\.ratio, .* among 3 runs; .*hparams_search=ratio.*Left out of 3 runs: 1 not",
     ):
         ratio.answer(read_runs(tmp_path))

@@ -53,5 +53,5 @@ def test_the_answer_names_the_score_that_the_best_has_and_what_was_left_out(tmp_
 
 def test_without_a_score_there_is_no_ablation(tmp_path: Path) -> None:
     write_run(tmp_path / "a", metrics=None)
-    with pytest.raises(Unanswerable, match="None of the 1 runs has been validated"):
+    with pytest.raises(Unanswerable, match="None of 1 run has been validated"):
         ablation_table(read_runs(tmp_path))

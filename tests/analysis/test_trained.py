@@ -22,7 +22,7 @@ def test_the_best_run_is_the_finished_one_with_a_checkpoint(tmp_path: Path) -> N
     assert best_run(read_runs(tmp_path)) == str(tmp_path / "c")
     for run in tmp_path.iterdir():
         (run / "checkpoints" / "best.ckpt").unlink(missing_ok=True)
-    with pytest.raises(Unanswerable, match="None of the 4 runs has finished and kept"):
+    with pytest.raises(Unanswerable, match="None of 4 runs has finished and kept"):
         best_run(read_runs(tmp_path))
 
 

@@ -214,7 +214,7 @@ def test_split_folders_are_known_by_their_common_names_and_other_files_are_count
     annotations = ClassFolders(str(tmp_path))
     assert annotations.class_names == ("run",)
     assert [Path(video.path).name for video in annotations.videos("train")] == ["a.MTS", "b.mp4"]
-    assert "Train: 1 files are no videos by their names: 1 of .xyz" in caplog.text
+    assert "Train: no videos by their names: 1 of .xyz (1 file)" in caplog.text
     assert [Path(video.path).name for video in annotations.videos("val")] == ["c.avi"]
 
 

@@ -163,9 +163,9 @@ def _is_protocol(views: DictConfig, name: str) -> None:
 def test_another_protocol_is_one_word(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     best = f"checkpoint={trained / 'checkpoints' / 'best.ckpt'}"
     score(tmp_path, best, "views=ssv2")
-    assert "8 frames x 1 clips x 3 crops, short side 40, crop 40" in capsys.readouterr().out
+    assert "8 frames x 1 clip x 3 crops, short side 40, crop 40" in capsys.readouterr().out
     score(tmp_path, best, "views=single")
-    assert "8 frames x 1 clips x 1 crops, short side 46, crop 40" in capsys.readouterr().out
+    assert "8 frames x 1 clip x 1 crop, short side 46, crop 40" in capsys.readouterr().out
 
 
 def test_views_run_in_portions_and_score_the_same(
@@ -198,9 +198,9 @@ def test_an_unknown_size_of_the_views_is_refused() -> None:
 def test_a_protocol_that_does_not_go_with_the_clips_is_refused_before_any_work(
     trained: Path, shapes: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(InstantiationException, match=r"data.test_views of 3 clips x 1 crops: 3 clips asked for"):
+    with pytest.raises(InstantiationException, match=r"data.test_views of 3 clips x 1 crop: 3 clips asked for"):
         run(tmp_path, *shapes, "views=k400")
-    with pytest.raises(InstantiationException, match=r"data.val_views of 1 clips x 1 crops: crops of 40 do not"):
+    with pytest.raises(InstantiationException, match=r"data.val_views of 1 clip x 1 crop: crops of 40 do not"):
         run(tmp_path, *shapes, "data.val_views.resize=10")
     assert not (tmp_path / "run.json").exists()
 

@@ -154,7 +154,7 @@ def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
         with pytest.raises(Interrupted):
             run(tmp_path, *overrides)
     before = content(tmp_path)
-    with pytest.raises(ValueError, match=r"stopped in mid-epoch with 1 device\(s\) x 4 clips x 2 accumulated over 36"):
+    with pytest.raises(ValueError, match=r"stopped in mid-epoch with 1 device x 4 clips x 2 accumulated over 36"):
         run(tmp_path, f"resume={tmp_path}", change)
     assert content(tmp_path) == before
 

@@ -107,7 +107,7 @@ def test_a_job_of_another_config_is_refused_and_where_data_lie_is_no_other_confi
     cfg.data.root = "/elsewhere"
     sweep._refuse_another(cfg, tmp_path)
     cfg.optim.lr = 1.0
-    with pytest.raises(ValueError, match=r"config was another: optim.lr was .* and is 1.0 \(1 key\(s\) differ\)"):
+    with pytest.raises(ValueError, match=r"config was another: optim.lr was .* and is 1.0 \(1 key changed in all\)"):
         sweep._refuse_another(cfg, tmp_path)
 
 

@@ -6,6 +6,7 @@ from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.configurations import mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.tables import COLUMNS, presentable
+from video_adapters.plural import counted
 
 QUESTION = "What does each configuration score, and at which cost?"
 
@@ -21,8 +22,8 @@ def answer(runs: pd.DataFrame) -> Answer:
     kept, left_out = select(runs)
     table = ablation_table(runs)
     best, score, fewest = table.index[0], COLUMNS[score_of(kept)].title, int(table["runs"].min())
-    text = f"{len(table)} configurations, each of at least {fewest} run(s); the best is {best}: {score} "
-    text = f"{text}{table[score].iloc[0]}. {left_out}".rstrip()
+    text = f"{counted(len(table), 'configuration')}, each of at least {counted(fewest, 'run')}; the best is {best}: "
+    text = f"{text}{score} {table[score].iloc[0]}. {left_out}".rstrip()
     return Answer(question=QUESTION, text=text, tables={"Means and standard deviations over seeds": table})
 
 
@@ -34,7 +35,7 @@ def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:
     """
     scored = select(runs).runs
     if scored.empty:
-        raise Unanswerable(f"None of the {len(runs)} runs has been validated or tested yet.")
+        raise Unanswerable(f"None of {counted(len(runs), 'run')} has been validated or tested yet.")
     score = score_of(scored)
     full = with_costs(scored).assign(minutes=pd.to_timedelta(scored["wall_time"]).dt.total_seconds() / 60)
     means = mean_and_spread(full, name_configurations(full).rename("configuration"), list(_COLUMNS))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from video_adapters.analysis.labels import UNINTERESTING, labels
+from video_adapters.plural import counted
 
 SCORES = {"test/top1": "top-1 (% of test videos)", "best_val_top1": "top-1 (% of validation videos)"}
 
@@ -33,7 +34,7 @@ def select(runs: pd.DataFrame) -> Selection:
         "repeated later with the same configuration and seed": len(scored) - len(single),
     }
     listed = ", ".join(f"{number} {reason}" for reason, number in reasons.items() if number)
-    return Selection(kept, f"Left out of {len(runs)} runs: {listed}." if listed else "")
+    return Selection(kept, f"Left out of {counted(len(runs), 'run')}: {listed}." if listed else "")
 
 
 def score_of(runs: pd.DataFrame) -> str:

@@ -19,6 +19,7 @@ from video_adapters.analysis.trained import clip_of
 from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.decode import DecodeError
+from video_adapters.plural import counted
 
 QUESTION = "What does the model get wrong?"
 MOST_CLASSES = 20
@@ -66,7 +67,7 @@ def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
         said.append(f"{int(confusion.unread.sum())} of these could not be read.")
     if len(pairs := confused_pairs(confusion, 1)):
         first = pairs.iloc[0]
-        share = f"{first['videos']} videos, {first['share of the class']:.0%} of the class"
+        share = f"{counted(int(first['videos']), 'video')}, {first['share of the class']:.0%} of the class"
         said.append(f"Most often '{first['shown']}' is taken for '{first['said']}' ({share}).")
     if errors:
         said.append(f"The most certain error has a probability of {errors[0].certainty:.0%}.")

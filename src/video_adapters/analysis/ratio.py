@@ -13,6 +13,7 @@ from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.style import COLORS, as_percent, dress
 from video_adapters.analysis.tables import presentable
+from video_adapters.plural import counted
 
 QUESTION = "How small may the bottleneck be?"
 CAPTION = "Means over seeds with standard deviations; faint dots are single runs"
@@ -47,8 +48,8 @@ def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     families = dict(_families(kept[kept.get(_COLUMN, pd.Series(index=kept.index)).notna()]))
     if not families:
         raise Unanswerable(
-            f"The {len(runs)} runs hold no sweep over {KEY}: at least two that differ in it and their seeds alone; "
-            f"`python src/train.py -m hparams_search=ratio` makes one. {left_out}".rstrip()
+            f"There is no sweep over {KEY}, at least two runs that differ in it and their seeds alone, among "
+            f"{counted(len(runs), 'run')}; `python src/train.py -m hparams_search=ratio` makes one. {left_out}".rstrip()
         )
     return families
 
@@ -158,4 +159,4 @@ def _seeds(table: pd.DataFrame) -> str:
     fewest, most = int(table["runs"].min()), int(table["runs"].max())
     if fewest == 1:
         return "Some have one seed alone: differences of a point or two mean nothing."
-    return f"{fewest} seeds each." if fewest == most else f"{fewest} to {most} seeds each."
+    return f"{counted(fewest, 'seed')} each." if fewest == most else f"{fewest} to {most} seeds each."

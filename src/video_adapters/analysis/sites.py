@@ -37,7 +37,7 @@ def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     known = {title: part for title, part in parts.items() if part is not None}
     if not known:
         raise Unanswerable(
-            f"The {len(runs)} runs have adapters at the same sites of the same blocks, or belong to different tasks; "
+            f"The runs ({len(runs)}) have adapters at the same sites of the same blocks, or belong to different tasks; "
             "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them. "
             f"{select(runs).left_out}".rstrip()
         )

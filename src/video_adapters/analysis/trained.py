@@ -16,6 +16,7 @@ from video_adapters.data.dataset import Batch, read_views
 from video_adapters.data.reader import open_video
 from video_adapters.data.transform import TestTransform
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.plural import counted
 from video_adapters.recognition.load import load
 from video_adapters.training.arguments import buildable
 from video_adapters.training.build import build_data
@@ -95,7 +96,7 @@ def best_run(runs: pd.DataFrame) -> str:
     there = runs["path"].map(lambda path: (Path(path) / CHECKPOINT).is_file())
     kept = runs[runs["finished"] & there]
     if kept.empty:
-        raise Unanswerable(f"None of the {len(runs)} runs has finished and kept its {CHECKPOINT}.")
+        raise Unanswerable(f"None of {counted(len(runs), 'run')} has finished and kept its {CHECKPOINT}.")
     return str(kept.sort_values("best_val_top1", ascending=False)["path"].iloc[0])
 
 

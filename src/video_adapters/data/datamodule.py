@@ -20,6 +20,7 @@ from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
 from video_adapters.data.transform import TestTransform, TrainTransform, before_crop
 from video_adapters.data.workers import START
+from video_adapters.plural import counted
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,14 @@ class Views:
         if isinstance(self.resize, str) and self.resize != "auto":
             raise ValueError(f"the views' resize is '{self.resize}', expected a number of pixels, or auto")
         if self.clips < 1 or self.crops not in (1, 3):
-            raise ValueError(
-                f"views are {self.clips} clips x {self.crops} crops, expected at least 1 clip, and 1 or 3 crops"
-            )
+            raise ValueError(f"views are {self.described()}, expected at least 1 clip, and 1 or 3 crops")
 
     def __len__(self) -> int:
         return self.clips * self.crops
+
+    def described(self) -> str:
+        """Such as: 3 clips x 1 crop."""
+        return f"{counted(self.clips, 'clip')} x {counted(self.crops, 'crop')}"
 
     def short_side(self, image_size: int) -> int:
         """Pixels of the short side before crops of `image_size` are cut. Automatically as papers do it: the crops' own
@@ -225,7 +228,7 @@ class VideoData(L.LightningDataModule):
             self.sampling.test(self.num_frames, views.clips)
             return TestTransform(self.image_size, resize=views.short_side(self.image_size), crops=views.crops)
         except ValueError as error:
-            raise ValueError(f"data.{use}_views of {views.clips} clips x {views.crops} crops: {error}") from error
+            raise ValueError(f"data.{use}_views of {views.described()}: {error}") from error
 
     def _loader(self, clips: Dataset[Sample], split: Split, shuffle: bool, steps: int | None = None) -> ResumableLoader:
         keys = StepSampler(
@@ -304,7 +307,8 @@ class VideoData(L.LightningDataModule):
         low, high = int(videos.labels.min()), int(videos.labels.max())
         if low < 0:
             raise ValueError(
-                f"the split '{split}' of {self._title()} has {(videos.labels < 0).sum()} videos without a label (-1), "
+                f"the split '{split}' of {self._title()} has "
+                f"{counted(int((videos.labels < 0).sum()), 'video')} without a label (-1), "
                 "which can neither train nor be scored: choose another split, or leave them out"
             )
         if high >= self.num_classes:

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from video_adapters.plural import counted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segments:
@@ -34,7 +36,7 @@ class Segments:
         """
         if num_clips != 1:
             raise ValueError(
-                f"{num_clips} clips asked for: the middles of the segments make 1; more views are more crops"
+                f"{counted(num_clips, 'clip')} asked for: the middles of the segments make 1; more views are more crops"
             )
         return [[(first + last) // 2 for first, last in self._stretches(length)]]
 

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
 
+from video_adapters.plural import counted
+
 
 class Key(NamedTuple):
     """One video's place in the order; with the seed, all that its clip depends on."""
@@ -32,7 +34,7 @@ def split_step(per_step: int, per_device: int, devices: int) -> Split:
     if per_step % devices:
         fits = [n for n in range(1, devices + 1) if per_step % n == 0]
         raise ValueError(
-            f"batch.per_step={per_step} clips do not divide over {devices} devices; "
+            f"batch.per_step={per_step} clips do not divide over {counted(devices, 'device')}; "
             f"take {' or '.join(map(str, fits[-3:]))} devices or a multiple of {devices} clips"
         )
     share = per_step // devices
@@ -178,5 +180,6 @@ class ResumableLoader(DataLoader[Any]):
 
 def _described(layout: list[int]) -> str:
     clips, accumulation, devices, videos, steps = layout
-    epoch = f", {steps} steps an epoch" if steps else ""
-    return f"{devices} device(s) x {clips} clips x {accumulation} accumulated over {videos} videos{epoch}"
+    epoch = f", {counted(steps, 'step')} an epoch" if steps else ""
+    split = f"{counted(devices, 'device')} x {counted(clips, 'clip')} x {accumulation} accumulated"
+    return f"{split} over {counted(videos, 'video')}{epoch}"

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from video_adapters.data.dataset import Batch
+from video_adapters.plural import counted
 from video_adapters.training.errors import SharedError
 from video_adapters.training.processes import gather
 
@@ -93,10 +94,10 @@ class UnreadTests(Callback):
         notes = sorted({note for notes, _ in told for note in notes})
         if notes and trainer.is_global_zero:
             _write(self.path, notes)
-            log.warning("%d videos could not be read and count as wrong, listed in %s", len(notes), self.path)
+            log.warning("%s could not be read and count as wrong, listed in %s", counted(len(notes), "video"), self.path)
         if notes and not sum(read for _, read in told):
             raise ValueError(
-                f"none of the {len(notes)} videos to be scored could be read, such as {notes[0]}; all are listed in "
+                f"none of {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are listed in "
                 f"{self.path}. Put them back, or say where they are by data.root=PATH"
             )
 

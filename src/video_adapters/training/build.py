@@ -15,6 +15,7 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.memory import HALVES, Memory, compile_blocks, hold_frozen
+from video_adapters.plural import counted
 from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin, holds_everything
 from video_adapters.training.module import ActionModule
 from video_adapters.training.progress import Bar, interactive
@@ -133,7 +134,7 @@ def _check_launch(trainer: L.Trainer) -> None:
     launched = int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else trainer.world_size
     if launched != trainer.world_size:
         raise ValueError(
-            f"torchrun started {launched} processes, but trainer.devices={trainer.num_devices} x "
+            f"torchrun started {counted(launched, 'process')}, but trainer.devices={trainer.num_devices} x "
             f"trainer.num_nodes={trainer.num_nodes} makes {trainer.world_size}: set them to what torchrun was told"
         )
 

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.datamodule import VideoData
+from video_adapters.plural import counted
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.arguments import buildable
@@ -74,7 +75,7 @@ def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores
     videos, unread = int(scores["test/videos"]), int(scores["test/unreadable"])
     rows = {
         "checkpoint": path,
-        "protocol": f"{data.num_frames} frames x {views.clips} clips x {views.crops} crops, "
+        "protocol": f"{counted(data.num_frames, 'frame')} x {views.described()}, "
         f"short side {views.short_side(data.image_size)}, crop {data.image_size}",
         "videos": f"{videos} scored, of these {missing} missing and {unread - missing} broken (counted as wrong)",
     }

@@ -13,6 +13,7 @@ from video_adapters.memory.allocator import Event
 from video_adapters.memory.card import Card
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
+from video_adapters.plural import counted
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
 from video_adapters.training.classes import with_classes_counted
@@ -123,14 +124,15 @@ def _share(cfg: DictConfig) -> int:
     """Clips of a step on one device."""
     devices = num_devices(cfg)
     if cfg.batch.per_step % devices:
-        raise ValueError(f"batch.per_step={cfg.batch.per_step} clips do not divide over {devices} devices")
+        raise ValueError(f"batch.per_step={cfg.batch.per_step} clips do not divide over {counted(devices, 'device')}")
     return cfg.batch.per_step // devices
 
 
 def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
     least = min(plan.options, key=lambda option: option.peak.reserved)
     text = (
-        f"nothing fits {plan.card.name}: even {least.clips} clip at a time with {least.checkpointed} blocks recomputed "
+        f"nothing fits {plan.card.name}: even {counted(least.clips, 'clip')} at a time with "
+        f"{counted(least.checkpointed, 'block')} recomputed "
         f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(plan.card.limit)} are to be had"
     )
     most = max(1, *(option.checkpointed for option in plan.options))

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.datamodule import VideoData
+from video_adapters.plural import counted
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.beginning import Beginning
@@ -137,14 +138,15 @@ def _announce(
     """Prints what is about to run."""
     split = data.split_for(trainer.world_size)
     total, trainable = record["parameters"] / 1e6, record["trainable_parameters"] / 1e6
-    shares = f"{trainer.world_size} device(s) x {split.clips} clips x {split.accumulation} accumulated"
+    devices, clips = counted(trainer.world_size, "device"), counted(split.clips, "clip")
+    shares = f"{devices} x {clips} x {split.accumulation} accumulated"
     summary(
         cfg.name,
         {
             "model": f"{cfg.model.encoder.model_name}, {total:.3f} M parameters, {trainable:.3f} M train",
-            "data": f"{counts['train']} training, {counts['val']} validation, {counts['test']} test videos",
-            "clip": f"{data.num_frames} frames of {data.image_size}x{data.image_size}",
-            "step": f"{data.per_step} clips = {shares}",
+            "data": f"{counts['train']} training, {counts['val']} validation, {counted(counts['test'], 'test video')}",
+            "clip": f"{counted(data.num_frames, 'frame')} of {data.image_size}x{data.image_size}",
+            "step": f"{counted(data.per_step, 'clip')} = {shares}",
             "device": f"{type(trainer.accelerator).__name__} x {trainer.world_size}, {trainer.precision}",
             "folder": str(cfg.run_dir),
         },
@@ -195,7 +197,7 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
     if stopper is not None and stopper.stopped_epoch:
         rows["stopped early"] = (
             f"after epoch {stopper.stopped_epoch + 1} of {trainer.max_epochs}: {stopper.monitor} was no better "
-            f"{stopper.patience} times in a row"
+            f"{counted(stopper.patience, 'time')} in a row"
         )
     rows |= {"checkpoint": best, "figures": str(folder / "metrics.csv")}
     lists = {"replaced in training": "broken_videos.txt", "unread in the test": "unread_tests.txt"}

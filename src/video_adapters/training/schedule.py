@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from video_adapters.plural import counted
+
 FEWEST_POINTS = 20
 """Points of the curve of a training loss below which no shape is seen in it."""
 
@@ -33,7 +35,7 @@ class WarmupCosine:
         warmup = round(self.warmup_epochs * steps_per_epoch)
         if warmup >= steps > 1:
             raise ValueError(
-                f"schedule.warmup_epochs={self.warmup_epochs} is {warmup} steps, but the run has {steps}: "
+                f"schedule.warmup_epochs={self.warmup_epochs} is {counted(warmup, 'step')}, but the run has {steps}: "
                 "train longer (trainer.max_epochs) or warm up for less"
             )
         return LambdaLR(optimizer, lambda step: factor(step, steps, warmup))

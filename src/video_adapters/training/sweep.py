@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.plural import counted
 from video_adapters.training.checkpoint import has_state
 from video_adapters.training.claim import Busy
 from video_adapters.training.classes import with_classes_counted
@@ -115,7 +116,7 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
         key = changed[0]
         raise ValueError(
             f"{folder} holds a run of this job whose config was another: {key} was {before.get(key)} and is "
-            f"{now.get(key)} ({len(changed)} key(s) differ); delete the folder to run it anew"
+            f"{now.get(key)} ({counted(len(changed), 'key')} changed in all); delete the folder to run it anew"
         )
 
 

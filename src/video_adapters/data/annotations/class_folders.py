@@ -12,6 +12,7 @@ from video_adapters.data.annotations.annotations import SPLITS, Annotations, che
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, in_order, subfolders
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.videos import Video, Videos
+from video_adapters.plural import counted
 from video_adapters.spelling import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -96,4 +97,4 @@ class ClassFolders(Annotations):
                         unknown[os.path.splitext(entry.name)[1] or entry.name] += 1
         if unknown:
             kinds = ", ".join(f"{count} of {kind}" for kind, count in unknown.most_common(4))
-            log.warning("%s: %d files are no videos by their names: %s", folder, unknown.total(), kinds)
+            log.warning("%s: no videos by their names: %s (%s)", folder, kinds, counted(unknown.total(), "file"))
