@@ -209,6 +209,9 @@ def test_a_failed_job_returns_nothing_which_a_search_counts_as_a_failure(monkeyp
         assert main(OmegaConf.create()) == returned
 
 
+SCORES = {"val/top1": 0.5, "val/videos": 10.0}
+
+
 def begun(folder: Path, *jobs: str) -> tuple[SweepReport, DictConfig]:
     """The report of a sweep that has started these jobs, as Hydra calls it."""
     overrides = {"task": [], "hydra": []}
@@ -251,10 +254,13 @@ def test_jobs_and_failures_of_other_commands_in_the_folder_are_not_this_ones(
     begun(tmp_path, "seed-8")  # another command, at the same time
     (tmp_path / "seed-8" / "failed.json").write_text(json.dumps({"overrides": ["seed=8"], "error": "elsewhere"}))
     report, cfg = begun(tmp_path, "seed-1")
-    (tmp_path / "seed-1" / "run.json").write_text(json.dumps({"overrides": ["seed=1"], "finished": "now"}))
+    (tmp_path / "seed-1" / "run.json").write_text(
+        json.dumps({"overrides": ["seed=1"], "finished": "now", "scores": SCORES})
+    )
     report.on_multirun_end(cfg)
     said = capsys.readouterr().out
     assert "seed-1" in said
+    assert "50.0% (23.7 to 76.3)" in said
     assert "seed-7" not in said
     assert "seed-8" not in said
 

@@ -97,7 +97,7 @@ class UnreadTests(Callback):
             log.warning("%s could not be read and count as wrong, listed in %s", counted(len(notes), "video"), self.path)
         if notes and not sum(read for _, read in told):
             raise ValueError(
-                f"none of {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are listed in "
+                f"none of the {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are listed in "
                 f"{self.path}. Put them back, or say where they are by data.root=PATH"
             )
 

@@ -38,6 +38,8 @@ from video_adapters.training.record import key_of, new_record, note_finish, resu
 
 log = logging.getLogger(__name__)
 
+BEST = ("val/top1", "val/videos")  # of the validation that chose the checkpoint
+
 
 def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     """Trains, tests the best checkpoint, and says where everything is.
@@ -98,7 +100,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
         trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
         beginning.begin(trainer)  # where nothing was left to train
-        scores = _best_score(trainer) | (_test(trainer, module, data) if cfg.test else {})
+        scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
         _report(trainer, folder, record, scores)
     return scores
 
@@ -172,15 +174,15 @@ def _best(trainer: L.Trainer) -> str:
     return keeper.best_model_path if isinstance(keeper, ModelCheckpoint) else ""
 
 
-def _best_score(trainer: L.Trainer) -> dict[str, float]:
+def _best_score(trainer: L.Trainer, data: VideoData) -> dict[str, float]:
     keeper = trainer.checkpoint_callback
     score = keeper.best_model_score if isinstance(keeper, ModelCheckpoint) else None
-    return {} if score is None else {"val/top1": float(score)}
+    return {} if score is None else {"val/top1": float(score), "val/videos": float(len(data.videos("val")))}
 
 
 def _outcome(scores: dict[str, float]) -> dict[str, float]:
     """What a finished run is compared by: the best val/top1, and the test's figures."""
-    return {name: value for name, value in scores.items() if name == "val/top1" or name.startswith("test/")}
+    return {name: value for name, value in scores.items() if name in BEST or name.startswith("test/")}
 
 
 def _scores(trainer: L.Trainer) -> dict[str, float]:
@@ -192,7 +194,7 @@ def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: di
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
     note_finish(folder, record, _outcome(scores))
     best = _best(trainer) or str(folder / "checkpoints" / checkpoint.LAST)
-    rows = accuracies(scores, "test/")
+    rows = accuracies(_outcome(scores), "val/") | accuracies(scores, "test/")
     stopper = trainer.early_stopping_callback
     if stopper is not None and stopper.stopped_epoch:
         rows["stopped early"] = (

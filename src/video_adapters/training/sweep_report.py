@@ -16,7 +16,7 @@ from rich.text import Text
 
 from video_adapters.plural import counted
 from video_adapters.shown import printable
-from video_adapters.training.accuracy import percent
+from video_adapters.training.accuracy import between
 
 FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""
@@ -28,8 +28,7 @@ class Job(NamedTuple):
     folder: Path
     overrides: list[str]
     state: str  # finished, not finished, or why it failed
-    val: float | None  # best val/top1
-    test: float | None  # test/top1
+    scores: dict[str, float]  # of a job that has finished
 
 
 class SweepReport(Callback):
@@ -87,21 +86,26 @@ def swept_keys(config: DictConfig) -> list[str]:
 def read_jobs(folder: Path, names: Iterable[str]) -> list[Job]:
     """The jobs in folders of a sweep, the best validation score first."""
     jobs = [job for name in sorted(names) if (job := _read(folder / name)) is not None]
-    return sorted(jobs, key=lambda job: -1.0 if job.val is None else job.val, reverse=True)
+    return sorted(jobs, key=lambda job: job.scores.get("val/top1", -1.0), reverse=True)
 
 
 def table(folder: Path, jobs: list[Job]) -> Table:
     """The jobs of one command by what differs between their overrides."""
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     title = Text(f"sweep in {folder}", style="table.title")
-    shown = Table("job", "val top-1", "test top-1", "state", title=title, title_justify="left")
+    shown = Table("job", "val top-1 (95%)", "test top-1 (95%)", "state", title=title, title_justify="left")
     shown.add_column("folder", overflow="fold")
     for job in jobs:
         own = " ".join(override for override in job.overrides if override not in common)
-        scores = ("-" if score is None else percent(score) for score in (job.val, job.test))
+        scores = (_accuracy(job.scores, split) for split in ("val", "test"))
         cells = (own or "as it is", *scores, job.state, job.folder.name)
         shown.add_row(*(Text(printable(cell)) for cell in cells))  # what stands in [brackets] is no markup
     return shown
+
+
+def _accuracy(scores: dict[str, float], split: str) -> str:
+    """Top-1 with the 95 % interval of its videos."""
+    return between(scores[f"{split}/top1"], scores.get(f"{split}/videos", 0)) if f"{split}/top1" in scores else "-"
 
 
 def _print(shown: Table) -> None:
@@ -115,12 +119,11 @@ def _read(folder: Path) -> Job | None:
     failure, record = _content(folder / FAILED), _content(folder / "run.json")
     if failure is not None:
         reason = failure["error"].strip().splitlines()[-1]
-        return Job(folder, failure["overrides"], f"failed: {reason}", None, None)
+        return Job(folder, failure["overrides"], f"failed: {reason}", {})
     if record is None:
         return None
-    scores = record.get("scores", {})
     state = "finished" if "finished" in record else "not finished"
-    return Job(folder, record["overrides"], state, scores.get("val/top1"), scores.get("test/top1"))
+    return Job(folder, record["overrides"], state, record.get("scores", {}))
 
 
 def _content(path: Path) -> dict[str, Any] | None:
