@@ -1,6 +1,7 @@
 """What commands say before Hydra reads their words."""
 
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,35 @@ def test_a_file_without_its_key_is_told_which_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "argv", ["eval.py", str(file)])
     with pytest.raises(SystemExit, match=rf"{file} has to be given as checkpoint='{file}'"):
         entry.expect_key_for_file("checkpoint")
+
+
+SAID = (
+    ("The 'val_dataloader' does not have many workers which may be a bottleneck.", "data_connector"),
+    ("Found 12 module(s) in eval mode at the start of training.", "loops.fit_loop"),
+    ("The number of training batches (4) is smaller than the logging interval Trainer(...)", "loops.fit_loop"),
+    ("Checkpoint directory /runs/a exists and is not empty.", "callbacks.model_checkpoint"),
+    ("Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0", "core.module"),
+)
+
+
+@pytest.mark.parametrize(("message", "module"), SAID)
+def test_what_nobody_can_act_on_is_silent_from_that_library_alone_and_in_commands_alone(
+    message: str, module: str
+) -> None:
+    def heard(message: str, module: str) -> bool:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if silent:
+                entry._quiet()
+            warnings.warn_explicit(message, UserWarning, "file.py", 1, module)
+        return bool(caught)
+
+    silent = False
+    assert heard(message, f"lightning.pytorch.{module}")  # importing the package has changed nothing
+    silent = True
+    assert not heard(message, f"lightning.pytorch.{module}")
+    assert heard(message, "my_script")
+    assert heard(f"Your labels are wrong, and {message[:5]}", f"lightning.pytorch.{module}")
 
 
 def test_a_summary_shows_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

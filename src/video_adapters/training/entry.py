@@ -230,20 +230,29 @@ def _end_composing() -> None:
         _composing = False
 
 
-def _quiet() -> None:
-    """Silences what libraries say on every run without anything for the user to do."""
+QUIETED = (
     # Lightning advises more workers by the number of cores; ours is set in the data configs
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    (".*does not have many workers", r"lightning\."),
     # the frozen encoder stays in evaluation mode where its library left it so
-    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+    (".*in eval mode at the start of training", r"lightning\."),
     # scores are summed over the processes before they are logged
-    warnings.filterwarnings("ignore", message=".*It is recommended to use `self.log.*sync_dist=True.*")
+    (".*It is recommended to use `self.log.*sync_dist=True", r"lightning\."),
     # short runs log more often by themselves (training/schedule.py), and over epochs, which Lightning does not see
-    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
-    # Lightning 2.6 asks torch's tree utilities in a way that newer ones deprecate
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated.*")
+    ("The number of training batches .* is smaller than the logging interval", r"lightning\."),
     # the best checkpoint's folder holds last.ckpt already when a run goes on
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    (".*Checkpoint directory .* exists and is not empty", r"lightning\."),
+    # Lightning 2.6 asks torch's tree utilities in a way that newer ones deprecate
+    (".*isinstance.treespec, LeafSpec.. is deprecated", r"(lightning|torch)\."),
+    # fp16's first steps are often skipped, until its scale fits: the schedule has then moved on without them
+    (r"Detected call of `lr_scheduler.step\(\)` before `optimizer.step\(\)`", r"(lightning|torch)\."),
+)
+"""What libraries say on every run without anything for the user to do: the message, and the module that says it."""
+
+
+def _quiet() -> None:
+    """Silences what is in `QUIETED`. A command does; who imports the package is told everything."""
+    for message, module in QUIETED:
+        warnings.filterwarnings("ignore", message=message, module=module)
     for name in ("lightning.pytorch.utilities.rank_zero", "timm"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
