@@ -94,11 +94,13 @@ class UnreadTests(Callback):
         notes = sorted({note for notes, _ in told for note in notes})
         if notes and trainer.is_global_zero:
             _write(self.path, notes)
-            log.warning("%s could not be read and count as wrong, listed in %s", counted(len(notes), "video"), self.path)
+            log.warning(
+                "%s could not be read and count as wrong, listed in %s", counted(len(notes), "video"), self.path
+            )
         if notes and not sum(read for _, read in told):
             raise ValueError(
-                f"none of the {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are listed in "
-                f"{self.path}. Put them back, or say where they are by data.root=PATH"
+                f"none of the {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are listed "
+                f"in {self.path}. Put them back, or say where they are by data.root=PATH"
             )
 
     on_test_start = on_validation_start
