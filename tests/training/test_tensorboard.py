@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from video_adapters.training.problems import problems
 
 from toy import composed, run
 
@@ -24,8 +24,13 @@ def test_a_run_logs_for_tensorboard_what_it_logs_in_its_csv(
     assert f"tensorboard --logdir {tmp_path / 'tensorboard'}" in capsys.readouterr().out
 
 
-def test_without_the_package_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_package_a_sentence_says_how_to_get_it_before_anything_is_left(
+    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    cfg = composed("logger=tensorboard", f"run_dir={tmp_path}").logger.tensorboard
-    with pytest.raises(InstantiationException, match=r"needs the package tensorboard: pip install -e '\.\[tensorboard"):
-        instantiate(cfg)
+    with pytest.raises(ValueError, match=r"needs the package tensorboard: pip install -e '\.\[tensorboard\]'"):
+        run(tmp_path / "run", *shapes, "logger=tensorboard")
+    assert not (tmp_path / "run").exists()
+    assert any(
+        "needs the package" in problem for problem in problems(composed(*shapes, "logger=tensorboard", "run_dir=."))
+    )

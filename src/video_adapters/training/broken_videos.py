@@ -99,8 +99,8 @@ class UnreadTests(Callback):
             )
         if notes and not sum(read for _, read in told):
             raise ValueError(
-                f"none of the {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are listed "
-                f"in {self.path}. Put them back, or say where they are by data.root=PATH"
+                f"none of the {counted(len(notes), 'video')} to be scored could be read, such as {notes[0]}; all are "
+                f"listed in {self.path}. Put them back, or say where they are by data.root=PATH"
             )
 
     on_test_start = on_validation_start

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import os
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -114,17 +114,22 @@ def wandb_logger(**settings: Any) -> WandbLogger:
 
 
 def tensorboard_logger(save_dir: str) -> TensorBoardLogger:
-    """A logger for TensorBoard; accuracies are fractions, as in `metrics.csv`. A resumed run goes on in its folder.
+    """A logger for TensorBoard; accuracies are fractions, as in `metrics.csv`. A resumed run goes on in its folder."""
+    return TensorBoardLogger(save_dir, name="", version="", default_hp_metric=False)
+
+
+def expect_packages(loggers: Mapping[str, Any]) -> None:
+    """Refuses loggers of a config whose package is not installed, before a run has left anything.
 
     Raises:
-        ValueError: the package is not installed.
+        ValueError: saying how to get it.
     """
-    if importlib.util.find_spec("tensorboard") is None:
+    asked = any("tensorboard" in entry["_target_"] for entry in loggers.values() if entry)
+    if asked and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "logger=tensorboard needs the package tensorboard: pip install -e '.[tensorboard]' brings it; logger=csv "
             "needs nothing"
         )
-    return TensorBoardLogger(save_dir, name="", version="", default_hp_metric=False)
 
 
 def _is_first_process() -> bool:

@@ -12,6 +12,7 @@ from video_adapters.model.memory import Memory
 from video_adapters.training import checkpoint
 from video_adapters.training.build import refuse_what_is_ours
 from video_adapters.training.errors import UserError, explained
+from video_adapters.training.loggers import expect_packages
 
 ANY_CLASSES, ANY_WIDTH = 2, 8
 EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"
@@ -53,7 +54,7 @@ def expect_values(cfg: DictConfig) -> None:
 
 def problems(cfg: DictConfig) -> Iterator[str]:
     """A sentence for each part of a config that cannot be built, each tried by itself, without weights or videos."""
-    for check in (_data, _weights, _start, _recipe, _trainer):
+    for check in (_data, _weights, _start, _recipe, _trainer, _loggers):
         try:
             with explained():
                 check(cfg)
@@ -93,3 +94,7 @@ def _trainer(cfg: DictConfig) -> None:
     for callback in cfg.callbacks.values():
         if callback:
             instantiate(callback)
+
+
+def _loggers(cfg: DictConfig) -> None:
+    expect_packages(cfg.logger)

@@ -30,7 +30,7 @@ from video_adapters.training.build import (
 )
 from video_adapters.training.claim import LOCK, held, refuse_another
 from video_adapters.training.classes import with_classes_counted
-from video_adapters.training.loggers import wandb_run
+from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.plan import planned
 from video_adapters.training.progress import summary
@@ -72,6 +72,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
         cfg = planned(with_classes_counted(cfg))
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
+    expect_packages(cfg.logger)
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = build_data(cfg, render)
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
