@@ -97,6 +97,8 @@ ARGUMENTS: Mapping[str, Change] = {
     "a trainer's plugin": _set("trainer.plugins", []),
     "no model": lambda config, proof: config.pop("model"),
     "a model without a target": _set("model", {}),
+    "no memory": lambda config, proof: config.pop("memory"),
+    "no precision": lambda config, proof: config["trainer"].pop("precision"),
 }
 """What is refused where objects are built of a config."""
 

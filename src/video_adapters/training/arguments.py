@@ -38,6 +38,12 @@ BUILT = (
 )  # fmt: skip
 """What a config is built into; each has a target."""
 
+NEEDED = (
+    "batch.per_step", "data.max_videos", "data.num_classes", "data.root", "loss.label_smoothing", "memory.skip_dead_work", "name", "run_dir",
+    "trainer.accelerator", "trainer.precision",
+)  # fmt: skip
+"""What is read beside it."""
+
 OWN: dict[str, set[str]] = {
     "open_clip.create_model": {
         "model_name", "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "force_image_size", "force_quick_gelu",
@@ -69,6 +75,8 @@ def buildable(config: Any, source: str | Path, given: Collection[str] = ()) -> d
         for name in BUILT:
             if not isinstance(node := _select(tree, name), dict) or "_target_" not in node:
                 raise ValueError(f"there is no {name} in its config")
+        if lacking := [name for name in NEEDED if not _has(tree, name)]:
+            raise ValueError(f"there is no {lacking[0]} in its config")
         _check_numbers(tree, given)
         for key, node in walk(tree):
             if isinstance(node, dict) and "_target_" in node:
@@ -193,6 +201,12 @@ def _check_size(full: str, name: str, value: Any) -> None:
 def _is_given(full: str, given: Collection[str]) -> bool:
     """Whether the command line replaces a key, or a group that it is in."""
     return any(full == key or full.startswith(f"{key}.") for key in given)
+
+
+def _has(tree: dict[str, Any], name: str) -> bool:
+    parent, _, last = name.rpartition(".")
+    node = _select(tree, parent) if parent else tree
+    return isinstance(node, dict) and last in node
 
 
 def _select(tree: dict[str, Any], name: str) -> Any:
