@@ -218,6 +218,19 @@ def test_links_do_not_lead_what_a_resumed_run_writes_out_of_its_folder(
         buildable(read_config(run), run)
 
 
+def test_a_record_does_not_make_the_files_word_that_of_the_command_line(
+    content: dict[str, Any], tmp_path: Path, proof: Path
+) -> None:
+    """What was given before stays as it is saved: that it is given again says nothing of the value in the file."""
+    change = ARGUMENTS["lists outside of the data"]
+    folder = save(tmp_path / "run", content, change, proof)
+    word = "data.annotations.videos=mine"
+    (folder / "run.json").write_text(json.dumps({"started": "2026-01-01T12:00:00+00:00", "overrides": [word]}))
+    own = OmegaConf.merge(given("train"), {"resume": str(folder), "run_dir": str(folder)})
+    with pytest.raises(ValueError, match="is refused, and nothing of it was run"):
+        resumed(own, [f"resume={folder}", word])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "command",

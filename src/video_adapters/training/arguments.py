@@ -39,8 +39,8 @@ BUILT = (
 """What a config is built into; each has a target."""
 
 NEEDED = (
-    "batch.per_step", "data.max_videos", "data.num_classes", "data.root", "loss.label_smoothing", "memory.skip_dead_work",
-    "name", "run_dir", "trainer.accelerator", "trainer.precision",
+    "batch.per_step", "data.max_videos", "data.num_classes", "data.root", "loss.label_smoothing", "name", "run_dir",
+    "memory.skip_dead_work", "trainer.accelerator", "trainer.precision",
 )  # fmt: skip
 """What is read beside it."""
 

@@ -48,7 +48,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         known = [*record["overrides"], record.get("wandb_id", "")]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path} cannot be read as a run's record ({type(error).__name__}: {error}): put back a copy, or start a "
             "new run from its adapters by init_from=PATH"
@@ -93,9 +93,9 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
             "folder of a run that has saved its state (one is saved after each epoch and every "
             "callbacks.last.every_n_steps steps)"
         )
-    changed = {key_of(override) for override in overrides}
-    saved = OmegaConf.create(buildable(read_config(folder), folder / "config.yaml", changed))
     before = _by_key(read_record(folder)["overrides"])
+    changed = {key for key, override in _by_key(overrides).items() if override != before.get(key)}  # others stay
+    saved = OmegaConf.create(buildable(read_config(folder), folder / "config.yaml", changed))
     for key, override in _by_key(overrides).items():
         if override == before.get(key) or key in ("resume", "run_dir"):
             continue

@@ -63,7 +63,7 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
 
 
 def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack) -> dict[str, float]:
-    render = not cfg.resume or "data.root" in map(key_of, overrides)
+    root = cfg.data.get("root") if not cfg.resume or "data.root" in map(key_of, overrides) else None  # the user's word
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
         state = checkpoint.state_of(folder)
@@ -74,7 +74,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
     expect_packages(cfg.logger)
     L.seed_everything(cfg.seed, workers=False, verbose=False)
-    data = build_data(cfg, render)
+    data = build_data(cfg, render=cfg.data.root == root)
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
     classifier = build_classifier(cfg)
     module = build_module(cfg, classifier, data)
