@@ -116,7 +116,7 @@ def test_a_folder_without_our_log_is_not_ours_to_remove(tmp_path: Path) -> None:
             ["experiment=own_videos", "model.weights=/none.pt"],
             r"2 things are in the way:\n- data\.root has no",
         ),
-        ("train", ["data.root=rendered", "head.dropout=2", *SMALL], r"head\.dropout is 2"),
+        ("train", ["data.root=rendered", "+trainer.callbacks=x", *SMALL], r"trainer\.callbacks cannot be set"),
         ("eval", ["checkpoint=/none/best.ckpt"], r"no checkpoint file at /none/best\.ckpt"),
     ],
 )

@@ -11,10 +11,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from video_adapters.training.atomic import PART
 from video_adapters.training.checkpoint import has_state
+from video_adapters.training.outputs import LOCK
 
 log = logging.getLogger(__name__)
-
-LOCK = ".lock"  # an empty file in the run's folder
 
 
 class Busy(ValueError):

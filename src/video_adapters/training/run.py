@@ -28,10 +28,11 @@ from video_adapters.training.build import (
     build_trainer,
     refuse_sweep_over_processes,
 )
-from video_adapters.training.claim import LOCK, held, refuse_another
+from video_adapters.training.claim import held, refuse_another
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
+from video_adapters.training.outputs import LOCK
 from video_adapters.training.plan import planned
 from video_adapters.training.progress import summary
 from video_adapters.training.record import key_of, new_record, note_finish, resumed, write_record
