@@ -204,14 +204,17 @@ def test_a_report_leaves_videos_out_openly(
         scores = run(tmp_path / "run", *data, f"data.report={path}")
     assert f"train: 2 of 9 videos are left out by the report {path}: 1 broken, 1 missing" in caplog.text
     assert "replaced by another video" not in caplog.text
-    assert (scores["test/videos"], scores["test/unreadable"]) == (6, 1)  # the test counts every video all the same
+    assert (scores["val_as_test/videos"], scores["val_as_test/unreadable"]) == (
+        6,
+        1,
+    )  # the test counts every video all the same
     checkpoint = f"checkpoint={tmp_path / 'run' / 'checkpoints' / 'best.ckpt'}"
     capsys.readouterr()
     again = score(tmp_path / "eval", checkpoint)
-    assert (again["test/videos"], again["test/unreadable"]) == (6, 1)
+    assert (again["val_as_test/videos"], again["val_as_test/unreadable"]) == (6, 1)
     assert "6 scored, of these 0 missing and 1 broken (counted as wrong)  " in capsys.readouterr().out
     without = score(tmp_path / "eval", checkpoint, f"data.report={path}")
-    assert (without["test/videos"], without["test/unreadable"]) == (5, 0)
+    assert (without["val_as_test/videos"], without["val_as_test/unreadable"]) == (5, 0)
     shown = capsys.readouterr().out
     assert "5 scored, of these 0 missing and 0 broken (counted as wrong); 1 more left out by a report" in shown
     assert path.name in shown

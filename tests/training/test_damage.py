@@ -66,7 +66,8 @@ def test_a_run_whose_last_state_is_damaged_goes_on_from_the_one_before_to_the_sa
     assert f"going on from the state saved before, of step 3: {folder / 'checkpoints' / PREVIOUS}" in caplog.text
     expected, found = (load(one, LAST) for one in (whole, folder))
     torch.testing.assert_close(found["state_dict"], expected["state_dict"], rtol=0, atol=0)
-    torch.testing.assert_close(found["optimizer_states"], expected["optimizer_states"], rtol=0, atol=0)
+    moments = (one["optimizer_states"][0]["state"] for one in (found, expected))
+    torch.testing.assert_close(*moments, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

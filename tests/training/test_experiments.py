@@ -46,8 +46,8 @@ def test_every_experiment_runs_a_step_and_its_test(experiment: str, shapes_list:
     if "MovingShapes" in cfg.data.annotations._target_:  # it renders its own
         overrides = [o for o in overrides if "annotations" not in o] + SHAPES
     scores = run(tmp_path, f"experiment={experiment}", *overrides)
-    assert scores["test/videos"] == 4
-    assert 0 <= scores["test/top1"] <= scores["test/top5"] <= 1
+    assert scores["val_as_test/videos"] == 4
+    assert 0 <= scores["val_as_test/top1"] <= scores["val_as_test/top5"] <= 1
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
 

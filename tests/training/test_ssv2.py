@@ -36,13 +36,13 @@ def overrides(root: Path) -> list[str]:
 
 def test_the_miniature_trains_resumes_and_evaluates_with_three_crops(any_ssv2: Path, tmp_path: Path) -> None:
     scores = run(tmp_path, *overrides(any_ssv2), "trainer.max_epochs=1")
-    assert scores["test/videos"] == VAL
+    assert scores["val_as_test/videos"] == VAL
     run(tmp_path, *overrides(any_ssv2), "trainer.max_epochs=2", f"resume={tmp_path}")
     content = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert content["global_step"] == 6  # two epochs of 21 videos, 8 a step
     assert content["origin"]["class_names"][0] == "Moving something up"
     again = score(tmp_path / "evaluation", f"checkpoint={tmp_path / 'checkpoints' / 'best.ckpt'}")
-    assert again["test/videos"] == VAL
+    assert again["val_as_test/videos"] == VAL
     assert content["origin"]["config"]["data"]["test_views"]["crops"] == 3
 
 
@@ -51,7 +51,7 @@ def test_a_moved_data_set_is_one_override(ssv2: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere"
     moved.symlink_to(ssv2)
     checkpoint = f"checkpoint={tmp_path / 'checkpoints' / 'best.ckpt'}"
-    assert score(tmp_path, checkpoint, f"data.root={moved}")["test/videos"] == VAL
+    assert score(tmp_path, checkpoint, f"data.root={moved}")["val_as_test/videos"] == VAL
     with pytest.raises(ValueError, match=str(tmp_path / "nowhere")):
         score(tmp_path, checkpoint, f"data.root={tmp_path / 'nowhere'}")
 
@@ -66,8 +66,8 @@ def test_broken_and_missing_videos_are_counted_listed_and_never_dropped_in_evalu
     (folder / f"{1000 + TRAIN}.webm").write_bytes(b"<html>not found</html>")
     (folder / f"{1001 + TRAIN}.webm").unlink()
     scores = run(tmp_path / "run", *overrides(root), "data.max_broken=0.1")
-    assert scores["test/videos"] == VAL
-    assert scores["test/unreadable"] == 2
+    assert scores["val_as_test/videos"] == VAL
+    assert scores["val_as_test/unreadable"] == 2
     assert "train: 1 of 21 videos are missing and left out" in caplog.text
     broken = (tmp_path / "run" / "broken_videos.txt").read_text().splitlines()
     assert len(broken) == 1
@@ -100,13 +100,14 @@ def test_two_processes_follow_the_losses_and_scores_of_one(ssv2: Path, tmp_path:
     for devices in (1, 2):
         command(tmp_path / str(devices), *plain, f"trainer.devices={devices}")
     alone, together = (pd.read_csv(tmp_path / name / "metrics.csv") for name in ("1", "2"))
-    for name in ("train/loss", "train/lr", "val/loss", "test/loss"):
+    for name in ("train/loss", "train/lr", "val/loss", "val_as_test/loss"):
         expected = alone[name].dropna().to_numpy()
         tolerance = rounding(2 * 4 * BLOCK, expected.max())  # four blocks, and back
         assert together[name].dropna().to_numpy() == pytest.approx(expected, abs=tolerance)
-    for name in ("test/top1", "test/top5", "test/mean_class", "test/videos", "val/top1", "val/videos"):
+    scores = [f"val_as_test/{name}" for name in ("top1", "top5", "mean_class", "videos")]
+    for name in (*scores, "val/top1", "val/videos"):
         assert together[name].dropna().tolist() == alone[name].dropna().tolist()
-    assert together["test/videos"].dropna().tolist() == [VAL]
+    assert together["val_as_test/videos"].dropna().tolist() == [VAL]
 
 
 def command(folder: Path, *overrides: str) -> str:

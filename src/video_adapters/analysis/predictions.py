@@ -32,7 +32,7 @@ def read_confusion(run: str | Path) -> Confusion | None:
     Raises:
         ValueError: the file holds something else.
     """
-    path = Path(run) / "test" / "confusion.csv"
+    path = _written(run, "confusion.csv")
     if not path.is_file():
         return None
     table = pd.read_csv(path, index_col=0)
@@ -49,7 +49,7 @@ def read_predictions(run: str | Path) -> pd.DataFrame:
     Raises:
         ValueError: the run has not been tested.
     """
-    path = Path(run) / "test" / "predictions.csv"
+    path = _written(run, "predictions.csv")
     if not path.is_file():
         raise ValueError(f"there is no {path}: the run has not been tested; python src/eval.py checkpoint=... does it")
     table = pd.read_csv(
@@ -58,6 +58,12 @@ def read_predictions(run: str | Path) -> pd.DataFrame:
     )  # fmt: skip
     names = [name for name in NAMES if name in table]
     return table.assign(**{name: table[name].map(of_cell) for name in names})
+
+
+def _written(run: str | Path, name: str) -> Path:
+    """A file of a run's test, which is called by another name where its videos chose the checkpoint or trained it."""
+    places = [Path(run) / folder / name for folder in ("test", "val_as_test", "train_as_test")]
+    return next((path for path in places if path.is_file()), places[0])
 
 
 def reversals(names: tuple[str, ...]) -> np.ndarray | None:

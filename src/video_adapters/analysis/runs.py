@@ -125,7 +125,7 @@ def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
         found["val/videos"] = metrics["val/videos"][best] if "val/videos" in metrics else math.nan
     tests = metrics.filter(like="test/").dropna(how="all")
     found |= tests.iloc[-1].to_dict() if len(tests) else {}
-    found |= {name: value for name, value in scores.items() if name.startswith("test/")}
+    found |= {name: value for name, value in scores.items() if "test/" in name}
     speeds = metrics.reindex(columns=["speed/clips_per_s", "speed/data_wait", "speed/peak_memory_gib"])
     found |= {"clips_per_s": speeds.iloc[:, 0].median(), "data_wait": speeds.iloc[:, 1].median()}
     return found | {"peak_memory_gib": speeds.iloc[:, 2].max()}
@@ -133,14 +133,14 @@ def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
 
 def _steps(metrics: pd.DataFrame) -> int:
     """Optimizer steps, as far as they were logged; tests are logged at the number of steps, all else before it."""
-    training, tests = (metrics.filter(regex=name).dropna(how="all").index for name in ("^(train|val)/", "^test/"))
+    training, tests = (metrics.filter(regex=name).dropna(how="all").index for name in ("^(train|val)/", "test/"))
     return max([0, *training[-1:] + 1, *tests[-1:]])
 
 
 def _went_through(config: dict[str, Any], metrics: pd.DataFrame) -> bool:
     """Whether a run that does not say that it finished came to its test or, without one, validated its last epoch."""
     if config.get("test", True):
-        return "test/top1" in metrics and bool(metrics["test/top1"].notna().any())
+        return bool(metrics.filter(regex="test/top1$").notna().any(axis=None))
     validated = metrics["epoch"][metrics["val/top1"].notna()] if "val/top1" in metrics else pd.Series(dtype=float)
     return bool((validated + 1 == config["trainer"]["max_epochs"]).any())
 

@@ -19,6 +19,7 @@ class Column(NamedTuple):
 
 COLUMNS = {
     "test/top1": Column("top-1, test (%)", 100, 1),
+    "val_as_test/top1": Column("top-1, validation in the test's views (%)", 100, 1),
     "best_val_top1": Column("top-1, validation (%)", 100, 1),
     "test/pair": Column("right pair, either direction (%)", 100, 1),
     "trainable_parameters": Column("parameters that train (M)", 1e-6, 3),
@@ -43,6 +44,7 @@ RUN_COLUMNS = {
     "best_val_top1": Column("validation top-1 (%)", 100, 1),
     "test/top1": Column("test top-1 (%)", 100, 1),
     "test/top5": Column("test top-5 (%)", 100, 1),
+    "val_as_test/top1": Column("top-1 of validation, which chose the checkpoint, in the test's views (%)", 100, 1),
     "data_wait": Column("time waiting for data (%)", 100, 0),
     "clips_per_s": Column("clips per second", 1, 0),
     "peak_memory_gib": Column("memory (GiB)", 1, 1),
@@ -50,7 +52,7 @@ RUN_COLUMNS = {
     "best_epoch": Column("best epoch", 1, 0),
     "steps": Column("steps", 1, 0),
 }
-SCORED = {"best_val_top1": "val/videos", "test/top1": "test/videos"}
+SCORED = {"best_val_top1": "val/videos", "test/top1": "test/videos", "val_as_test/top1": "val_as_test/videos"}
 """Accuracies that get their interval, and the number of videos that each is of."""
 
 
@@ -58,8 +60,10 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """What one compares first of rows of `read_runs`, the best validation on top, as text: accuracies in percent with
     their 95 % interval, the rest in the unit of its title."""
     table = pd.DataFrame(index=runs.index)
-    figures = runs.reindex(columns=[*RUN_COLUMNS, "val/videos", "test/videos"])
+    figures = runs.reindex(columns=[*RUN_COLUMNS, *SCORED.values()])
     for name, column in RUN_COLUMNS.items():
+        if name.startswith("val_as_test/") and figures[name].isna().all():
+            continue
         videos = figures[SCORED[name]] if name in SCORED else [None] * len(runs)
         table[column.title] = [_figure(*pair, column) for pair in zip(figures[name], videos, strict=True)]
     table["finished"] = ["yes" if ended else "no" for ended in runs["finished"]]

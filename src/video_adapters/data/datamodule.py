@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import lightning as L
 import numpy as np
@@ -67,7 +68,8 @@ class VideoData(L.LightningDataModule):
         train_transform: augmentation of a training clip; to be called with `image_size`.
         val_views, test_views: what is scored after each epoch, and at the end.
         train_split, val_split, test_split: the annotation's splits used for each (SSv2's test labels are not public, so
-            papers test on its validation videos).
+            papers test on its validation videos). A test_split of None is "test" where the data set has one, else that
+            of validation, and figures say so: see `tested_as`.
         num_workers: processes that decode, per device.
         per_step, per_device: clips per optimizer step over all devices, and most clips per device and forward pass.
         max_broken: share of the training videos that may be unreadable before the run stops.
@@ -103,7 +105,7 @@ class VideoData(L.LightningDataModule):
         per_device: int,
         train_split: str = "train",
         val_split: str = "val",
-        test_split: str = "test",
+        test_split: str | None = None,
         num_workers: int = 4,
         max_broken: float = 0.01,
         max_videos: int | None = None,
@@ -147,7 +149,7 @@ class VideoData(L.LightningDataModule):
         self.train_transform = train_transform(image_size=image_size)
         self.views = {"val": val_views, "test": test_views}
         self._test_transforms = {use: self._test_transform(use) for use in self.views}
-        self.splits = {"train": train_split, "val": val_split, "test": test_split}
+        self._splits = {"train": train_split, "val": val_split, "test": test_split}
         self.per_step, self.per_device = per_step, per_device
         self.strict = strict
         self.num_workers = num_workers
@@ -165,6 +167,21 @@ class VideoData(L.LightningDataModule):
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, by label; their numbers where the data set gives no names."""
         return self.annotations.class_names or tuple(str(label) for label in range(self.num_classes))
+
+    @cached_property
+    def splits(self) -> dict[str, str]:
+        """The annotation's split for each use; asked for when the data set is there."""
+        splits = {use: split for use, split in self._splits.items() if split is not None}
+        return {"test": "test" if self.annotations.has("test") else splits["val"]} | splits
+
+    def tested_as(self, chosen: bool = True) -> str:
+        """What figures of a test are called: "test" of videos that had no part in the training, else what part it was.
+
+        Args:
+            chosen: whether validation chose the weights.
+        """
+        uses = ("train", "val") if chosen else ("train",)
+        return next((f"{use}_as_test" for use in uses if self.splits["test"] == self.splits[use]), "test")
 
     def prepare_data(self) -> None:
         """Lets the data set make itself ready, once per machine (moving_shapes renders here)."""

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 import torch
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.datamodule import VideoData
@@ -100,6 +100,7 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
         logger=loggers or False,
         precision=fitting_precision(cfg.trainer.precision, cfg.trainer.accelerator),
         plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=any(isinstance(one, ModelCheckpoint) for one in callbacks),  # else Lightning adds one
         use_distributed_sampler=False,  # it pads; ours weighs what it repeats with 0
         enable_progress_bar=interactive(),
         enable_model_summary=False,

@@ -52,7 +52,9 @@ def check(asked: Check) -> Path:
     path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
     check_file(path, "--out")
     cfg = asked.source.config()
-    videos = listed(annotations_of(cfg), cfg.root, splits_of(cfg))
+    annotations = annotations_of(cfg)
+    splits = splits_of(cfg, annotations)
+    videos = listed(annotations, cfg.root, splits)
     with alone(path.with_name(f".{path.name}.lock")), stoppable(f"the same command goes on with {path}"):
         known = {} if asked.fresh or not path.is_file() else _known(path, cfg.root)
         done = [finding for one in videos if (finding := _still_true(one, known, cfg.root)) is not None]
@@ -62,7 +64,7 @@ def check(asked: Check) -> Path:
         if done:
             print(f"{len(done)} of {len(videos)} videos are in {path} already; --fresh would decode them again")
         findings = [*done, *_decoded(path, left, cfg, asked.workers)]
-    _summarise(path, findings, splits_of(cfg))
+    _summarise(path, findings, splits)
     return path
 
 

@@ -106,9 +106,7 @@ def state_of(folder: Path) -> Path:
             state = _read_state(previous)
         except ValueError:
             raise error from None
-        log.warning(
-            "%s; going on from the state saved before it, at step %d: %s", error, state["global_step"], previous
-        )
+        log.warning("%s; going on from the state saved before, of step %d: %s", error, state["global_step"], previous)
         return previous
 
 

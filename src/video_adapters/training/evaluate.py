@@ -21,6 +21,7 @@ from video_adapters.training.loggers import wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
 from video_adapters.training.resized_videos import ResizedVideos
+from video_adapters.training.tested import told_part
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     module = build_module(merged, classifier, data)
     checkpoint.check_same_classes(module.origin, loaded, data.root)
     checkpoint.load_trained(classifier, module.origin, loaded)
+    module.tested_as = data.tested_as()
     folder = Path(cfg.run_dir)
     callbacks = [UnreadTests(str(folder / "unread_tests.txt")), ResizedVideos(), Predictions(str(folder))]
     with wandb_run():
@@ -64,15 +66,16 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
             logger.log_hyperparams({"checkpoint": str(cfg.checkpoint), **module.origin.config})
         trainer.test(module, datamodule=data, verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    _report(trainer, data, str(cfg.checkpoint), folder, scores)
+    _report(data, str(cfg.checkpoint), folder, scores)
     return scores
 
 
 @rank_zero_only
-def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores: dict[str, float]) -> None:
+def _report(data: VideoData, path: str, folder: Path, scores: dict[str, float]) -> None:
     """Prints the protocol, what was scored and what was not, and the scores."""
     views, missing = data.views["test"], len(data.missing["test"])
-    videos, unread = int(scores["test/videos"]), int(scores["test/unreadable"])
+    name = data.tested_as()
+    videos, unread = int(scores[f"{name}/videos"]), int(scores[f"{name}/unreadable"])
     rows = {
         "checkpoint": path,
         "protocol": f"{counted(data.num_frames, 'frame')} x {views.described()}, "
@@ -82,7 +85,7 @@ def _report(trainer: L.Trainer, data: VideoData, path: str, folder: Path, scores
     if data.reports["test"]:
         rows["videos"] += f"; {data.left_out['test']} more left out by a report"
         rows["report"] = data.reports["test"]
-    rows |= accuracies(scores, "test/")
+    rows |= accuracies(scores, f"{name}/") | told_part(data, name)
     rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, confusion.csv, probabilities.npy"
     summary(f"split '{data.splits['test']}' of {data.root}", rows)
 

@@ -58,6 +58,7 @@ class ActionModule(L.LightningModule):
         self.label_smoothing = label_smoothing
         self.most_views = most_views
         self.origin = origin
+        self.tested_as = "test"  # the name of the test's figures, see VideoData.tested_as
         num_classes = classifier.head.linear.out_features
         self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
         self.rate = 0.0  # of the head, at the running optimizer step
@@ -177,7 +178,12 @@ class ActionModule(L.LightningModule):
         metric.reset()
         self._check_scores(split, int(values["not_finite"]), int(values["videos"] - values["unreadable"]))
         for name in ("top1", "top1_low", "top1_high", "top5", "mean_class", "loss", "videos", "unreadable"):
-            self.log(f"{split}/{name}", values[name].float(), prog_bar=name == "top1", rank_zero_only=True)
+            self.log(
+                f"{self.tested_as if split == 'test' else split}/{name}",
+                values[name].float(),
+                prog_bar=name == "top1",
+                rank_zero_only=True,
+            )
 
     def _check_scores(self, split: str, count: int, read: int) -> None:
         """Names videos whose scores are not finite, and refuses to call it an accuracy where all are such."""

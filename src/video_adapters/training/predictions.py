@@ -78,7 +78,7 @@ class Predictions(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 with optional("W&B's tables and pictures of the test"):
-                    _show(logger.experiment, scored, videos, names)
+                    _show(logger.experiment, scored, videos, names, pl_module.tested_as)
 
 
 def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -149,19 +149,21 @@ def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str]) -> None:
+def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str], prefix: str) -> None:
     """Logs to W&B: the accuracy of each class, the confusion matrix where it is small enough to be seen, and the worst
     videos as film strips."""
     rows = per_class_rows(scored, videos, names)
     columns = list(rows[0])
-    run.log({"test/per_class": wandb.Table(columns=columns, data=[[str(v) for v in row.values()] for row in rows])})
+    run.log(
+        {f"{prefix}/per_class": wandb.Table(columns=columns, data=[[str(v) for v in row.values()] for row in rows])}
+    )
     if len(names) <= MOST_SHOWN:
         own = scored.answered
         shown, said = videos.labels[scored.indices][own], scored.probabilities.argmax(1)[own]
         plot = wandb.plot.confusion_matrix(y_true=shown.tolist(), preds=said.tolist(), class_names=list(names))
-        run.log({"test/confusion": plot})
+        run.log({f"{prefix}/confusion": plot})
     if strips := worst_strips(scored, videos, names):
-        run.log({"test/worst": [wandb.Image(picture, caption=caption) for picture, caption in strips]})
+        run.log({f"{prefix}/worst": [wandb.Image(picture, caption=caption) for picture, caption in strips]})
 
 
 def worst_strips(

@@ -76,9 +76,10 @@ def annotations_of(cfg: DictConfig) -> Annotations:
     return annotations
 
 
-def splits_of(cfg: DictConfig) -> list[str]:
+def splits_of(cfg: DictConfig, annotations: Annotations) -> list[str]:
     """The annotation's splits that training, validation and test use."""
-    return list(dict.fromkeys([cfg.train_split, cfg.val_split, cfg.test_split]))
+    test = cfg.test_split or ("test" if annotations.has("test") else cfg.val_split)
+    return list(dict.fromkeys([cfg.train_split, cfg.val_split, test]))
 
 
 def listed(annotations: Annotations, root: str, splits: Sequence[str]) -> list[Listed]:

@@ -34,8 +34,10 @@ from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.outputs import LOCK
 from video_adapters.training.plan import planned
+from video_adapters.training.predictions import Predictions
 from video_adapters.training.progress import summary
 from video_adapters.training.record import key_of, new_record, note_finish, resumed, write_record
+from video_adapters.training.tested import told_part
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
         trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
         beginning.begin(trainer)  # where nothing was left to train
         scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
-        _report(trainer, folder, record, scores)
+        _report(trainer, data, folder, record, scores)
     return scores
 
 
@@ -148,7 +150,8 @@ def _announce(
         cfg.name,
         {
             "model": f"{cfg.model.encoder.model_name}, {total:.3f} M parameters, {trainable:.3f} M train",
-            "data": f"{counts['train']} training, {counts['val']} validation, {counted(counts['test'], 'test video')}",
+            "data": f"{counts['train']} training, {counts['val']} validation, {counted(counts['test'], 'test video')}"
+            + ("" if data.tested_as() == "test" else f" (the test's are those of '{data.splits['test']}' again)"),
             "clip": f"{counted(data.num_frames, 'frame')} of {data.image_size}x{data.image_size}",
             "step": f"{counted(data.per_step, 'clip')} = {shares}",
             "device": f"{type(trainer.accelerator).__name__} x {trainer.world_size}, {trainer.precision}",
@@ -162,11 +165,15 @@ def _logged_config(cfg: DictConfig, module: ActionModule, record: dict[str, Any]
     return config | record | {"torch": torch.__version__, "encoder_fingerprint": module.origin.encoder}
 
 
-def _test(trainer: L.Trainer, module: ActionModule, data: VideoData) -> dict[str, float]:
+def _test(trainer: Any, module: ActionModule, data: VideoData) -> dict[str, float]:
     """Scores the best checkpoint or, when nothing was validated, the weights as they are."""
     best = _best(trainer)
     if best:
         checkpoint.load_trained(module.classifier, module.origin, checkpoint.read(best))
+    module.tested_as = data.tested_as(chosen=bool(best or trainer.early_stopping_callbacks))
+    for callback in trainer.callbacks:
+        if isinstance(callback, Predictions) and callback.folder.name == "test":
+            callback.folder = callback.folder.with_name(module.tested_as)
     trainer.test(module, datamodule=data, verbose=False)
     return _scores(trainer)
 
@@ -184,7 +191,7 @@ def _best_score(trainer: L.Trainer, data: VideoData) -> dict[str, float]:
 
 def _outcome(scores: dict[str, float]) -> dict[str, float]:
     """What a finished run is compared by: the best val/top1, and the test's figures."""
-    return {name: value for name, value in scores.items() if name in BEST or name.startswith("test/")}
+    return {name: value for name, value in scores.items() if name in BEST or "test/" in name}
 
 
 def _scores(trainer: L.Trainer) -> dict[str, float]:
@@ -192,11 +199,14 @@ def _scores(trainer: L.Trainer) -> dict[str, float]:
 
 
 @rank_zero_only
-def _report(trainer: L.Trainer, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
+def _report(trainer: Any, data: VideoData, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
     note_finish(folder, record, _outcome(scores))
     best = _best(trainer) or str(folder / "checkpoints" / checkpoint.LAST)
-    rows = accuracies(_outcome(scores), "val/") | accuracies(scores, "test/")
+    name = trainer.lightning_module.tested_as
+    rows = accuracies(_outcome(scores), "val/") | accuracies(scores, f"{name}/")
+    if f"{name}/top1" in scores:
+        rows |= told_part(data, name)
     stopper = trainer.early_stopping_callback
     if stopper is not None and stopper.stopped_epoch:
         rows["stopped early"] = (

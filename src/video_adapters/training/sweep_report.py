@@ -30,6 +30,11 @@ class Job(NamedTuple):
     state: str  # finished, not finished, or why it failed
     scores: dict[str, float]  # of a job that has finished
 
+    @property
+    def tested_as(self) -> str:
+        """What the test's figures are called."""
+        return next((name.split("/")[0] for name in self.scores if name.endswith("test/top1")), "test")
+
 
 class SweepReport(Callback):
     """Names jobs by what their sweep varies, and lists them, best first; with a failed one, the process's status is 1.
@@ -93,11 +98,12 @@ def table(folder: Path, jobs: list[Job]) -> Table:
     """The jobs of one command by what differs between their overrides."""
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     title = Text(f"sweep in {folder}", style="table.title")
-    shown = Table("job", "val top-1 (95%)", "test top-1 (95%)", "state", title=title, title_justify="left")
+    tested = " or ".join(sorted({job.tested_as for job in jobs if len(job.scores)})) or "test"
+    shown = Table("job", "val top-1 (95%)", f"{tested} top-1 (95%)", "state", title=title, title_justify="left")
     shown.add_column("folder", overflow="fold")
     for job in jobs:
         own = " ".join(override for override in job.overrides if override not in common)
-        scores = (_accuracy(job.scores, split) for split in ("val", "test"))
+        scores = (_accuracy(job.scores, split) for split in ("val", job.tested_as))
         cells = (own or "as it is", *scores, job.state, job.folder.name)
         shown.add_row(*(Text(printable(cell)) for cell in cells))  # what stands in [brackets] is no markup
     return shown

@@ -61,7 +61,7 @@ def transcode(asked: Transcode) -> None:
     cfg = asked.source.config()
     annotations = annotations_of(cfg)
     _check_apart(cfg.root, asked.to)
-    videos = listed(annotations, cfg.root, splits_of(cfg))
+    videos = listed(annotations, cfg.root, splits_of(cfg, annotations))
     copies, left_out = _plan(videos, cfg.root, asked.to.absolute())
     if not asked.sample_only:
         check_folder(asked.to, "--to")
@@ -70,7 +70,7 @@ def transcode(asked: Transcode) -> None:
         return
     with alone(asked.to / LOCK), stoppable("the same command goes on where it stopped"):
         _make_ready(cfg.root, asked.to, settings, copies)
-        check_labels(_copied(cfg, asked.to), splits_of(cfg), copies)
+        check_labels(_copied(cfg, asked.to), splits_of(cfg, annotations), copies)
         for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, asked.workers):
             if isinstance(result, Failure) or result is not None:
                 left_out[copy.source] = result.reason if isinstance(result, Failure) else result
@@ -154,7 +154,7 @@ def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_ou
             csv.writer(file).writerows(map(as_cell, row) for row in [("path", "reason"), *left_out.items()])
     copied = _copied(cfg, asked.to)
     rows = {}
-    for split in splits_of(cfg):
+    for split in splits_of(cfg, annotations):
         wanted = {copied_name(in_report(video.path, cfg.root)) for video in annotations.videos(split)}
         videos = in_copy(str(asked.to), copied.videos(split))
         found = {in_report(video.path, str(asked.to)) for video in videos}

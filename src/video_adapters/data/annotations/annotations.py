@@ -30,6 +30,15 @@ class Annotations(ABC):
             ValueError: no such split, or its files are missing or contradict each other.
         """
 
+    def has(self, split: str) -> bool:
+        """Whether there is such a split."""
+        return True
+
+    @property
+    def test_hint(self) -> str:
+        """A sentence for who tests on the videos of validation: how a test set is given."""
+        return "papers report these videos too; callbacks.best=null takes the last weights, which they have not chosen"
+
     def prepare(self) -> None:  # noqa: B027  (most data sets have nothing to do)
         """Makes what must be made before anything is read; called once per machine."""
 

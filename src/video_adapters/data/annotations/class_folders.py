@@ -47,6 +47,14 @@ class ClassFolders(Annotations):
             )
         return in_order(names)
 
+    def has(self, split: str) -> bool:
+        folders = self._folders()
+        return split in folders or (not folders and split != "test")
+
+    @property
+    def test_hint(self) -> str:
+        return f"for a test set of its own, put videos into {self.root}/test/CLASS, beside train and val"
+
     def videos(self, split: str) -> Videos:
         check_split(split)
         folders = self._folders()

@@ -66,6 +66,13 @@ class VideoList(Annotations):
         labels = (int(self.videos(split).labels.max(initial=-1)) for split in self.lists)
         return len(self.class_names) or 1 + max(labels, default=-1)
 
+    def has(self, split: str) -> bool:
+        return split in self.lists
+
+    @property
+    def test_hint(self) -> str:
+        return "for a test set of its own, give data.annotations.test=LIST"
+
     def videos(self, split: str) -> Videos:
         check_split(split)
         videos, names = self._videos(split), self.class_names

@@ -83,6 +83,13 @@ class VideoTable(Annotations):
         """The number of names or, where the file numbers the classes, what its highest label says."""
         return len(self.class_names) or 1 + max(row.video.label for row in self._rows)
 
+    def has(self, split: str) -> bool:
+        return any(row.split == split for row in self._rows)
+
+    @property
+    def test_hint(self) -> str:
+        return f"for a test set of its own, let rows of {self.file} say test in a column split"
+
     def videos(self, split: str) -> Videos:
         check_split(split)
         videos = Videos(row.video for row in self._rows if row.split == split)
