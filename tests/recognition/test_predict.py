@@ -5,11 +5,15 @@ import errno
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition import predict as commands
@@ -156,19 +160,80 @@ def test_a_table_is_not_written_over_a_video(named: Path) -> None:
     assert video.read_bytes() == before
 
 
-def test_what_is_done_when_ctrl_c_is_pressed_is_written(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a", "b"):
-        coloured(named / f"{name}.mp4", [("red", 4)])
-    outcome = commands._outcome
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, None], ids=["ctrl-c", "SIGTERM", "a crash"])
+@pytest.mark.parametrize("window", [None, 1.0], ids=["whole", "windows"])
+def test_what_was_interrupted_goes_on_where_it_was(
+    number: signal.Signals | None, window: float | None, named: Path, recognizer: Recognizer,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name in ("a", "b", "c"):
+        coloured(named / f"{name}.mp4", [("red", 60), ("blue", 90)])
+    request = Request(
+        checkpoint=named / "c", videos=["."], top=2, window=window, csv=named / "o.csv", json=named / "o.json"
+    )
+    predict(request)
+    expected = [(named / name).read_bytes() for name in ("o.csv", "o.json")]
+    (named / "o.csv").unlink()
+    looked_at: list[int] = []
+    probabilities = Recognizer.probabilities
+    last = 2 if window is None else 4  # of so many calls; a.mp4 has 9 windows, 3 a call
 
-    def interrupted(recognizer: object, video: str, *rest: object) -> object:
-        if video == "b.mp4":
-            raise KeyboardInterrupt
-        return outcome(recognizer, video, *rest)
+    def counting(self: Recognizer, clips: torch.Tensor) -> np.ndarray:
+        looked_at.append(len(clips))
+        if len(looked_at) == last:
+            if number is None:
+                raise SystemExit(9)  # what is written later than this is lost
+            os.kill(os.getpid(), number)
+        return probabilities(self, clips)
 
-    monkeypatch.setattr(commands, "_outcome", interrupted)
-    request = Request(checkpoint=named / "c", videos=["a.mp4", "b.mp4"], csv=named / "o.csv")
+    monkeypatch.setattr(Recognizer, "probabilities", counting)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(SystemExit) as stop:
         entry.run(lambda: predict(request))
-    assert stop.value.code == 130  # as shells have it: 128 + SIGINT
-    assert [row["video"] for row in table(named / "o.csv")] == ["a.mp4"]
+    signal.signal(signal.SIGINT, before)
+    assert stop.value.code == (9 if number is None else 128 + number)
+    if number is not None:
+        assert "the same command goes on where it was" in capsys.readouterr().err
+    rows = table(named / "o.csv")
+    assert len(rows) == (1 if window is None else 9)
+    with (named / ".o.csv.progress").open("a") as file:
+        file.write('{"video": "./b.m')  # killed amid a line
+    last = 0
+    before_it = sum(looked_at[:-1])
+    looked_at.clear()
+    predict(request)
+    assert sum(looked_at) == (3 if window is None else 27) - before_it
+    assert [(named / name).read_bytes() for name in ("o.csv", "o.json")] == expected
+    assert not (named / ".o.csv.progress").exists()
+
+
+def test_a_video_that_has_changed_is_recognised_again_and_another_request_is_refused(
+    named: Path, recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coloured(named / "a.mp4", [("red", 8)])
+    coloured(named / "b.mp4", [("red", 8)])
+    request = Request(checkpoint=named / "c", videos=["."], csv=named / "o.csv")
+    show = commands.report.show
+    monkeypatch.setattr(commands.report, "show", lambda outcome, top: outcome.path == "./b.mp4" and sys.exit(9))
+    with pytest.raises(SystemExit):
+        predict(request)
+    monkeypatch.setattr(commands.report, "show", show)
+    with pytest.raises(ValueError, match=r"\.o\.csv\.progress is what an unfinished prediction has found, by another"):
+        predict(replace(request, window=1.0))
+    coloured(named / "a.mp4", [("blue", 8)])
+    predict(request)
+    assert [(row["video"], row["top1"]) for row in table(named / "o.csv")] == [("./a.mp4", "blue"), ("./b.mp4", "red")]
+
+
+def test_rows_of_a_long_video_are_on_disk_before_it_is_done(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coloured(named / "long.mp4", [("red", 60), ("blue", 90)])
+    seen: list[int] = []
+    probabilities = Recognizer.probabilities
+
+    def looking(self: Recognizer, clips: torch.Tensor) -> np.ndarray:
+        seen.append(len(table(named / "o.csv")))
+        return probabilities(self, clips)
+
+    monkeypatch.setattr(Recognizer, "probabilities", looking)
+    predict(Request(checkpoint=named / "c", videos=["long.mp4"], window=1, csv=named / "o.csv"))
+    assert seen == [0, 3, 6]  # three windows at once

@@ -11,15 +11,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from video_adapters.data.decode import DecodeError
+from video_adapters.data.inspection import size_of, stamp_of
 from video_adapters.recognition import report
 from video_adapters.recognition.annotate import free_name, write_annotated
 from video_adapters.recognition.find import Unread, find_videos
-from video_adapters.recognition.recognizer import Recognizer
-from video_adapters.recognition.report import Outcome, Recognized
+from video_adapters.recognition.journal import Journal, journal_of
+from video_adapters.recognition.recognizer import Prediction, Recognizer
+from video_adapters.recognition.report import CsvFile, Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
 from video_adapters.shown import printable
 from video_adapters.training.finite import NotFinite
 from video_adapters.training.outputs import check_file, check_folder
+from video_adapters.training.prepare import stoppable
 from video_adapters.training.progress import interactive
 
 
@@ -61,49 +64,90 @@ class Request:
 def predict(request: Request) -> list[Outcome]:
     """Recognises the videos, prints each when it is done, and writes the files that were asked for.
 
-    Interrupted, it writes what is done by then.
+    Rows of the csv are on disk as they come. Stopped or killed, the same command goes on where it was, by a journal
+    beside its output; the json is written at the end, or at an interruption.
 
     Returns: what came out of each video, in the order of `find_videos`.
 
     Raises:
-        ValueError: for what `Recognizer.from_checkpoint` refuses, and outputs in the place of inputs.
+        ValueError: for what `Recognizer.from_checkpoint` refuses, outputs in the place of inputs, and a journal of
+            another request.
     """
     videos = find_videos(request.videos)
     _protect(request, videos)
     recognizer = Recognizer.from_checkpoint(request.checkpoint, request.weights, request.device, request.views)
-    outcomes: list[Outcome] = []
+    top, outcomes = min(request.top, len(recognizer.class_names)), list[Outcome]()
     console = Console(stderr=True)
-    try:
-        with Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal) as progress:
+    progress = Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal)
+    journal = Journal(journal_of([request.csv, request.json]), _unchanged(request))
+    hint = f"the same command goes on where it was, by {journal.path}" if journal.path else "nothing was to be written"
+    with stoppable(hint), journal, CsvFile(request.csv, top, request.window is not None) as rows, progress:
+        try:
             for video in progress.track(videos, description="videos"):
-                outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, request, progress)
+                work = (request, progress, journal, rows)
+                outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, *work)
                 report.show(outcome, request.top)
+                rows.add(outcome)
                 outcomes.append(outcome)
-    finally:
-        _write(request, outcomes)
+        finally:
+            if request.json:
+                report.write_json(request.json, outcomes, request.top)
     _count(outcomes)
     return outcomes
 
 
-def _write(request: Request, outcomes: Sequence[Outcome]) -> None:
-    if request.csv:
-        report.write_csv(request.csv, outcomes, request.top)
-    if request.json:
-        report.write_json(request.json, outcomes, request.top)
+def _unchanged(request: Request) -> dict[str, Any]:
+    """What scores depend on, beside the videos."""
+    names = ("weights", "views", "window", "stride", "fps")
+    given = {name: getattr(request, name) for name in names}
+    checkpoint = (
+        f"{request.checkpoint.absolute()} {size_of(str(request.checkpoint))} {stamp_of(str(request.checkpoint))}"
+    )
+    return {"checkpoint": checkpoint} | {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
 
 
-def _outcome(recognizer: Recognizer, video: str, request: Request, progress: Progress) -> Outcome:
+def _outcome(
+    recognizer: Recognizer, video: str, request: Request, progress: Progress, journal: Journal, rows: CsvFile
+) -> Outcome:
+    entry = journal.of(video)
     try:
-        if request.window is None:
-            result: Any = recognizer(video)
+        if request.window is not None:
+            result: Any = _timeline(recognizer, video, request, progress, journal, rows)
+        elif entry.about:
+            result = Prediction(recognizer.class_names, entry.scores[0][0], tuple(entry.about["remarks"]))
         else:
-            stride = request.stride or request.window / 2
-            track = partial(_tracked, progress, "windows")
-            result = recognizer.timeline(video, request.window, stride, request.fps, track)
+            result = recognizer(video)
     except DecodeError as error:
         return Unread(video, error.reason)
     except NotFinite as error:
         return Unread(video, str(error))
+    if entry.about:
+        result = result._replace(remarks=tuple(entry.about["remarks"]))
+        return Recognized(video, result, entry.about["annotated"], entry.about["not_annotated"])
+    done = _with_copy(video, result, request, progress)
+    scores = result.probabilities[None] if request.window is None else result.probabilities[:0]
+    about = {"remarks": result.remarks, "annotated": done.annotated, "not_annotated": done.not_annotated}
+    journal.add(video, scores, about)
+    return done
+
+
+def _timeline(
+    recognizer: Recognizer, video: str, request: Request, progress: Progress, journal: Journal, rows: CsvFile
+) -> Timeline:
+    """The timeline of a video, from where the journal ends; each part is written as soon as it is known."""
+    assert request.window is not None
+    known = journal.of(video).scores
+
+    def note(part: Timeline) -> None:
+        rows.add_windows(video, part)
+        if all(part.probabilities is not scores for scores in known):
+            journal.add(video, part.probabilities)
+
+    stride, track = request.stride or request.window / 2, partial(_tracked, progress, "windows")
+    return recognizer.timeline(video, request.window, stride, request.fps, track, known, note)
+
+
+def _with_copy(video: str, result: Any, request: Request, progress: Progress) -> Recognized:
     try:
         return Recognized(video, result, _annotated(video, result, request, progress))
     except (DecodeError, OSError) as error:  # a frame that was not looked at, a full disk: the answer stands

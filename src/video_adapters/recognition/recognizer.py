@@ -1,7 +1,8 @@
 """From a checkpoint and a video file to class names with probabilities."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -156,7 +157,14 @@ class Recognizer:
             return read_views(span, self.sampling, self.transform, self.views.clips), span.quality
 
     def timeline(
-        self, video: str | Path, window: float, stride: float, fps: float = FPS, track: Track = untracked
+        self,
+        video: str | Path,
+        window: float,
+        stride: float,
+        fps: float = FPS,
+        track: Track = untracked,
+        known: Sequence[np.ndarray] = (),
+        note: Callable[[Timeline], None] = lambda part: None,
     ) -> Timeline:
         """Recognises each window of a video, sliding from its start to its end; frames are decoded once, and few held.
 
@@ -166,24 +174,33 @@ class Recognizer:
             stride: from one window's start to the next's, seconds.
             fps: frames per second of a folder of images; files know when their frames are shown.
             track: wraps the loop over the windows, to show how far it is.
+            known: probabilities of the first windows, (n, C) each, from a call that came no further.
+            note: is told the windows that come next, as soon as they are known.
 
         Raises:
             DecodeError: it cannot be read.
             ValueError: for times that are no positive number.
         """
         with open_video(Video(str(video), UNLABELLED)) as span:
-            times, end = seconds(span, fps)
-            windows = cut(times, end, window, stride)
-            scores, waiting = [], []
-            clips = window_views(span, [w.frames for w in windows], self.sampling, self.transform, self.views.clips)
-            for views in track(clips, len(windows)):
-                waiting.append(views)
-                if len(waiting) * len(views) >= (self.at_once or 1):
-                    scores.append(self.probabilities(torch.stack(waiting)))
-                    waiting.clear()
-            if waiting:
-                scores.append(self.probabilities(torch.stack(waiting)))
-            return Timeline(self.class_names, tuple(windows), np.concatenate(scores), span.quality)
+            windows, scores = tuple(cut(*seconds(span, fps), window, stride)), list[np.ndarray]()
+            left = windows[sum(map(len, known)) :]
+            clips = window_views(span, [w.frames for w in left], self.sampling, self.transform, self.views.clips)
+            for chances in chain(known, self._in_order(track(clips, len(left)))):
+                first = sum(map(len, scores))
+                scores.append(chances)
+                note(Timeline(self.class_names, windows[first : first + len(chances)], chances))
+            return Timeline(self.class_names, windows, np.concatenate(scores), span.quality)
+
+    def _in_order(self, clips: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        """Probabilities of windows, several at once: (V, T, 3, S, S) each -> (n, C)."""
+        waiting: list[Tensor] = []
+        for views in clips:
+            waiting.append(views)
+            if len(waiting) * len(views) >= (self.at_once or 1):
+                yield self.probabilities(torch.stack(waiting))
+                waiting.clear()
+        if waiting:
+            yield self.probabilities(torch.stack(waiting))
 
     @torch.inference_mode()
     def probabilities(self, clips: Tensor) -> np.ndarray:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -50,29 +51,55 @@ def show(outcome: Outcome, top: int) -> None:
         console.print(Text(f"no annotated copy: {printable(outcome.not_annotated)}", style="red"))
 
 
-def write_csv(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
-    """A row per video or, of a timeline, per window, its run numbered; a video that was not read has the reason."""
-    rows = [row for outcome in outcomes for row in csv_rows(outcome, top)]
-    columns = list(dict.fromkeys(["video", *(name for row in rows for name in row if name != "unread"), "unread"]))
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows({name: as_cell(str(value)) for name, value in row.items()} for row in rows)
+class CsvFile:
+    """A row per video or, of timelines, per window, its run numbered; each is on disk as soon as it is known.
 
+    Args:
+        path: written anew; None: nothing is written.
+        top: classes per row.
+        windows: whether the rows are of windows.
+    """
 
-def csv_rows(outcome: Outcome, top: int) -> list[dict[str, Any]]:
-    if isinstance(outcome, Unread):
-        return [{"video": outcome.path, "unread": outcome.reason}]
-    if isinstance(outcome.result, Prediction):
-        return [{"video": outcome.path, **_columns(outcome.result.top(top))}]
-    timeline = outcome.result
-    rows: list[dict[str, Any]] = []
-    for number, run in enumerate(timeline.runs(), 1):
-        for place in run.windows:
-            window = timeline.windows[place]
-            times = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}", "run": number}
-            rows.append({"video": outcome.path, **times, **_columns(timeline.top(place, top))})
-    return rows
+    def __init__(self, path: Path | None, top: int, windows: bool) -> None:
+        self._top = top
+        self._run = self._label = -1
+        names = [f"{name}{place}" for place in range(1, top + 1) for name in ("top", "probability")]
+        columns = ["video", *(["start", "end", "run"] if windows else []), *names, "unread"]
+        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape") if path else None
+        self._writer = csv.DictWriter(self._file, columns) if self._file else None
+        if self._writer:
+            self._writer.writeheader()
+
+    def __enter__(self) -> "CsvFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+
+    def add(self, outcome: Outcome) -> None:
+        """A video that is done; a timeline's windows have come before."""
+        self._run = self._label = -1
+        if isinstance(outcome, Unread):
+            self._write([{"video": outcome.path, "unread": outcome.reason}])
+        elif isinstance(outcome.result, Prediction):
+            self._write([{"video": outcome.path, **_columns(outcome.result.top(self._top))}])
+
+    def add_windows(self, video: str, part: Timeline) -> None:
+        """The windows of a video that come next."""
+        rows = []
+        for place, (window, label) in enumerate(zip(part.windows, part.probabilities.argmax(1), strict=True)):
+            self._run, self._label = (max(self._run, 0) + (label != self._label)), label
+            times = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}", "run": self._run}
+            rows.append({"video": video, **times, **_columns(part.top(place, self._top))})
+        self._write(rows)
+
+    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
+        if self._file and self._writer:
+            self._writer.writerows({name: as_cell(str(value)) for name, value in row.items()} for row in rows)
+            self._file.flush()
 
 
 def write_json(path: Path, outcomes: Sequence[Outcome], top: int) -> None:

@@ -1,0 +1,106 @@
+"""What a prediction has found so far, on disk, so that the same command goes on after it was stopped or killed."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from video_adapters.data.inspection import size_of, stamp_of
+
+
+@dataclass
+class Entry:
+    """What is known of a video."""
+
+    scores: list[np.ndarray] = field(default_factory=list)  # (n, C) float32 each: its windows in order, or the whole
+    about: dict[str, Any] | None = None  # what else is to be said, once it is done
+
+
+class Journal:
+    """A line of JSON for every few windows, or for a video. A video that has changed since counts as unknown.
+
+    Args:
+        path: the file, read where there is one; None: nothing is written.
+        request: what has to be the same for going on.
+
+    Raises:
+        ValueError: the file is of another request.
+    """
+
+    def __init__(self, path: Path | None, request: Mapping[str, Any]) -> None:
+        self.path = path
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._file = None
+        if path is None:
+            return
+        lines = list(_whole_lines(path)) if path.is_file() else []
+        if lines and lines[0] != request:
+            raise ValueError(
+                f"{path} is what an unfinished prediction has found, by another checkpoint or with other options: "
+                "repeat its command to go on, or remove the file, or name another output"
+            )
+        for line in lines[1:]:
+            self._take(line)
+        self._file = path.open("w", encoding="ascii")  # again, without what was cut off amid a line
+        for line in lines or [dict(request)]:
+            self._write(line)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the file; when all is done it goes."""
+        if self._file is not None and self.path is not None:
+            self._file.close()
+            if kind is None:
+                self.path.unlink()
+
+    def of(self, video: str) -> Entry:
+        return self._entries.get((video, _stamp(video)), Entry())
+
+    def add(self, video: str, scores: np.ndarray, about: Mapping[str, Any] | None = None) -> None:
+        """Notes scores, (n, C), and with `about` that the video is done."""
+        encoded = base64.b64encode(scores.astype(np.float32).tobytes()).decode()
+        line = {"video": video, "stamp": _stamp(video), "scores": encoded, "classes": scores.shape[1]}
+        self._write(line if about is None else line | {"about": about})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+
+    def _take(self, line: dict[str, Any]) -> None:
+        entry = self._entries.setdefault((line["video"], line["stamp"]), Entry())
+        scores = np.frombuffer(base64.b64decode(line["scores"]), np.float32).reshape(-1, line["classes"])
+        entry.scores += [scores] if len(scores) else []
+        entry.about = line.get("about", entry.about)
+
+
+def journal_of(outputs: Sequence[Path | None]) -> Path | None:
+    """A hidden file beside the first output; None where that is none, or no place for a file of ours (a pipe, say)."""
+    output = next((path for path in outputs if path is not None), None)
+    if output is None or (output.exists() and not output.is_file()):
+        return None
+    return output.with_name(f".{output.name}.progress")
+
+
+def _stamp(path: str) -> str:
+    return f"{size_of(path)} {stamp_of(path)}"
+
+
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines up to one that was cut off while it was written."""
+    lines = []
+    for text in path.read_text(encoding="ascii", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines
