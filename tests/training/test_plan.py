@@ -69,7 +69,7 @@ def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
 
 
 def test_the_end_of_every_stage_is_considered() -> None:
-    cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", card(2000))
+    cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", "batch.per_step=2", card(2000))
     depths = build_outline(cfg).backbone.encoder.depths
     assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, card_of(cfg)).options}
 
