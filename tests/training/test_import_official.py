@@ -303,7 +303,7 @@ def test_the_command_ends_mistakes_in_one_message(tmp_path: Path, monkeypatch: p
     script = Path(__file__).parents[2] / "src" / "import_official.py"
     torch.save(vit_clip(), tmp_path / "official.pth")
     command = [str(script), str(tmp_path / "official.pth"), "--out", str(tmp_path / "aim.ckpt"), "data.num_workers=0"]
-    for more, message in ((["--data", "nonsense"], "data/nonsense"), ([], "say --data NAME")):
+    for more, message in ((["--data", "nonsense"], "there is no data=nonsense"), ([], "say --data NAME")):
         monkeypatch.setattr(sys, "argv", [*command, *more])
         with pytest.raises(SystemExit, match=message):
             runpy.run_path(str(script), run_name="__main__")

@@ -88,7 +88,7 @@ def _label_files(root: str, videos: Container[str]) -> Iterator[str]:
             if (
                 _may_label(path)
                 and in_report(path, root) not in videos
-                and is_below(*map(os.path.realpath, (path, root)))
+                and is_below(os.path.realpath(path), os.path.realpath(root))
             ):
                 yield path
 
