@@ -3,7 +3,7 @@
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
+from video_adapters.data.shared_memory import BATCHES_AHEAD, Need, check_room
 from video_adapters.data.transform import TestTransform, TrainTransform, before_crop
 from video_adapters.data.workers import START
 from video_adapters.plural import counted
@@ -71,6 +72,7 @@ class VideoData(L.LightningDataModule):
             papers test on its validation videos). A test_split of None is "test" where the data set has one, else that
             of validation, and figures say so: see `tested_as`.
         num_workers: processes that decode, per device.
+        timeout: seconds without a batch after which a run ends instead of waiting on.
         per_step, per_device: clips per optimizer step over all devices, and most clips per device and forward pass.
         max_broken: share of the training videos that may be unreadable before the run stops.
         max_videos: takes only so many videos of each split (debugging); None takes all.
@@ -107,6 +109,7 @@ class VideoData(L.LightningDataModule):
         val_split: str = "val",
         test_split: str | None = None,
         num_workers: int = 4,
+        timeout: float = 1800,
         max_broken: float = 0.01,
         max_videos: int | None = None,
         fraction: float = 1.0,
@@ -134,6 +137,8 @@ class VideoData(L.LightningDataModule):
                 f"data.num_workers is {num_workers}, expected at least 0; data.max_videos is {max_videos}, "
                 "expected null or at least 1"
             )
+        if not timeout > 0:
+            raise ValueError(f"data.timeout is {timeout}, expected seconds, above 0")
         if steps_per_epoch is not None and steps_per_epoch < 1:
             raise ValueError(f"batch.steps_per_epoch is {steps_per_epoch}, expected null or at least 1")
         if not 0 <= max_broken <= 1:
@@ -152,7 +157,7 @@ class VideoData(L.LightningDataModule):
         self._splits = {"train": train_split, "val": val_split, "test": test_split}
         self.per_step, self.per_device = per_step, per_device
         self.strict = strict
-        self.num_workers = num_workers
+        self.num_workers, self.timeout = num_workers, timeout
         self.max_broken = max_broken
         self.max_videos = max_videos
         self.fraction = fraction
@@ -233,10 +238,27 @@ class VideoData(L.LightningDataModule):
     def test_dataloader(self) -> ResumableLoader:
         return self._test_loader("test")
 
+    def check_room(self, uses: Sequence[str], devices: int, processes: int) -> None:
+        """Refuses to load for `uses` where batches could be lost on their way, on so many devices over all machines and
+        processes on this one.
+
+        Raises:
+            ValueError: see `shared_memory.check_room`.
+        """
+        clips = max(
+            self.split_for(devices).clips if use == "train" else self._test_split(use).clips * len(self.views[use])
+            for use in uses
+        )
+        check_room(Need(clips * self.num_frames * 3 * self.image_size**2, self.num_workers, processes))
+
     def _test_loader(self, use: str) -> ResumableLoader:
-        views = self.views[use]
-        clips = TestClips(self.videos(use), self.sampling, self._test_transforms[use], views.clips, self.strict)
-        return self._loader(clips, Split(max(1, self.per_device // len(views)), 1), shuffle=False)
+        clips = TestClips(
+            self.videos(use), self.sampling, self._test_transforms[use], self.views[use].clips, self.strict
+        )
+        return self._loader(clips, self._test_split(use), shuffle=False)
+
+    def _test_split(self, use: str) -> Split:
+        return Split(max(1, self.per_device // len(self.views[use])), 1)
 
     def _test_transform(self, use: str) -> TestTransform:
         """The crops of a test protocol, once that is known to go together with the clips' sampling and size."""
@@ -262,6 +284,8 @@ class VideoData(L.LightningDataModule):
             batch_sampler=keys,
             collate_fn=collate,
             num_workers=self.num_workers,
+            prefetch_factor=BATCHES_AHEAD if self.num_workers else None,
+            timeout=self.timeout if self.num_workers else 0,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             multiprocessing_context=START if self.num_workers else None,

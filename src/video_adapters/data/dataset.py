@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from video_adapters.data.annotations import Videos
 from video_adapters.data.decode import DecodeError
@@ -43,9 +43,13 @@ class Batch(NamedTuple):
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Stacks samples; clips keep their channels-last memory, which the transform produced and the device likes."""
+    """Stacks samples; clips keep their channels-last memory, which the transform produced and the device likes.
+
+    A loading process puts them into shared memory here, where a failure reaches the process that trains. Left to the
+    thread of the queue between the two, it would only be printed, and the batch waited for until the time-out.
+    """
     clips = torch.stack([s.clip.permute(0, 1, 3, 4, 2) for s in samples]).permute(0, 1, 2, 5, 3, 4)
-    return Batch(
+    batch = Batch(
         clips=clips,
         labels=torch.tensor([s.label for s in samples]),
         weights=torch.tensor([s.weight for s in samples]),
@@ -54,6 +58,11 @@ def collate(samples: Sequence[Sample]) -> Batch:
         broken=[note for s in samples for note in s.broken],
         resized=[s.resized for s in samples if s.resized],
     )
+    if get_worker_info() is not None:
+        for value in batch:
+            if isinstance(value, Tensor):
+                value.share_memory_()
+    return batch
 
 
 class TrainClips(Dataset[Sample]):

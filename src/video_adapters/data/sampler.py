@@ -1,11 +1,14 @@
 """Which video goes into which batch on which process: exact for any number of videos, processes and accumulations."""
 
-from collections.abc import Iterator
+import atexit
+import signal
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import DataLoader, Sampler
+from torch.utils.data._utils import signal_handling
 
 from video_adapters.plural import counted
 
@@ -145,13 +148,31 @@ class ResumableLoader(DataLoader[Any]):
     def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs, batch_sampler=batch_sampler)  # type: ignore[misc]
         self.keys = batch_sampler
+        self.before_batch: Callable[[], None] = lambda: None  # what is to be done before a batch is waited for
         self._given = 0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         self._given = self.keys.skip
-        for batch in super().__iter__():
+        batches = super().__iter__()
+        while True:
+            self.before_batch()
+            batch = next(batches, None)
+            if batch is None:
+                return
             self._given += 1
             yield batch
+
+    def _get_iterator(self) -> Any:
+        """Workers that are still there when all is done are killed: they let a first SIGTERM pass, one that hangs in
+        foreign code hears none, and a process that asks them to end waits for them for ever."""
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL:
+            # torch's handler, which tells of a worker's death, is set but once, and Lightning takes it back after a run
+            signal_handling._SIGCHLD_handler_set = False
+        iterator = super()._get_iterator()
+        for worker in getattr(iterator, "_workers", []):
+            worker.terminate = worker.kill
+            atexit.register(worker.kill)  # called before multiprocessing's own, which joins them without a limit
+        return iterator
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many of its batches have been given out, and what made the batches."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from hydra.errors import CompactHydraException, InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
+from video_adapters.data.lost_batch import why_no_batch
 from video_adapters.shown import printable
 
-OF_THE_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # no bug raises these
+OF_THE_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}  # no bug raises these
 PACKAGE = str(Path(__file__).parents[1])
 
 
@@ -31,36 +32,40 @@ def explained() -> Iterator[None]:
     """Turns errors that a config, a file or a command line can cause into a UserError; lets bugs through as they are.
 
     A ValueError counts when our own code raised it, on purpose and with a message for the user; so does what Lightning
-    says of a wrong set-up, a key without a value, and a disk that is full or closed to us. Hydra's wrapping of a
-    constructor's error is taken off.
+    says of a wrong set-up, a key without a value, a disk that is full or closed to us, and a loading process that died.
+    Hydra's wrapping of a constructor's error is taken off.
     """
-    # here, so that what needs no model (--help, a wrong key) does not wait for torch
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-
     try:
         yield
     except UserError:
         raise
-    except InstantiationException as error:
-        raise UserError(_unwrapped(error)) from error
-    except MissingMandatoryValue as error:
-        raise UserError(f"{error.full_key} has no default: give {error.full_key}=...") from None
-    except MisconfigurationException as error:
-        raise UserError(f"trainer: {error}") from error
-    except (ValueError, TypeError, OSError) as error:
+    except Exception as error:
         if (message := _for_user(error)) is None:
             raise
-        raise UserError(message) from error
+        raise UserError("\n".join([message, *getattr(error, "__notes__", [])])) from error
 
 
-def _for_user(error: ValueError | TypeError | OSError) -> str | None:
+def _for_user(error: Exception) -> str | None:
     """What to say of it; None of a bug."""
+    # here, so that what needs no model (--help, a wrong key) does not wait for torch
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    if isinstance(error, InstantiationException):
+        return _unwrapped(error)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} has no default: give {error.full_key}=..."
+    if isinstance(error, MisconfigurationException):
+        return f"trainer: {error}"
+    if (lost := why_no_batch(error)) is not None:
+        return lost
     if isinstance(error, OSError):
         place = "" if error.filename is None else f": {error.filename}"
         return f"{error.strerror}{place}" if error.errno in OF_THE_PLACE else None
-    if not _is_ours(error):
-        return None
-    return f"a value in the config has the wrong type: {error}" if isinstance(error, TypeError) else str(error)
+    if isinstance(error, ValueError) and _is_ours(error):
+        return str(error)
+    if isinstance(error, TypeError) and _is_ours(error):
+        return f"a value in the config has the wrong type: {error}"
+    return None
 
 
 def _unwrapped(error: InstantiationException) -> str:
