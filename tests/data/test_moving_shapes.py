@@ -180,6 +180,7 @@ def test_an_interrupted_rendering_is_never_used(tmp_path: Path, monkeypatch: pyt
         patch.setattr(moving_shapes, "write_video", interrupted)
         with pytest.raises(KeyboardInterrupt):
             data.prepare()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]  # what was written takes no room
     with pytest.raises(ValueError, match="prepare"):
         data.videos("train")
     data.prepare()

@@ -1,5 +1,6 @@
 """`python src/prepare.py transcode`: a copy with the same frames, that trains like the original."""
 
+import errno
 import json
 import os
 import signal
@@ -302,6 +303,24 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(
         f"{n}.mp4" for n in (1000, 1002, 1003, 1004, 1005, 1006, 1008)
     ]
     assert all((path.stat().st_mtime_ns == made) == (path != spoilt) for path, made in done.items())
+
+
+def test_a_full_disk_ends_the_copy_and_is_no_fault_of_a_video(
+    damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "predict", lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "write_copy", _full)
+        with pytest.raises(ValueError, match=r"copy: No space left on device; make room, and the same command"):
+            transcode(asked(damaged, tmp_path / "copy"))
+    assert not list((tmp_path / "copy").rglob("*.mp4"))
+    assert not (tmp_path / "copy" / copy_labels.LEFT_OUT).exists()
+    transcode(asked(damaged, tmp_path / "copy"))
+    assert len(list((tmp_path / "copy").rglob("*.mp4"))) == 7
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize("step", ["os.makedirs", "copy_labels", "os.replace"])

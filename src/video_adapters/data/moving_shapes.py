@@ -228,8 +228,14 @@ class MovingShapes(Annotations):
             return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(self.folder.with_suffix(".lock")):
-            if not self.is_prepared():
-                self._render()
+            if self.is_prepared():
+                return
+            partial = self.folder.with_suffix(".partial")
+            try:
+                self._render(partial)
+            except BaseException:  # a full disk among others
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
 
     def videos(self, split: str) -> Videos:
         """The videos of a split, class by class.
@@ -268,9 +274,8 @@ class MovingShapes(Annotations):
                     forwards, backwards = (self._file(folder, split, 2 * motion + way, number) for way in (0, 1))
                     yield _Job((index, number, motion), motion, forwards, backwards)
 
-    def _render(self) -> None:
+    def _render(self, partial: Path) -> None:
         """Render into a folder of another name, which gets its own when all is done."""
-        partial = self.folder.with_suffix(".partial")
         for leftover in (partial, self.folder):
             shutil.rmtree(leftover, ignore_errors=True)
         for split in SPLITS:

@@ -20,5 +20,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # what has failed to write knows no name
+        raise
     finally:
         part.unlink(missing_ok=True)  # a disk that is full is not helped by half a file

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 
 from video_adapters.data.dataset import Batch
 from video_adapters.plural import counted
+from video_adapters.training.atomic import replacing
 from video_adapters.training.errors import SharedError
 from video_adapters.training.processes import gather
 
@@ -109,5 +110,5 @@ class UnreadTests(Callback):
 
 
 def _write(path: Path, notes: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8", errors="surrogateescape")
+    with replacing(path) as part:
+        part.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8", errors="surrogateescape")

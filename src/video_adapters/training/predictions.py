@@ -19,6 +19,7 @@ from video_adapters.data.decode import DecodeError
 from video_adapters.data.film_strip import film_strip
 from video_adapters.shown import as_cell
 from video_adapters.training.accuracy import wilson
+from video_adapters.training.atomic import replacing
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
 
@@ -71,7 +72,8 @@ class Predictions(Callback):
             return
         videos, names = trainer.datamodule.videos("test"), trainer.datamodule.class_names
         self.folder.mkdir(parents=True, exist_ok=True)
-        np.save(self.folder / "probabilities.npy", scored.probabilities)
+        with replacing(self.folder / "probabilities.npy") as path, path.open("wb") as file:
+            np.save(file, scored.probabilities)
         _write(self.folder / "predictions.csv", prediction_rows(scored, videos, names))
         _write(self.folder / "per_class.csv", per_class_rows(scored, videos, names))
         _write(self.folder / "confusion.csv", confusion_rows(scored, videos, names))
@@ -141,7 +143,7 @@ def _in_order(parts: Iterable[Scored]) -> Scored:
 
 
 def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with replacing(path) as part, part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(map(as_cell, rows[0]))
         writer.writerows(

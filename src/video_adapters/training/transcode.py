@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -21,6 +22,7 @@ from video_adapters.data.workers import Failure
 from video_adapters.shown import as_cell
 from video_adapters.training.copy_cost import predict
 from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels, make_inside
+from video_adapters.training.errors import OF_THE_PLACE
 from video_adapters.training.official_config import written
 from video_adapters.training.outputs import check_folder
 from video_adapters.training.prepare import (
@@ -51,6 +53,12 @@ class Transcode:
     sample_only: bool = False  # stops after the prediction
 
 
+class NoRoom(NamedTuple):
+    """What is said of a copy that the disk does not take: no other will fare better."""
+
+    reason: str
+
+
 def transcode(asked: Transcode) -> None:
     """Predicts cost and gain from a sample, then makes the copy or goes on with it.
 
@@ -72,6 +80,10 @@ def transcode(asked: Transcode) -> None:
         _make_ready(cfg.root, asked.to, settings, copies)
         check_labels(_copied(cfg, asked.to), splits_of(cfg, annotations), copies)
         for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, asked.workers):
+            if isinstance(result, NoRoom):
+                raise ValueError(
+                    f"{asked.to}: {result.reason}; make room, and the same command goes on where it stopped"
+                )
             if isinstance(result, Failure) or result is not None:
                 left_out[copy.source] = result.reason if isinstance(result, Failure) else result
     _report(asked, cfg, annotations, left_out)
@@ -103,7 +115,7 @@ def _plan(videos: Sequence[Listed], root: str, to: Path) -> tuple[list[Copy], di
     return list(copies.values()), left_out
 
 
-def _transcode(settings: Settings, copy: Copy) -> str | None:
+def _transcode(settings: Settings, copy: Copy) -> str | NoRoom | None:
     """Makes one copy, unless it is there; returns why it could not be made."""
     if is_done(copy.source, copy.target):
         return None
@@ -111,6 +123,10 @@ def _transcode(settings: Settings, copy: Copy) -> str | None:
         write_copy(copy.source, copy.target, settings)
     except DecodeError as error:
         return error.reason
+    except OSError as error:
+        if error.errno in OF_THE_PLACE:
+            return NoRoom(str(error.strerror))
+        raise
     return None
 
 
