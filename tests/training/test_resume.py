@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from video_adapters.training.last_checkpoint import Interrupted, LastCheckpoint
+from video_adapters.training.last_checkpoint import LastCheckpoint
+from video_adapters.training.module import ActionModule
 from video_adapters.training.schedule import factor
+from video_adapters.training.signals import Interrupted
 
 from toy import run
 
@@ -116,6 +119,80 @@ def test_on_a_gpu_a_stopped_run_ends_with_the_same_weights_scale_and_draws(
     assert found.get("MixedPrecision") == expected.get("MixedPrecision")
     assert_same(found["state_dict"], expected["state_dict"])
     assert_same(found["optimizer_states"][0]["state"], expected["optimizer_states"][0]["state"])
+
+
+def then(hook: str, step: int, action: Callable[[], None]) -> Callable[..., None]:
+    """A hook of LastCheckpoint with something happening after it, once, when so many steps were made."""
+    before, due = getattr(LastCheckpoint, hook), [step]
+
+    def hooked(self: LastCheckpoint, trainer: Any, *rest: Any) -> None:
+        before(self, trainer, *rest)
+        if due and trainer.global_step == step:
+            due.clear()
+            action()
+
+    return hooked
+
+
+def kill_workers() -> None:
+    for process in torch.multiprocessing.active_children():
+        process.kill()
+    time.sleep(0.5)  # until the system has told
+
+
+def send_twice() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("hook", "step", "action", "saved_at", "said"),
+    [
+        ("_wait", 7, send(signal.SIGTERM), 7, "SIGTERM: state saved in"),  # no step is running, and none comes
+        ("on_train_batch_end", 7, kill_workers, 7, "killed by signal"),  # the step that runs is finished first
+        pytest.param("_wait", 7, kill_workers, 7, "killed by signal", marks=pytest.mark.slow),
+        # with part of a step seen there is nothing to save, nor in a validation: the last save counts
+        pytest.param("on_train_batch_start", 7, send_twice, 6, "SIGINT: stopped at once", marks=pytest.mark.slow),
+        ("on_validation_start", 5, send(signal.SIGTERM), 4, "SIGTERM: stopped at once"),
+    ],
+)
+def test_what_ends_a_run_at_once_leaves_a_state_to_go_on_from(
+    overrides: list[str],
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hook: str,
+    step: int,
+    action: Callable[[], None],
+    saved_at: int,
+    said: str,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, hook, then(hook, step, action))
+        with pytest.raises((Interrupted, RuntimeError), match=said) as end:
+            run(tmp_path, *overrides)
+    assert end.value.__notes__ == [f"go on with: python src/train.py resume={tmp_path}"]
+    assert load(tmp_path)["global_step"] == saved_at
+    run(tmp_path, *overrides, f"resume={tmp_path}")
+    assert_same(load(tmp_path)["state_dict"], load(whole)["state_dict"])
+    assert_same(load(tmp_path, "best")["state_dict"], load(whole, "best")["state_dict"])
+    pd.testing.assert_frame_equal(figures(tmp_path), figures(whole))
+
+
+def test_a_signal_before_and_after_training_ends_the_run_at_once(
+    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("video_adapters.training.run.build_classifier", lambda cfg: send(signal.SIGTERM)())
+        with pytest.raises(Interrupted, match="SIGTERM: stopped at once") as end:
+            run(tmp_path, *shapes)
+    assert not hasattr(end.value, "__notes__")  # there is nothing to go on from
+    with monkeypatch.context() as patch:
+        patch.setattr(ActionModule, "test_step", lambda *_: send(signal.SIGTERM)())
+        with pytest.raises(Interrupted, match="SIGTERM: state saved in") as end:
+            run(tmp_path, *shapes)
+    assert end.value.__notes__ == [f"go on with: python src/train.py resume={tmp_path}"]
+    assert "test/top1" in run(tmp_path, f"resume={tmp_path}")
 
 
 def test_handlers_are_put_back_after_a_run(shapes: list[str], tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.training import entry, sweep
 from video_adapters.training.build import build_classifier
-from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN, _changed
 from video_adapters.training.record import resumed
+from video_adapters.training.signals import Interrupted
 from video_adapters.training.sweep_report import SweepReport, swept_keys
 
 from toy import CONFIGS, SMALL, composed, run

@@ -107,6 +107,8 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
         _convert_="all",
     )
     _check_launch(trainer)
+    # Lightning answers SIGTERM with something that all processes do together, wherever each of them is: they would hang
+    trainer._signal_connector._sigterm_notifier_fn = lambda *_: None  # type: ignore[method-assign]
     return trainer
 
 

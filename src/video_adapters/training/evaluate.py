@@ -19,8 +19,10 @@ from video_adapters.training.build import build_data, build_for, build_module, b
 from video_adapters.training.composition import flat, meant
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.predictions import Predictions
+from video_adapters.training.processes import ending_others
 from video_adapters.training.progress import summary
 from video_adapters.training.resized_videos import ResizedVideos
+from video_adapters.training.signals import interruptible
 from video_adapters.training.tested import told_part
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ OWN = ("checkpoint", "run_dir", "name", "logger", "data.report")
 no reason to leave anything out of the test: only the evaluation's own report does.)"""
 
 
+@interruptible()
 def evaluate(cfg: DictConfig) -> dict[str, float]:
     """Rebuilds a checkpoint's model from the checkpoint's own config and tests it.
 
@@ -62,9 +65,11 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     with wandb_run():
         loggers = [instantiate(entry) for entry in cfg.logger.values() if entry]
         trainer = build_trainer(merged, callbacks, loggers)
+        data.check_room(("test",), trainer.world_size, trainer.num_devices)
         for logger in trainer.loggers:
             logger.log_hyperparams({"checkpoint": str(cfg.checkpoint), **module.origin.config})
-        trainer.test(module, datamodule=data, verbose=False)
+        with ending_others(trainer):
+            trainer.test(module, datamodule=data, verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
     _report(data, str(cfg.checkpoint), folder, scores)
     return scores

@@ -11,25 +11,19 @@ import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from video_adapters.data.dataset import Batch
+from video_adapters.data.lost_batch import why_no_batch
 from video_adapters.training.checkpoint import read
+from video_adapters.training.signals import NUMBERS, Interrupted
 
 log = logging.getLogger(__name__)
-
-
-class Interrupted(Exception):
-    """A signal ended the run after its state was saved; `code` is the exit status that the signal calls for."""
-
-    def __init__(self, number: int, path: Path) -> None:
-        super().__init__(f"{signal.Signals(number).name}: state saved in {path}")
-        self.path = path
-        self.code = 128 + number
 
 
 class LastCheckpoint(Callback):
     """Keeps `last.ckpt`, from which a run goes on: every N optimizer steps, after each epoch, and when asked to stop.
 
-    SIGTERM and Ctrl-C take effect at the next optimizer step; after the last step of an epoch, that is after its
-    validation, from where alone the run can go on exactly. A second Ctrl-C stops at once.
+    A signal takes effect when the running optimizer step is done. Where none is running, while the next batch is waited
+    for or in a validation, it takes effect at once, and so does a second one; it is the same when a loading process
+    dies. The state is saved between two steps of an epoch and after its validation, else the last one counts.
 
     Args:
         path: the file.
@@ -43,16 +37,33 @@ class LastCheckpoint(Callback):
         self.every_n_steps = every_n_steps
         self._signal = 0  # received by this process
         self._agreed = 0  # received by any, and the state saved
+        self._failure: RuntimeError | None = None  # of a loading process
+        self._saved = -1  # steps of which the state is saved
+        self._computing = False  # on a batch, up to its figures in the log
+        self._idle = False  # no step is running, nor on another process
         self._before: dict[int, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        self._saved, self._computing, self._idle = trainer.global_step or -1, False, True
+        for number in NUMBERS:
             self._before[number] = signal.signal(number, self._note)
+        loader: Any = trainer.train_dataloader
+        loader.before_batch = lambda: self._wait(trainer, pl_module)
+
+    def _wait(self, trainer: L.Trainer, pl_module: Any) -> None:
+        """Before a batch is waited for, and the figures of the last one are in the log."""
+        self._computing = False
+        self._idle = trainer.world_size == 1 and pl_module.step_finished()
+        if self._failure is not None:
+            raise self._failure
+        self._stop()
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._stop()
+        if signal.getsignal(signal.SIGCHLD) != self._note_child:  # torch has set its own with the first batch
+            self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._note_child)
+        self._computing, self._idle = True, False
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
@@ -61,11 +72,17 @@ class LastCheckpoint(Callback):
             return
         self._agreed = self._agree_on_signal(trainer)
         if self._agreed or trainer.global_step % self.every_n_steps == 0:
-            trainer.save_checkpoint(self.path, weights_only=False)
+            self._save(trainer)
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._computing, self._idle = False, True
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._computing, self._idle = True, False
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._agreed = self._agree_on_signal(trainer)
-        trainer.save_checkpoint(self.path, weights_only=False)
+        self._save(trainer)
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Tells the keeper of the best checkpoint where the folder lies now; it would forget the best otherwise.
@@ -86,18 +103,41 @@ class LastCheckpoint(Callback):
         self._stop()
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Saves what can be saved when a signal, or a loading process, ends the run between two steps."""
+        between = self._idle and trainer.training and trainer.global_step > max(self._saved, 0)
+        self._computing = True  # other loading processes may die meanwhile
+        if between and (isinstance(exception, Interrupted) or why_no_batch(exception)):
+            self._save(trainer)
+        if isinstance(exception, Interrupted) and self._saved == trainer.global_step:
+            exception.path = self.path
         self._restore_handlers()
 
+    def _save(self, trainer: L.Trainer) -> None:
+        trainer.save_checkpoint(self.path, weights_only=False)
+        self._saved = trainer.global_step
+
     def _stop(self) -> None:
-        """Ends the run one hook after the state was saved, when the step's figures have been logged too."""
+        """Ends the run after the state was saved, when the step's figures have been logged too."""
+        if self._agreed == signal.SIGCHLD:
+            raise ValueError("a loading process of another process of this run ended; what became of it stands above")
         if self._agreed:
             raise Interrupted(self._agreed, self.path)
 
     def _note(self, number: int, _: Any) -> None:
-        if self._signal and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        if self._signal or self._idle:
+            raise Interrupted(number)
         self._signal = number
-        log.warning("%s: stopping after this step, saving first (Ctrl-C again: at once)", signal.Signals(number).name)
+        log.warning("%s: stopping after this step, saving first (again: at once)", signal.Signals(number).name)
+
+    def _note_child(self, number: int, frame: Any) -> None:
+        """Torch's handler raises where a loading process has died: in the midst of a batch, that can wait."""
+        try:
+            if callable(handler := self._before.get(number)):
+                handler(number, frame)
+        except RuntimeError as error:
+            if not self._computing:
+                raise
+            self._failure, self._signal = error, self._signal or number
 
     def _agree_on_signal(self, trainer: L.Trainer) -> int:
         """The signal that any process has received: all must stop at the same step."""

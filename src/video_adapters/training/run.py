@@ -35,8 +35,10 @@ from video_adapters.training.module import ActionModule
 from video_adapters.training.outputs import LOCK
 from video_adapters.training.plan import planned
 from video_adapters.training.predictions import Predictions
+from video_adapters.training.processes import ending_others
 from video_adapters.training.progress import summary
 from video_adapters.training.record import key_of, new_record, note_finish, resumed, write_record
+from video_adapters.training.signals import going_on, interruptible
 from video_adapters.training.tested import told_part
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 BEST = ("val/top1", "val/videos")  # of the validation that chose the checkpoint
 
 
+@interruptible()
 def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     """Trains, tests the best checkpoint, and says where everything is.
 
@@ -98,14 +101,16 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
             log.info("W&B: %s", wandb.run.url)
 
     beginning = Beginning(begin)
-    with wandb_run():
+    with going_on(folder), wandb_run():
         trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
         refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
-        trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
-        beginning.begin(trainer)  # where nothing was left to train
-        scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
-        _report(trainer, data, folder, record, scores)
+        data.check_room(("train", "val", "test"), trainer.world_size, trainer.num_devices)
+        with ending_others(trainer):
+            trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
+            beginning.begin(trainer)  # where nothing was left to train
+            scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
+            _report(trainer, data, folder, record, scores)
     return scores
 
 

@@ -19,7 +19,6 @@ from video_adapters.training.claim import Busy
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.foreign import read_config
-from video_adapters.training.last_checkpoint import Interrupted
 from video_adapters.training.plan import OWN
 from video_adapters.training.problems import expect_values, told_together
 from video_adapters.training.record import key_of, read_record
@@ -57,8 +56,6 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     try:
         with explained():
             return _job(cfg, overrides, folder)
-    except Interrupted:
-        raise
     except Exception as error:
         if isinstance(error.__cause__, Busy):  # it has not failed: another process is at it, and the folder is its own
             log.error("this job is left to the other process: %s", error)
