@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 train: install ## Set up, then train AIM on the embedded data set (ARGS="..." for more)
 	$(VENV)/bin/python src/train.py $(ARGS)
 
-test: install ## Set up, then run the tests
+test: install ## Set up, then run the tests (ARGS="--seed 1": other draws, another order)
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-slow: install ## The tests that take minutes
