@@ -93,7 +93,9 @@ def test_what_predict_writes_and_prints_holds_neither(tmp_path: Path, capsys: py
     for outcome in outcomes:
         report.show(outcome, top=2)
     assert not is_steering(capsys.readouterr().out.replace("\n", ""))
-    report.write_csv(tmp_path / "out.csv", outcomes, top=2)
+    with report.CsvFile(tmp_path / "out.csv", top=2, windows=False) as file:
+        for outcome in outcomes:
+            file.add(outcome)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(), newline="")))
     assert rows[0]["video"] == "'-\\x1b[2J.mp4"
     assert rows[0]["top1"] == "'=1+1"
