@@ -153,7 +153,7 @@ def send_twice() -> None:
         pytest.param("_wait", 7, kill_workers, 7, "killed by signal", marks=pytest.mark.slow),
         # with part of a step seen there is nothing to save, nor in a validation: the last save counts
         pytest.param("on_train_batch_start", 7, send_twice, 6, "SIGINT: stopped at once", marks=pytest.mark.slow),
-        ("on_validation_start", 5, send(signal.SIGTERM), 4, "SIGTERM: stopped at once"),
+        pytest.param("on_validation_start", 5, send(signal.SIGTERM), 4, "SIGTERM: stopped", marks=pytest.mark.slow),
     ],
 )
 def test_what_ends_a_run_at_once_leaves_a_state_to_go_on_from(
@@ -179,6 +179,7 @@ def test_what_ends_a_run_at_once_leaves_a_state_to_go_on_from(
     pd.testing.assert_frame_equal(figures(tmp_path), figures(whole))
 
 
+@pytest.mark.slow
 def test_a_signal_before_and_after_training_ends_the_run_at_once(
     shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
