@@ -41,7 +41,7 @@ def rate_explodes(monkeypatch: pytest.MonkeyPatch) -> None:
     ("precision", "override", "message"),
     [
         ("32-true", "", r"step 7 has the loss .* a gradient of the norm .*, in precision 32-true at a rate of 1e\+30\. "
-                        r"Try a smaller optim.lr"),
+                        r"Train with a smaller optim.lr"),
         pytest.param("bf16-mixed", "", r"step 7 has .* in precision bf16-mixed at .* or trainer.precision=32-true",
                      marks=pytest.mark.slow),
         ("16-mixed", "callbacks.finite.max_skipped_steps=2",

@@ -83,7 +83,7 @@ def suggestion(precision: str) -> str:
         "16-mixed": ", or trainer.precision=bf16-mixed or 32-true, which reach further",
         "bf16-mixed": ", or trainer.precision=32-true, which is more exact",
     }
-    return f"Try a smaller optim.lr, or trainer.gradient_clip_val=1{wider.get(precision, '')}"
+    return f"Train with a smaller optim.lr, or trainer.gradient_clip_val=1{wider.get(precision, '')}"
 
 
 def refuse_not_finite(weights: Mapping[str, Tensor], place: str) -> None:
