@@ -39,6 +39,18 @@ def test_a_full_disk_and_a_dead_worker_end_with_the_command_that_goes_on(tmp_pat
     assert ended_by(tmp_path, killed).endswith(how)
 
 
+def test_a_signal_is_what_ended_a_run_whose_cleaning_up_then_failed(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted), going_on(tmp_path):
+        fail_to_clean_up()
+
+
+def fail_to_clean_up() -> None:
+    try:
+        raise Interrupted(signal.SIGTERM)
+    except Interrupted:
+        raise RuntimeError("call iter() first")  # noqa: B904
+
+
 def test_a_file_that_finds_no_room_stays_as_it_was_and_is_named(tmp_path: Path) -> None:
     path = tmp_path / "figures.csv"
     path.write_text("before")

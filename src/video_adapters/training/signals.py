@@ -53,10 +53,12 @@ def going_on(folder: Path) -> Iterator[None]:
     """Notes on whatever ends the run of a folder what to type to go on with it, once it has saved a state."""
     try:
         yield
-    except BaseException as end:
+    except BaseException as error:
+        # Lightning cleans up again when a signal comes while it does, and fails: what ended the run is the signal
+        end = error.__context__ if isinstance(error.__context__, Interrupted) else error
         if has_state(folder):
             end.__notes__ = [_how(folder)]  # type: ignore[attr-defined]  # as add_note does from Python 3.11 on
-        raise
+        raise end from end.__cause__
 
 
 def _how(folder: Path) -> str:
