@@ -228,6 +228,22 @@ def test_class_folders_without_splits_are_divided_by_class(tmp_path: Path) -> No
         annotations.videos("test")
 
 
+def test_where_there_is_a_test_set_and_no_validation_a_share_of_training_is_set_aside(tmp_path: Path) -> None:
+    for name in (*(f"train/{label}/{i}" for label in "ab" for i in range(5)), "test/a/9", "test/b/9"):
+        path = tmp_path / f"{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    rows = [f"train/{label}/{i}.mp4,{label},train" for label in "ab" for i in range(5)]
+    rows += ["test/a/9.mp4,a,test", "test/b/9.mp4,b,test"]
+    (tmp_path / "videos.csv").write_text("\n".join(["path,label,split", *rows]))
+    for annotations in (ClassFolders(str(tmp_path)), VideoTable(str(tmp_path))):
+        assert all(map(annotations.has, ("train", "val", "test")))
+        train, val, test = map(annotations.videos, ("train", "val", "test"))
+        assert [np.bincount(videos.labels).tolist() for videos in (train, val, test)] == [[4, 4], [1, 1], [1, 1]]
+        assert not {video.path for video in train} & {video.path for video in val}
+        assert all("train" in video.path for video in val)
+
+
 def test_what_is_held_out_is_a_share_of_each_class_and_always_the_same() -> None:
     labels = np.repeat([0, 1, 2], [100, 10, 2])
     chosen = held_out(labels, 0.2)

@@ -23,12 +23,12 @@ class ClassFolders(Annotations):
 
     A folder of frames in a class folder is a video too. The classes are the folders of the training split in
     alphabetical order, numbers as numbers, or without one, of the first there is. Where `root` has no folder of a
-    split, its own folders are the classes, and a share of each is set aside as "val". Capitals make no difference in a
-    split's name. Files of unknown suffixes are no videos; the log counts them.
+    split, its own folders are the classes. Where no folder is for "val", a share of each class that trains is set aside
+    for it. Capitals make no difference in a split's name. Files of unknown suffixes are no videos; the log counts them.
 
     Args:
         root: the folder.
-        val_share: of each class, set aside for validation where no folder says the split.
+        val_share: of each class, set aside for validation where no folder is for it.
     """
 
     _NAMES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
@@ -48,8 +48,7 @@ class ClassFolders(Annotations):
         return in_order(names)
 
     def has(self, split: str) -> bool:
-        folders = self._folders()
-        return split in folders or (not folders and split != "test")
+        return split in self._folders() or (split != "test" and self._divided() is not None)
 
     @property
     def test_hint(self) -> str:
@@ -57,27 +56,36 @@ class ClassFolders(Annotations):
 
     def videos(self, split: str) -> Videos:
         check_split(split)
-        folders = self._folders()
-        if not folders and split != "test":
-            return self._undivided(split)
+        folders, divided = self._folders(), self._divided()
+        if divided is not None and split != "test":
+            return self._share(divided, split)
         if split not in folders:
             raise ValueError(f"{self.root} has no folder for '{split}'. {content(self.root)}")
-        folder = folders[split]
-        if unknown := [name for name in subfolders(folder) if name not in self.class_names]:
+        return self._of(folders[split])
+
+    def _of(self, folder: str) -> Videos:
+        """All videos in the class folders of a folder."""
+        known = self.class_names
+        if folder != self.root and (unknown := [name for name in subfolders(folder) if name not in known]):
             raise ValueError(
-                f"{folder} has classes {unknown}{did_you_mean(unknown[0], self.class_names)}, but the first split only "
-                f"{list(self.class_names)}"
+                f"{folder} has classes {unknown}{did_you_mean(unknown[0], known)}, but the first split only "
+                f"{list(known)}"
             )
         videos = Videos(self._in(folder))
         if not len(videos):
             raise ValueError(f"{folder} has no video in its class folders; known are {', '.join(VIDEO_SUFFIXES)}")
         return videos
 
-    def _undivided(self, split: str) -> Videos:
-        """The videos of class folders without splits, divided."""
-        videos = Videos(self._in(self.root))
-        if not len(videos):
-            raise ValueError(f"{self.root} has no video in its class folders; known are {', '.join(VIDEO_SUFFIXES)}")
+    def _divided(self) -> str | None:
+        """The folder whose videos are for both training and validation; None where each has its own."""
+        folders = self._folders()
+        if not folders:
+            return self.root
+        return None if "val" in folders else folders.get("train")
+
+    def _share(self, folder: str, split: str) -> Videos:
+        """The videos of one folder that are for a split."""
+        videos = self._of(folder)
         aside = held_out(videos.labels, self.val_share)
         return videos.select(int(i) for i in np.flatnonzero(aside if split == "val" else ~aside))
 

@@ -36,13 +36,13 @@ class VideoTable(Annotations):
 
     Needed are a path (`path`, `file`, `filename` or `video`) and a class (`label`, `class`, `category` or `action`), by
     name or by number from 0, or -1 for none. Optional are `split` (train, val, test), `start` and `stop` (frames), and
-    a group. Without a `split`, videos are set aside for validation (see `held_out`), by group where there is one.
+    a group. Where no row is for "val", some that train are set aside for it (see `held_out`), by group if there is one.
 
     Args:
         root: what paths are relative to.
         file: the csv file, relative to `root`.
         group: the column that names what must not be on both sides of the split, such as a person; None: no groups.
-        val_share: of the videos, set aside for validation where no column says the split.
+        val_share: of the videos that train, set aside for validation where no row is for it.
         delimiter: between columns: a character, or one's name (tab); None: what divides the header into known columns.
         encoding: of the file; None: see `read_text`.
 
@@ -126,9 +126,16 @@ class VideoTable(Annotations):
         return Video(located(self.root, path, place), labels[label] if named else int(label), start, stop)
 
     def _splits(self, labels: np.ndarray, groups: Sequence[str]) -> list[str]:
-        if "split" not in self._columns:
-            aside = held_out(labels, self.val_share, groups if self.group else None)
-            return ["val" if one else "train" for one in aside]
+        splits = self._said() if "split" in self._columns else ["train"] * len(labels)
+        if "val" not in splits:
+            training = [i for i, split in enumerate(splits) if split == "train"]
+            alike = [groups[i] for i in training] if self.group else None
+            for i in np.array(training)[held_out(labels[training], self.val_share, alike)] if training else ():
+                splits[i] = "val"
+        return splits
+
+    def _said(self) -> list[str]:
+        """The split that each row says."""
         names = [row["split"].strip().lower() for row in self._content]
         if unknown := sorted(set(names) - SPLIT_NAMES.keys()):
             raise ValueError(f"{self.file} has the splits {unknown}, expected {', '.join(SPLITS)}")
