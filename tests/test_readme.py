@@ -82,7 +82,7 @@ def test_every_command_composes(words: list[str]) -> None:
 def test_commands_on_the_embedded_data_run(words: list[str], shapes: list[str], tmp_path: Path) -> None:
     shortened = [o for o in shapes if not o.startswith(("batch.", "model="))]  # the encoder is the one that ships
     scores = run(tmp_path, *single(words[1:]), *shortened, "trainer.max_steps=1")
-    assert "test/top1" in scores
+    assert any(name.endswith("test/top1") for name in scores)  # overfitting tests what it trained on
 
 
 def test_the_cost_command_prints_the_papers_figures(capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,5 +120,5 @@ def test_a_rung_that_only_another_task_has_is_not_on_the_ladder(tmp_path: Path) 
 def test_one_rung_is_no_ladder(tmp_path: Path) -> None:
     write_scored(tmp_path / "a", 0.9, seed=0, **ALL)
     write_scored(tmp_path / "b", 0.9, seed=1, **ALL)
-    with pytest.raises(Unanswerable, match=r"2 runs have adapters at the same sites .* hparams_search=sites"):
+    with pytest.raises(Unanswerable, match=r"The runs \(2\) have adapters at the same sites .* hparams_search=sites"):
         sites_figures.answer(read_runs(tmp_path))

@@ -112,6 +112,8 @@ def test_untrained_adapters_change_nothing_in_mixed_precision(published: nn.Modu
         ours, theirs = backbone.features(clips()).flatten(0, 1), published.train()(frames(backbone))
     if isinstance(backbone.encoder, OpenClipVit):  # torch's attention rounds in other places: neither is nearer
         assert (ours - exact).abs().max() < 2 * (theirs - exact).abs().max()
+    elif ours.dtype != theirs.dtype:  # our final norm answers in float32; theirs is rounded, and so is the mean over it
+        assert_rounded(ours, theirs.float(), 2, torch.bfloat16)
     else:
         assert torch.equal(ours, theirs)
 

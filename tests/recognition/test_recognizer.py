@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rich.progress import Progress
 from safetensors.torch import save_file
 
 from video_adapters.data.decode import DecodeError
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition.find import Unread
 from video_adapters.recognition.load import load
-from video_adapters.recognition.predict import Request, _outcome
+from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.recognizer import Prediction, chosen_device
 from video_adapters.training.build import build_classifier
 from video_adapters.training.finite import NotFinite
@@ -99,12 +98,14 @@ def test_unknown_views_are_refused_with_those_there_are(trained: Path) -> None:
         Recognizer.from_checkpoint(trained / "checkpoints" / "best.ckpt", views="k401")
 
 
-def test_scores_that_are_no_numbers_are_no_answer(recognizer: Recognizer, tmp_path: Path) -> None:
+def test_scores_that_are_no_numbers_are_no_answer(
+    recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recognizer._classifier.forward = lambda clips: torch.full((len(clips), 3), torch.nan)  # type: ignore[method-assign]
     video = str(coloured(tmp_path / "a.mp4", [("red", 12)]))
     with pytest.raises(NotFinite, match="the scores are no finite numbers in precision 32-true"):
         recognizer(video)
-    request = Request(checkpoint=tmp_path / "a.ckpt", videos=[video])
-    outcome = _outcome(recognizer, video, request, Progress(disable=True))
+    monkeypatch.setattr(Recognizer, "from_checkpoint", lambda *_: recognizer)
+    (outcome,) = predict(Request(checkpoint=tmp_path / "a.ckpt", videos=[video]))
     assert isinstance(outcome, Unread)
     assert "no finite numbers" in outcome.reason

@@ -205,8 +205,8 @@ def test_a_folder_of_frames_becomes_a_video_of_the_frames_that_its_line_names(
     assert copied[0] == Video(str(to / "frames" / "train 0.mp4"), 0, 2, 9)
     assert f"data=list data.num_classes=2 'data.annotations.columns={columns}'" in capsys.readouterr().out
     left_out = (to / "left_out.csv").read_text()
-    assert 'train 1,"lacks 1 of the frames 1 to 10, such as 4"\n' in left_out
-    assert "v.2,is a folder without images\n" in left_out
+    assert 'train 1,"is a folder that lacks 1 of the frames 1 to 10, such as 4"\n' in left_out
+    assert "v.2,is a folder that holds no image\n" in left_out
 
 
 def write_bare_lists(root: Path, lists: str = "") -> tuple[Path, tuple[str, ...]]:
