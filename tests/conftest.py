@@ -28,9 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Shuffles files, and the tests of a file: alike in every process, as pytest-xdist needs it."""
+    """Shuffles files, and the tests of a file: alike in every process, as pytest-xdist needs it. The longest begins."""
     if seed := config.getoption("--seed"):
         items.sort(key=lambda item: [zlib.crc32(f"{seed} {name}".encode()) for name in (str(item.path), item.nodeid)])
+    items.sort(key=lambda item: item.path.name != "test_default_run.py")  # minutes, for which nobody else would wait
 
 
 def pytest_collection_finish() -> None:
