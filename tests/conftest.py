@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -50,7 +51,10 @@ def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
 def _as_found() -> Iterator[None]:
     """What a command changes of its process, such as Lightning's seed in the environment, ends with the test."""
     folder, environment, collects = os.getcwd(), dict(os.environ), gc.isenabled()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -84,6 +84,8 @@ def test_runs_that_start_in_one_second_get_folders_of_their_own(tmp_path: Path) 
     context = multiprocessing.get_context("fork")
     with context.Pool(4) as pool:
         made = pool.map(entry._new_folder, [base] * 8, chunksize=1)
+        pool.close()
+        pool.join()  # one that is terminated while it waits for work may leave the others waiting for ever
     assert {Path(path).is_dir() for path in made} == {True}
     processes = set(made)  # within one, the same answer again
     assert processes == {base, *(f"{base}_{number}" for number in range(2, len(processes) + 1))}

@@ -1,5 +1,6 @@
 """What commands say before Hydra reads their words."""
 
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -47,6 +48,12 @@ def test_what_nobody_can_act_on_is_silent_from_that_library_alone_and_in_command
     assert not heard(message, f"lightning.pytorch.{module}")
     assert heard(message, "my_script")
     assert heard(f"Your labels are wrong, and {message[:5]}", f"lightning.pytorch.{module}")
+
+
+def test_a_command_that_has_ended_leaves_signals_as_it_found_them() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert entry.run(lambda: signal.getsignal(signal.SIGTERM)) != before
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_summary_shows_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,7 +121,7 @@ def run(job: Callable[[], Result]) -> Result:
     logging.captureWarnings(True)
     logging.setLogRecordFactory(_shown)
     _quiet()
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         with explained(), _no_unused_folder():
             return job()
@@ -140,6 +140,8 @@ def run(job: Callable[[], Result]) -> Result:
         _leave_to_the_first_process()
         print("", stop, *getattr(stop, "__notes__", []), sep="\n", file=sys.stderr, flush=True)
         raise SystemExit(stop.code) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _leave_to_the_first_process() -> None:
