@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.runs import read_runs
@@ -12,6 +13,7 @@ from toy import composed
 from written_runs import write_run
 
 
+@pytest.mark.slow
 def test_a_runs_costs_are_those_of_the_cost_command(toy_runs: Path) -> None:
     runs = with_costs(read_runs(toy_runs)).set_index("path").rename(index=lambda path: Path(path).name)
     for name, adapter in (("aim", "aim"), ("none", "none")):

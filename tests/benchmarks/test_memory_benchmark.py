@@ -60,7 +60,14 @@ def test_the_table_that_is_there_has_every_case_above_500_mib_and_within_3_perce
         assert abs(measured / predicted - 1) <= 0.03
 
 
-@pytest.mark.parametrize("case", ["ViT, AIM, half of the blocks recomputed", "CLIP's ViT, AIM on SSv2", "Swin, AIM"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "ViT, AIM, half of the blocks recomputed",
+        pytest.param("CLIP's ViT, AIM on SSv2", marks=pytest.mark.slow),
+        pytest.param("Swin, AIM", marks=pytest.mark.slow),
+    ],
+)
 def test_steps_that_are_run_for_real_leave_the_log_that_was_predicted(case: str) -> None:
     cfg = memory.composed(case)
     cfg.data.image_size, cfg.data.num_frames, cfg.batch.per_device = 64, 4, 2

@@ -63,7 +63,8 @@ def kinds(quick: str) -> list[object]:
     return [pytest.param(kind, marks=[] if kind == quick else [pytest.mark.slow], id=kind) for kind in KINDS]
 
 
-@pytest.mark.parametrize("kind", kinds(quick="vit"))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_torch_export_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
     path = checkpoint_of(kind, tmp_path)
     export(Request(checkpoint=path, format="torch_export"))

@@ -68,6 +68,7 @@ def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
     assert anchors((1,), 1) == [1]
 
 
+@pytest.mark.slow
 def test_the_end_of_every_stage_is_considered() -> None:
     cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", "batch.per_step=2", card(2000))
     depths = build_outline(cfg).backbone.encoder.depths
@@ -89,7 +90,7 @@ def test_checkpointing_and_less_precision_lower_the_peak() -> None:
         ("aim_ssv2", "toy_clip"),
         ("aim_swin_k400", "toy_swin"),
         ("full_tuning_ssv2", "toy_vit"),
-        ("video_swin_k400", "toy_swin"),
+        pytest.param("video_swin_k400", "toy_swin", marks=pytest.mark.slow),
     ],
 )
 def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model: str) -> None:

@@ -149,7 +149,8 @@ def send_twice() -> None:
     ("hook", "step", "action", "saved_at", "said"),
     [
         ("_wait", 7, send(signal.SIGTERM), 7, "SIGTERM: state saved in"),  # no step is running, and none comes
-        ("on_train_batch_end", 7, kill_workers, 7, "killed by signal"),  # the step that runs is finished first
+        # the step that runs is finished first
+        pytest.param("on_train_batch_end", 7, kill_workers, 7, "killed by signal", marks=pytest.mark.slow),
         pytest.param("_wait", 7, kill_workers, 7, "killed by signal", marks=pytest.mark.slow),
         # with part of a step seen there is nothing to save, nor in a validation: the last save counts
         pytest.param("on_train_batch_start", 7, send_twice, 6, "SIGINT: stopped at once", marks=pytest.mark.slow),
@@ -223,7 +224,7 @@ def test_a_run_whose_folder_was_moved_goes_on_there(shapes: list[str], tmp_path:
     )  # no better one was found, and it was not forgotten
 
 
-@pytest.mark.parametrize("change", ["batch.per_device=8", "data.max_videos=20"])
+@pytest.mark.parametrize("change", ["batch.per_device=8", pytest.param("data.max_videos=20", marks=pytest.mark.slow)])
 def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
     overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:

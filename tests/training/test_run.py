@@ -226,6 +226,7 @@ def test_impossible_values_end_in_one_clear_message(
         run(tmp_path, *shapes, override)
 
 
+@pytest.mark.slow
 def test_every_epoch_shows_the_same_videos_in_another_order_as_other_clips(
     shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

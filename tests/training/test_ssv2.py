@@ -19,7 +19,9 @@ TRAIN, VAL = 21, 9  # divide neither by the batch nor by two processes
 SRC = Path(__file__).parents[2] / "src"
 
 
-@pytest.fixture(scope="module", params=["", OLD_PREFIX], ids=["new names", "old names"])
+@pytest.fixture(
+    scope="module", params=["", pytest.param(OLD_PREFIX, marks=pytest.mark.slow)], ids=["new names", "old names"]
+)
 def any_ssv2(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ssv2(tmp_path_factory.mktemp("ssv2"), TRAIN, VAL, request.param)
 
