@@ -69,6 +69,13 @@ def test_the_loss_of_a_perfect_reading_is_zero_whatever_it_says_of_hidden_things
     assert still_loss((wrong, sure), stills).item() == pytest.approx(1 / asked(stills).sum().item())
 
 
+def test_a_recipe_that_learns_nothing_is_refused() -> None:
+    for name in ("steps", "batch_size"):
+        sizes = {"steps": 1, "batch_size": 1, name: 0}
+        with pytest.raises(ValueError, match=rf"recipe\.{name} is 0, expected at least 1"):
+            Recipe(**sizes, learning_rate=1.0, warmup_steps=0, weight_decay=0.0, seed=0)
+
+
 def test_the_rate_rises_linearly_and_falls_to_zero_by_a_half_cosine() -> None:
     recipe = Recipe(steps=110, batch_size=1, learning_rate=2.0, warmup_steps=10, weight_decay=0, seed=0)
     assert [recipe.rate_at(step) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])

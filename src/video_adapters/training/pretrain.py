@@ -29,6 +29,11 @@ class Recipe:
     weight_decay: float
     seed: int  # of the pictures and of the first weights
 
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"recipe.{name} is {getattr(self, name)}, expected at least 1")
+
     def rate_at(self, step: int) -> float:
         """Learning rate of the step counted from 0."""
         return self.learning_rate * factor(step, self.steps, self.warmup_steps)
