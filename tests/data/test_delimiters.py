@@ -29,6 +29,11 @@ def test_a_table_is_read_as_it_was_saved(delimiter: str, encoding: str, tmp_path
     assert [(Path(path).name, label) for path, label, *_ in table.videos("train")] == [("a.mp4", 1), ("b.mp4", 0)]
 
 
+def test_empty_lines_before_the_header_are_no_header(tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_text("\n\npath;label\na.mp4;run\nb.mp4;run\n")
+    assert VideoTable(str(tmp_path)).class_names == ("run",)
+
+
 def test_a_table_in_another_encoding_says_which_key_reads_it(tmp_path: Path) -> None:
     root = written(tmp_path, encoding="cp1252")
     with pytest.raises(ValueError, match=r"csv, line 2: .* data\.annotations\.encoding=cp1252 reads 'öffnen' there"):

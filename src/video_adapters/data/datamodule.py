@@ -350,7 +350,7 @@ class VideoData(L.LightningDataModule):
             raise ValueError(
                 f"the split '{split}' of {self._title()} has "
                 f"{counted(int((videos.labels < 0).sum()), 'video')} without a label (-1), "
-                "which can neither train nor be scored: choose another split, or leave them out"
+                f"which can neither train nor be scored: choose another by data.{use}_split, or leave them out"
             )
         if high >= self.num_classes:
             raise ValueError(

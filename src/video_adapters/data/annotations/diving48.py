@@ -28,7 +28,8 @@ class Diving48(Annotations):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Take-off, somersaults, twists and position of each dive: "Back 15som 05Twis FREE"."""
-        return tuple(" ".join(dive) for dive in load_json(self._file("Diving48_vocab.json")))
+        file = self._file("Diving48_vocab.json")
+        return tuple(parsed(load_json(file), " ".join, file))
 
     def videos(self, split: str) -> Videos:
         check_split(split)

@@ -36,12 +36,16 @@ def load_json(file: str) -> Any:
         raise ValueError(f"{file} is not JSON: {error}") from error
 
 
-def parsed(entries: Iterable[Any], parse: Callable[[Any], Any], file: str) -> Iterator[Any]:
+def parsed(entries: Any, parse: Callable[[Any], Any], file: str) -> Iterator[Any]:
     """Entries of a file, parsed; one of another form is an error that shows it."""
+    if not isinstance(entries, Iterable):
+        raise ValueError(f"{file} holds {entries!r}, expected a list")
     for entry in entries:
         try:
             yield parse(entry)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
+            if isinstance(error, ValueError) and file in str(error):  # it says already what is wrong where
+                raise
             raise ValueError(f"{file}: entry {entry} has not the official form: {error!r}") from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, listed
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, listed, parsed
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
@@ -49,18 +49,21 @@ class Kinetics(Annotations):
                 raise ValueError(f"{self._csv(split)}: the class '{name}' is not in {self._csv('train')}")
             return Video(there.get(stem, os.path.join(folder, f"{stem}.mp4")), labels.get(name, UNLABELLED))
 
-        return Videos(read(row) for row in self._rows(split))
+        return Videos(parsed(self._rows(split), read, self._csv(split)))
 
     def _rows(self, split: str) -> Iterator[dict[str, str]]:
         file = self._csv(split)
         needed = COLUMNS[split == "test" :]
         with open(file, encoding="utf-8-sig", newline="") as opened:
             rows = csv.DictReader(opened)
-            if lacking := [name for name in needed if name not in (rows.fieldnames or ())]:
-                raise ValueError(f"{file} lacks the columns {lacking}; its first line is {rows.fieldnames}")
             try:
-                yield from rows
-            except csv.Error as error:
+                if lacking := [name for name in needed if name not in (rows.fieldnames or ())]:
+                    raise ValueError(f"{file} lacks the columns {lacking}; its first line is {rows.fieldnames}")
+                for row in rows:
+                    if None in (row[name] for name in needed):
+                        raise ValueError(f"{file}, line {rows.line_num}: it has fewer columns than the header")
+                    yield row
+            except (csv.Error, UnicodeError) as error:
                 raise ValueError(f"{file} cannot be read as a table: {error}") from error
 
     def _csv(self, split: str) -> str:

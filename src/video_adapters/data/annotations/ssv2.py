@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from video_adapters.data.annotations.annotations import Annotations, check_split
 from video_adapters.data.annotations.files import consistent, content, first_file, listed, load_json, parsed
+from video_adapters.data.annotations.text import lines
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 SUFFIXES = (".webm", ".mp4")  # as distributed, and as many convert them
@@ -49,7 +50,7 @@ class SomethingSomethingV2(Annotations):
         """Class names to labels, in the order of the labels."""
         file = self._file("labels.json")
         labels = load_json(file)
-        if not isinstance(labels, dict) or {*map(str, labels.values())} != {str(i) for i in range(len(labels))}:
+        if not labels or not isinstance(labels, dict) or {*map(str, labels.values())} != {str(i) for i in range(len(labels))}:
             raise ValueError(f"{file} must give each class a label of its own, from 0 up without a gap")
         return {name: int(label) for name, label in sorted(labels.items(), key=lambda item: int(item[1]))}
 
@@ -58,8 +59,7 @@ class SomethingSomethingV2(Annotations):
         file = self._file("test-answers.csv", needed=False)
         if file is None:
             return {}
-        with open(file, encoding="utf-8") as lines:
-            pairs = [line.strip().partition(";") for line in lines if line.strip()]
+        pairs = [line.partition(";") for _, line in lines(file)]
         return {video: self._label(template, file) for video, _, template in pairs}
 
     def _label(self, template: str, file: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from video_adapters.data.annotations.annotations import Annotations, check_split
-from video_adapters.data.annotations.files import content, first_file, listed, subfolders
+from video_adapters.data.annotations.files import content, first_file, listed, parsed, subfolders
 from video_adapters.data.annotations.text import lines
 from video_adapters.data.annotations.videos import Video, Videos
 
@@ -61,8 +61,16 @@ class Ucf101(_Folds):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        pairs = [line.split(maxsplit=1) for _, line in lines(self._list("classInd.txt"))]
-        return tuple(name for _, name in sorted(pairs, key=lambda pair: int(pair[0])))
+        file = self._list("classInd.txt")
+
+        def read(line: tuple[int, str]) -> tuple[int, str]:
+            number, name = line[1].split(maxsplit=1)
+            return int(number), name
+
+        names = tuple(name for _, name in sorted(parsed(lines(file), read, file)))
+        if not names:
+            raise ValueError(f"{file} names no class, expected lines such as: 1 ApplyEyeMakeup")
+        return names
 
     def _of(self, split: str) -> Iterator[Video]:
         labels = {name: label for label, name in enumerate(self.class_names)}

@@ -145,8 +145,8 @@ class VideoTable(Annotations):
     def _content(self) -> list[dict[str, str]]:
         if not os.path.isfile(self.file):
             raise ValueError(f"the table {missing(self.file)}")
-        text = read_text(self.file, self.encoding)
-        header = next((line for line in text.splitlines() if line.strip()), "")
+        text = read_text(self.file, self.encoding).lstrip("\r\n")
+        header = next(iter(text.splitlines()), "")
         try:
             rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=self.delimiter or _delimiter(header)))
         except csv.Error as error:

@@ -36,10 +36,10 @@ class Videos(Sequence[Video]):
         paths, labels, spans = [], [], []
         for path, label, start, stop in videos:
             paths.append(_bytes(path))
-            if not UNLABELLED <= label < MOST_CLASSES or not 0 <= start <= LAST:
+            if not UNLABELLED <= label < MOST_CLASSES or not 0 <= start <= LAST or stop < END:
                 raise ValueError(
-                    f"{path} has label {label} and begins at frame {start}, expected a label below {MOST_CLASSES} "
-                    f"and a frame from 0 to {LAST}"
+                    f"{path} has label {label}, begins at frame {start} and ends before {stop}, expected a label below "
+                    f"{MOST_CLASSES} and frames from 0 to {LAST}"
                 )
             labels.append(label)
             spans.append((start, min(stop, LAST)))  # no file has so many, and where it ends is looked up there
