@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
 from video_adapters.training.data_wait import BEARABLE, WATCHED, DataWait
 
@@ -29,6 +30,20 @@ def test_a_run_that_waits_says_so_once_with_the_share_and_both_cures(caplog: pyt
     assert "40% of the last 60 s" in message
     assert f"data.num_workers (0 now; {len(os.sched_getaffinity(0))} core" in message
     assert "transcode --data NAME --root '/videos/my set' --to FOLDER" in message
+
+
+def test_the_copy_is_made_of_the_same_lists_whatever_the_system(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS has none
+    task = ["experiment=own_videos", "data=list", "data.root=/x", "data.annotations.train=my train.txt", "optim.lr=1"]
+    hydra = SimpleNamespace(runtime=SimpleNamespace(choices=SimpleNamespace(data="list")))
+    hydra.overrides = SimpleNamespace(task=task)
+    monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: hydra)
+    (message,) = said(caplog, [(9, 10), *[(4, 10)] * 6])
+    lists = "experiment=own_videos 'data.annotations.train=my train.txt' --to FOLDER"
+    assert f"--data list --root '/videos/my set' {lists}" in message
 
 
 def test_more_workers_than_cores_are_not_advised(caplog: pytest.LogCaptureFixture) -> None:

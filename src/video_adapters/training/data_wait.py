@@ -1,7 +1,6 @@
 """The word that a run gives, once, when its steps wait for videos to be decoded."""
 
 import logging
-import os
 import shlex
 from typing import Any
 
@@ -9,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from video_adapters.data.datamodule import VideoData
 from video_adapters.plural import counted
+from video_adapters.training.prepare import cores
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +38,15 @@ class DataWait:
 
 def advice(share: float, seconds: float, data: VideoData) -> str:
     """What to do about a share of the time that goes into waiting for videos."""
-    cores = len(os.sched_getaffinity(0))
-    choices: Any = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
-    words = ["python", "src/prepare.py", "transcode", "--data", choices.get("data", "NAME"), "--root", data.root]
-    processes = f"raise data.num_workers ({data.num_workers} now; {counted(cores, 'core')} here), or "
+    here = cores(None)
+    hydra: Any = HydraConfig.get() if HydraConfig.initialized() else None
+    name = hydra.runtime.choices.data if hydra else "NAME"
+    given = [word for word in hydra.overrides.task if word.startswith(("data.", "experiment="))] if hydra else []
+    words = ["python", "src/prepare.py", "transcode", "--data", name, "--root", data.root]
+    words += [word for word in given if not word.startswith("data.root=")]
+    processes = f"raise data.num_workers ({data.num_workers} now; {counted(here, 'core')} here), or "
     return (
         f"training waits for videos: {share:.0%} of the last {seconds:.0f} s (speed/data_wait goes on saying it). What "
-        f"helps: {processes if data.num_workers < cores else ''}train on a copy that decodes faster, made by "
+        f"helps: {processes if data.num_workers < here else ''}train on a copy that decodes faster, made by "
         f"{shlex.join(words)} --to FOLDER (with --sample-only it says first what that brings)"
     )
