@@ -70,6 +70,10 @@ DIVE = '[{"vid_name": "a", "label": 0, "start_frame": 0, "end_frame": %s}]'
 KINETICS = b"label,youtube_id,time_start,time_end\n"
 
 
+def read_all(annotations: Annotations) -> tuple[Videos, tuple[str, ...]]:
+    return annotations.videos("train"), annotations.class_names
+
+
 @pytest.mark.parametrize(
     ("reader", "name", "content"),
     [
@@ -97,8 +101,7 @@ def test_what_has_not_the_official_form_is_named_with_its_file(
     (tmp_path / "train.json").write_text('[{"id": "1", "template": "Holding [something]"}]')
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=name):
-        annotations = reader(root=str(tmp_path))  # type: ignore[call-arg]
-        (annotations.videos("train"), annotations.class_names)
+        read_all(reader(root=str(tmp_path)))  # type: ignore[call-arg]
 
 
 def test_a_span_that_ends_before_any_frame_is_refused(tmp_path: Path) -> None:

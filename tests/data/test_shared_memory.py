@@ -11,12 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lightning as L
 import pytest
 
 from video_adapters.data import shared_memory
 from video_adapters.data.lost_batch import why_no_batch
 from video_adapters.data.shared_memory import Need, check_room
 from video_adapters.training.build import build_data
+from video_adapters.training.run import validates_amid_epoch
 
 from toy import composed
 
@@ -36,6 +38,8 @@ def test_a_container_of_64_mib_is_refused_with_both_cures(monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match=r"x 2 processes.*data.num_workers=0$"):
         check_room(Need(8 * 8 * 3 * 224 * 224, 2, processes=2))
     check_room(Need(8 * 8 * 3 * 224 * 224, 0, processes=2))
+    with pytest.raises(ValueError, match=r"take 110 MiB .* x 2 loaders, .* amid an epoch\).*data.num_workers=0$"):
+        check_room(Need(8 * 8 * 3 * 224 * 224, 2, loaders=2))
 
 
 def test_a_machine_without_shared_memory_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -57,9 +61,23 @@ def test_the_largest_batch_of_all_uses_counts(shapes: list[str], monkeypatch: py
     sizes = ["batch.per_step=8", "batch.per_device=2", "data.num_workers=3", "data.test_views.crops=3"]
     data = build_data(composed(*shapes, *sizes))
     data.check_room(("train", "val"), devices=4, processes=2)
-    data.check_room(("train", "val", "test"), devices=4, processes=2)
+    data.check_room(("train", "val", "test"), devices=4, processes=2, amid_epoch=True)
     clip = 8 * 3 * 40 * 40
-    assert needs == [Need(2 * clip, 3, 2), Need(3 * clip, 3, 2)]
+    assert needs == [Need(2 * clip, 3, 2), Need(3 * clip, 3, 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "amid"),
+    [
+        ({}, False),
+        ({"val_check_interval": 0.5}, True),
+        ({"val_check_interval": 1}, True),
+        ({"max_time": "1:0:0:0"}, True),
+    ],
+)
+def test_validation_amid_an_epoch_finds_the_training_batches_there(settings: dict[str, Any], amid: bool) -> None:
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, **settings)
+    assert validates_amid_epoch(trainer) is amid
 
 
 def loader(shapes: list[str], *overrides: str) -> Any:

@@ -238,9 +238,9 @@ class VideoData(L.LightningDataModule):
     def test_dataloader(self) -> ResumableLoader:
         return self._test_loader("test")
 
-    def check_room(self, uses: Sequence[str], devices: int, processes: int) -> None:
+    def check_room(self, uses: Sequence[str], devices: int, processes: int, amid_epoch: bool = False) -> None:
         """Refuses to load for `uses` where batches could be lost on their way, on so many devices over all machines and
-        processes on this one.
+        processes on this one. Validation `amid_epoch` finds the batches there that are made ahead for training.
 
         Raises:
             ValueError: see `shared_memory.check_room`.
@@ -249,7 +249,8 @@ class VideoData(L.LightningDataModule):
             self.split_for(devices).clips if use == "train" else self._test_split(use).clips * len(self.views[use])
             for use in uses
         )
-        check_room(Need(clips * self.num_frames * 3 * self.image_size**2, self.num_workers, processes))
+        batch = clips * self.num_frames * 3 * self.image_size**2
+        check_room(Need(batch, self.num_workers, processes, 2 if amid_epoch else 1))
 
     def _test_loader(self, use: str) -> ResumableLoader:
         clips = TestClips(

@@ -16,11 +16,12 @@ class Need(NamedTuple):
     batch: int  # bytes of the largest batch, a file of its own
     workers: int  # loading processes of each process that trains (data.num_workers)
     processes: int = 1  # that train on this machine
+    loaders: int = 1  # of each such process that are full at once
 
     def total(self, workers: int | None = None) -> int:
         """Bytes over all processes, with so many workers each: batches made ahead and batches in use."""
         workers = self.workers if workers is None else workers
-        return self.processes * (workers * BATCHES_AHEAD + BATCHES_IN_USE) * self.batch
+        return self.processes * self.loaders * (workers * BATCHES_AHEAD + BATCHES_IN_USE) * self.batch
 
     def most_workers(self, room: int) -> int:
         """The most loading processes for which there is room; 0 where there is none for a single one."""
@@ -44,6 +45,7 @@ def check_room(need: Need) -> None:
     room = _free()
     if need.total() > room:
         of = f" x {need.processes} processes" if need.processes > 1 else ""
+        of += " x 2 loaders, since validation comes amid an epoch" if need.loaders > 1 else ""
         there = f"has {_mib(room)} free" if os.path.isdir(PLACE) else "does not exist"
         raise ValueError(
             f"data.num_workers={need.workers} loading processes take {_mib(need.total())} of shared memory "

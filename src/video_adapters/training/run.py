@@ -11,7 +11,7 @@ import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -105,13 +105,21 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
         trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
         refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
-        data.check_room(("train", "val", "test"), trainer.world_size, trainer.num_devices)
+        uses = ("train", "val", "test")
+        data.check_room(uses, trainer.world_size, trainer.num_devices, validates_amid_epoch(trainer))
         with ending_others(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
             beginning.begin(trainer)  # where nothing was left to train
             scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
             _report(trainer, data, folder, record, scores)
     return scores
+
+
+def validates_amid_epoch(trainer: L.Trainer) -> bool:
+    """Whether validation may come before an epoch's end: at an interval, or when max_time, a Timer, runs out."""
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    every = trainer.val_check_interval  # a whole number is one of batches
+    return every != 1.0 or isinstance(every, int) or any(isinstance(callback, Timer) for callback in callbacks)
 
 
 def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> None:

@@ -50,7 +50,11 @@ class SomethingSomethingV2(Annotations):
         """Class names to labels, in the order of the labels."""
         file = self._file("labels.json")
         labels = load_json(file)
-        if not labels or not isinstance(labels, dict) or {*map(str, labels.values())} != {str(i) for i in range(len(labels))}:
+        if (
+            not labels
+            or not isinstance(labels, dict)
+            or {*map(str, labels.values())} != {str(i) for i in range(len(labels))}
+        ):
             raise ValueError(f"{file} must give each class a label of its own, from 0 up without a gap")
         return {name: int(label) for name, label in sorted(labels.items(), key=lambda item: int(item[1]))}
 
