@@ -72,7 +72,7 @@ def test_the_largest_batch_of_all_uses_counts(shapes: list[str], monkeypatch: py
         ({}, False),
         ({"val_check_interval": 0.5}, True),
         ({"val_check_interval": 1}, True),
-        ({"max_time": "1:0:0:0"}, True),
+        ({"max_time": "00:01:00:00"}, True),
     ],
 )
 def test_validation_amid_an_epoch_finds_the_training_batches_there(settings: dict[str, Any], amid: bool) -> None:
