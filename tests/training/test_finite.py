@@ -69,10 +69,12 @@ def test_a_run_that_comes_to_nan_ends_and_what_it_had_saved_stays(
     assert "done" not in re.sub(r"epoch.*", "", capsys.readouterr().out)
 
 
-def at_step(callback: Finite, step: int, figure: float, scaler: Any = None, log_every: int = 1) -> None:
+def at_step(callback: Finite, step: int, figure: float, scaler: Any = None) -> Any:
+    """The trainer, after the callback has heard of a step."""
     trainer: Any = SimpleNamespace(
         global_step=step,
-        log_every_n_steps=log_every,
+        is_global_zero=True,
+        log_every_n_steps=1,
         precision="16-mixed",
         precision_plugin=SimpleNamespace(scaler=scaler),
     )
@@ -80,6 +82,7 @@ def at_step(callback: Finite, step: int, figure: float, scaler: Any = None, log_
         step_finished=lambda: True, step_loss=torch.tensor(1.0), gradient_norm=torch.tensor(figure), rate=1e-3
     )
     callback.on_train_batch_end(trainer, module, None, None, 0)
+    return trainer
 
 
 def test_fp16_may_skip_so_many_steps_in_a_row_and_a_step_in_between_begins_anew() -> None:
@@ -88,6 +91,26 @@ def test_fp16_may_skip_so_many_steps_in_a_row_and_a_step_in_between_begins_anew(
         at_step(callback, step, figure, scaler)
     with pytest.raises(NotFinite, match=r"step 5 has the loss 1 and a gradient of the norm nan.* skipped, 3 in a row"):
         at_step(callback, 7, torch.nan, scaler)
+
+
+def ended(*figures: float) -> None:
+    """A run in fp16 of steps with these gradients, up to its end."""
+    callback = Finite(max_skipped_steps=2)
+    trainers = [at_step(callback, step, figure, object()) for step, figure in enumerate(figures, 1)]
+    callback.on_train_end(trainers[-1], SimpleNamespace())
+
+
+def test_a_run_that_ends_among_skipped_steps_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    ended(torch.inf, 1.0)
+    assert not caplog.records
+    ended(1.0, torch.inf, torch.nan)
+    (record,) = caplog.records
+    assert re.match(r"step 2 has .*; it was skipped, as were all up to the run's end, 2 steps in a row", record.message)
+
+
+def test_a_run_that_made_no_step_has_failed() -> None:
+    with pytest.raises(NotFinite, match=r"step 1 has .* inf, .*; this and all other steps of the run were skipped\."):
+        ended(torch.inf, torch.nan)
 
 
 def test_without_a_scaler_the_first_step_that_is_not_finite_is_named() -> None:

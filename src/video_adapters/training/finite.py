@@ -1,5 +1,6 @@
 """The end of a run whose loss, gradient or weights are no longer finite numbers."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from video_adapters.plural import counted
 from video_adapters.training.errors import SharedError
+
+log = logging.getLogger(__name__)
 
 
 class NotFinite(SharedError):
@@ -18,7 +22,8 @@ class NotFinite(SharedError):
 class Finite(Callback):
     """Ends a run at a step whose loss or gradient is not finite, before anything of it is saved.
 
-    In fp16 such a step is skipped and the scale of the loss is halved: so many in a row are let pass.
+    In fp16 such a step is skipped and the scale of the loss is halved: so many in a row are let pass, and named where
+    the run ends among them; a run all of whose steps were skipped has learned nothing, and fails.
 
     What happened is noted on the device, and read where the host waits for the device anyway: on a CPU and in fp16,
     whose scaler waits for the gradient, after each step; elsewhere with the figures that are logged, and ahead of every
@@ -51,6 +56,15 @@ class Finite(Callback):
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         self._check(trainer)
 
+    def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        self._check(trainer)
+        if skipped := int(self._found[0]):
+            if skipped == trainer.global_step:
+                raise NotFinite(self._described(trainer, "this and all other steps of the run were skipped"))
+            if trainer.is_global_zero:
+                how = f"it was skipped, as were all up to the run's end, {counted(skipped, 'step')} in a row"
+                log.warning("%s", self._described(trainer, how))
+
     def _note(self, figures: Tensor, step: int, rate: float, skips: bool) -> None:
         found, finite = self._found.to(figures.device), figures.isfinite().all()
         number, at, with_rate = (
@@ -62,17 +76,17 @@ class Finite(Callback):
 
     def _check(self, trainer: L.Trainer) -> None:
         """Raises: NotFinite, where there were more such steps than may be."""
-        number, step, loss, norm, rate = self._found.tolist()
-        skips = _scaler(trainer) is not None
-        if number <= (self.max_skipped_steps if skips else 0):
-            return
-        skipped = (
-            f"; this and the next steps were skipped, {number:.0f} in a row, more than "
-            f"callbacks.finite.max_skipped_steps={self.max_skipped_steps}"
-        )
-        raise NotFinite(
+        number, skips = int(self._found[0]), _scaler(trainer) is not None
+        if number > (self.max_skipped_steps if skips else 0):
+            most = f"more than callbacks.finite.max_skipped_steps={self.max_skipped_steps}"
+            skipped = f"this and the next steps were skipped, {number} in a row, {most}" if skips else ""
+            raise NotFinite(self._described(trainer, skipped))
+
+    def _described(self, trainer: Any, skipped: str) -> str:
+        _, step, loss, norm, rate = self._found.tolist()
+        return (
             f"step {step:.0f} has the loss {loss:.4g} and a gradient of the norm {norm:.4g}, in precision "
-            f"{trainer.precision} at a rate of {rate:.3g}{skipped if skips else ''}. "
+            f"{trainer.precision} at a rate of {rate:.3g}{skipped and f'; {skipped}'}. "
             f"{suggestion(str(trainer.precision))}; checkpoints that were saved before are as they were"
         )
 
