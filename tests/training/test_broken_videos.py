@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from video_adapters.data.dataset import Batch
-from video_adapters.training.broken_videos import UnreadTests
+from video_adapters.training import broken_videos
+from video_adapters.training.broken_videos import BrokenVideos, UnreadTests
 from video_adapters.training.build import build_data
+from video_adapters.training.errors import SharedError
 
 from miniatures import write_class_folders
 from toy import composed
@@ -26,6 +28,33 @@ def batch(readable: list[bool], weights: list[float]) -> Batch:
         readable=torch.tensor(readable),
         broken=[f"{place}.mp4: gone" for place, read in enumerate(readable) if not read],
     )
+
+
+def test_processes_ask_each_other_for_broken_videos_when_figures_are_logged_and_stop_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One alone asks nobody, and stops at once: to ask is to wait for the card."""
+
+    def trained(steps: int, processes: int) -> int:
+        """How often the others were asked."""
+        asked: list[Any] = []
+        monkeypatch.setattr(broken_videos, "gather", lambda mine: asked.append(mine) or [mine] * processes)
+        data = SimpleNamespace(videos=lambda split: range(4), max_broken=0.25)
+        trainer: Any = SimpleNamespace(
+            world_size=processes, log_every_n_steps=10, datamodule=data, is_global_zero=True, global_step=0
+        )
+        module, callback = SimpleNamespace(step_finished=lambda: True), BrokenVideos(str(tmp_path / "broken.txt"))
+        for trainer.global_step in range(1, steps + 1):
+            one = batch([True, trainer.global_step > 2], [1, 1])
+            one.broken[:] = [f"{trainer.global_step}.mp4: gone" for _ in one.broken]
+            callback.on_train_batch_end(trainer, module, None, one, 0)
+        return len(asked)
+
+    assert trained(steps=9, processes=2) == 0
+    with pytest.raises(SharedError, match="2 of 4 training videos could not be read"):
+        trained(steps=10, processes=2)
+    with pytest.raises(SharedError, match="2 of 4 training videos could not be read"):
+        trained(steps=2, processes=1)
 
 
 def evaluated(path: Path, *batches: Batch) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from video_adapters.data.dataset import Batch
@@ -40,18 +39,19 @@ class BrokenVideos(Callback):
             if note not in self.broken:
                 log.warning("replaced by another video: %s", note)
                 self.broken[note] = None
-        if pl_module.step_finished():
+        interval = 1 if trainer.world_size == 1 else trainer.log_every_n_steps  # to ask others is to wait for the card
+        if pl_module.step_finished() and trainer.global_step % interval == 0:
             self._check(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._check(trainer)
         self._gather(trainer)
         pl_module.log("train/broken_videos", float(len(self.broken)), rank_zero_only=True)
 
     def _check(self, trainer: Any) -> None:
         """Stops all processes at once: one that stops alone leaves the others waiting for it."""
         total, share = len(trainer.datamodule.videos("train")), trainer.datamodule.max_broken
-        count = torch.tensor(float(len(self.broken)), device=trainer.strategy.root_device)
-        if trainer.strategy.reduce(count, reduce_op="sum") <= total * share:
+        if sum(gather(len(self.broken))) <= total * share:
             return
         self._gather(trainer)  # the same video may have been met by several
         if len(self.broken) > total * share:
