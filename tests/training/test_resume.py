@@ -1,11 +1,13 @@
 """A run that was stopped and goes on ends where one that never stopped does, bit for bit."""
 
+import errno
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -201,6 +203,23 @@ def test_handlers_are_put_back_after_a_run(shapes: list[str], tmp_path: Path) ->
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     run(tmp_path, *shapes, "test=false")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_handlers_are_put_back_where_the_disk_is_full_when_a_signal_comes(tmp_path: Path) -> None:
+    def save(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = signal.getsignal(signal.SIGTERM)
+    trainer: Any = SimpleNamespace(
+        global_step=3, world_size=1, training=True, train_dataloader=SimpleNamespace(), save_checkpoint=save
+    )
+    callback, module = LastCheckpoint(str(tmp_path / "last.ckpt"), every_n_steps=5), Any
+    callback.on_train_start(trainer, module)
+    callback._saved = 0
+    assert signal.getsignal(signal.SIGTERM) != before
+    with pytest.raises(OSError, match="No space left"):
+        callback.on_exception(trainer, module, Interrupted(signal.SIGTERM))
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_resumed_run_may_train_longer_and_remembers_it(shapes: list[str], tmp_path: Path) -> None:

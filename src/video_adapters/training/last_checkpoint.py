@@ -106,11 +106,13 @@ class LastCheckpoint(Callback):
         """Saves what can be saved when a signal, or a loading process, ends the run between two steps."""
         between = self._idle and trainer.training and trainer.global_step > max(self._saved, 0)
         self._computing = True  # other loading processes may die meanwhile
-        if between and (isinstance(exception, Interrupted) or why_no_batch(exception)):
-            self._save(trainer)
-        if isinstance(exception, Interrupted) and self._saved == trainer.global_step:
-            exception.path = self.path
-        self._restore_handlers()
+        try:
+            if between and (isinstance(exception, Interrupted) or why_no_batch(exception)):
+                self._save(trainer)
+            if isinstance(exception, Interrupted) and self._saved == trainer.global_step:
+                exception.path = self.path
+        finally:
+            self._restore_handlers()
 
     def _save(self, trainer: L.Trainer) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)
