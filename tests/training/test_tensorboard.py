@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from video_adapters.training.problems import problems
 
-from toy import composed, run
+from toy import composed, run, score
 
 
 def test_a_run_logs_for_tensorboard_what_it_logs_in_its_csv(
@@ -31,6 +31,8 @@ def test_without_the_package_a_sentence_says_how_to_get_it_before_anything_is_le
     with pytest.raises(ValueError, match=r"needs the package tensorboard: pip install -e '\.\[tensorboard\]'"):
         run(tmp_path / "run", *shapes, "logger=tensorboard")
     assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="needs the package tensorboard"):
+        score(tmp_path, "checkpoint=best.ckpt", "logger=tensorboard")
     assert any(
         "needs the package" in problem for problem in problems(composed(*shapes, "logger=tensorboard", "run_dir=."))
     )

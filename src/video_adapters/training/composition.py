@@ -71,6 +71,15 @@ def flat(tree: Any, prefix: str = "") -> Iterator[str]:
             yield from flat(value, f"{prefix}{name}.")
 
 
+def leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All values of nested dictionaries that are none themselves, by key: ("optim.lr", 1e-3)."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def _keys(config: str, words: Sequence[str]) -> list[str]:
     """What the command line could have named, under the choices that it makes."""
     choices = [word.split(",")[0] for word in words if CHOICE.match(word)]

@@ -28,7 +28,7 @@ from video_adapters.shown import printable
 from video_adapters.training.composition import explain
 from video_adapters.training.errors import SharedError, UserError, explained
 from video_adapters.training.outputs import remove_unused
-from video_adapters.training.words import for_hydra
+from video_adapters.training.words import for_hydra, key_of
 
 PROJECT = Path(__file__).parents[3]
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -208,7 +208,7 @@ def _job_folder(overrides: Sequence[str], swept: Sequence[str], unnamed: Sequenc
     Where a sign would have to be quoted in a path, or the name is long, part of a hash stands for what is left out. A
     folder of the sweep that another command has named by the same overrides in another order is taken.
     """
-    named = sorted((_key(one) not in swept, one) for one in overrides if _key(one) not in unnamed)
+    named = sorted((key_of(one) not in swept, one) for one in overrides if key_of(one) not in unnamed)
     parts = [one for _, one in named]
     digest = hashlib.sha256(",".join(sorted(parts)).encode()).hexdigest()[:8]
     name = re.sub(r"[^\w.-]+", "_", "_".join(parts).replace("=", "-")).strip("_") or "defaults"
@@ -223,10 +223,6 @@ def _same_job(one: str, other: str, digest: str) -> bool:
     if other.endswith(f"_{digest}"):
         return one.endswith(f"_{digest}")
     return sorted(one.split("_")) == sorted(other.split("_"))
-
-
-def _key(override: str) -> str:
-    return override.split("=", 1)[0].lstrip("+~")
 
 
 def _end_composing() -> None:

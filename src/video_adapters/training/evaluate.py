@@ -16,8 +16,8 @@ from video_adapters.training.accuracy import accuracies
 from video_adapters.training.arguments import buildable
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_data, build_for, build_module, build_trainer
-from video_adapters.training.composition import flat, meant
-from video_adapters.training.loggers import wandb_run
+from video_adapters.training.composition import flat, leaves, meant
+from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
 from video_adapters.training.progress import summary
@@ -46,6 +46,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     """
     if not cfg.checkpoint:
         raise ValueError("give checkpoint=PATH: the file of a run, such as RUN/checkpoints/best.ckpt")
+    expect_packages(cfg.logger)
     loaded = checkpoint.read(cfg.checkpoint)
     if not checkpoint.origin(loaded).class_names:
         raise ValueError(f"{cfg.checkpoint} was imported without a head and cannot be scored; init_from= starts a run")
@@ -102,7 +103,8 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) ->
         ValueError: for a config that nothing is built of, and for a key that it does not have.
     """
     given: Any = OmegaConf.to_container(cfg, resolve=True)
-    changes = {key: value for key, value in _leaves(given) if key not in OWN and key.split(".")[0] not in OWN}
+    set_here = ((key, value) for key, value in leaves(given) if value is not None)
+    changes = {key: value for key, value in set_here if key not in OWN and key.split(".")[0] not in OWN}
     merged = OmegaConf.create(buildable(config, path, changes))
     for key, value in changes.items():
         parent, _, name = key.rpartition(".")
@@ -115,13 +117,3 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) ->
             )
         OmegaConf.update(merged, key, value)
     return merged
-
-
-def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            found += _leaves(value, f"{prefix}{name}.")
-        elif value is not None:
-            found.append((f"{prefix}{name}", value))
-    return found

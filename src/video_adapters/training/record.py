@@ -20,6 +20,7 @@ from video_adapters.training.atomic import replacing
 from video_adapters.training.checkpoint import LAST, has_state
 from video_adapters.training.composition import flat, meant
 from video_adapters.training.foreign import read_config
+from video_adapters.training.words import key_of
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
@@ -124,11 +125,6 @@ def _expect_key(saved: DictConfig, key: str) -> None:
             f"the run has no key '{key}'{meant(key, known)}; what Lightning takes beside those it has is given as "
             f"+{key}=VALUE"
         )
-
-
-def key_of(override: str) -> str:
-    """The key that an override changes."""
-    return override.split("=", 1)[0].lstrip("+~")
 
 
 def _by_key(overrides: list[str]) -> dict[str, str]:

@@ -37,9 +37,10 @@ from video_adapters.training.plan import planned
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
 from video_adapters.training.progress import summary
-from video_adapters.training.record import key_of, new_record, note_finish, resumed, write_record
+from video_adapters.training.record import new_record, note_finish, resumed, write_record
 from video_adapters.training.signals import going_on, interruptible
 from video_adapters.training.tested import told_part
+from video_adapters.training.words import key_of
 
 log = logging.getLogger(__name__)
 

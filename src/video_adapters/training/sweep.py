@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,13 +18,15 @@ from video_adapters.plural import counted
 from video_adapters.training.checkpoint import has_state
 from video_adapters.training.claim import Busy
 from video_adapters.training.classes import with_classes_counted
+from video_adapters.training.composition import leaves
 from video_adapters.training.errors import UserError, explained
 from video_adapters.training.foreign import read_config
 from video_adapters.training.plan import OWN
 from video_adapters.training.problems import expect_values, told_together
-from video_adapters.training.record import key_of, read_record
+from video_adapters.training.record import read_record
 from video_adapters.training.run import train
 from video_adapters.training.sweep_report import FAILED
+from video_adapters.training.words import key_of
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +91,8 @@ def _train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         return train(cfg, overrides)
 
 
-def _may_change(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in MAY_CHANGE)
+def _may_change(key: str, free: Sequence[str] = MAY_CHANGE) -> bool:
+    return any(f"{key}.".startswith(f"{one}.") for one in free)
 
 
 def _record(folder: Path) -> dict[str, Any] | None:
@@ -119,20 +122,8 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
 
 def _values(cfg: Any, left_out: tuple[str, ...]) -> dict[str, Any]:
     """All leaves by key, but for some."""
-    found: dict[str, Any] = {}
-
-    def visit(tree: Any, prefix: str) -> None:
-        for name, value in tree.items():
-            key = f"{prefix}{name}"
-            if key in left_out:
-                continue
-            if isinstance(value, dict):
-                visit(value, f"{key}.")
-            else:
-                found[key] = value
-
-    visit(OmegaConf.to_container(cfg, resolve=True), "")
-    return found
+    every = leaves(OmegaConf.to_container(cfg, resolve=True))
+    return {key: value for key, value in every if not _may_change(key, left_out)}
 
 
 STARTED_BY_OTHERS = ("SLURM_PROCID", "LOCAL_RANK", "TORCHELASTIC_RUN_ID")

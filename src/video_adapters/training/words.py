@@ -35,6 +35,11 @@ def quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def key_of(override: str) -> str:
+    """The key that an override changes."""
+    return override.split("=", 1)[0].lstrip("+~")
+
+
 def _word(word: str, opened: bool) -> str:
     word = re.sub(r"(?<=[=,])~(?=/|,|$)", lambda _: os.path.expanduser("~"), word)
     key = KEY.match(word)
