@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hydra._internal.utils import get_args_parser
 
 from video_adapters.training import entry
 from video_adapters.training.progress import summary
@@ -19,6 +20,16 @@ def test_a_file_without_its_key_is_told_which_one(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "argv", ["eval.py", str(file)])
     with pytest.raises(SystemExit, match=rf"{file} has to be given as checkpoint='{file}'"):
         entry.expect_key_for_file("checkpoint")
+
+
+def test_keys_with_dashes_are_refused_and_hydras_own_options_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(entry.FULL_ERROR, "1")  # as it is for who debugs: nothing of the process is changed
+    for given in (["--experiment", "own_videos"], ["--data.root=/videos"]):
+        monkeypatch.setattr(sys, "argv", ["train.py", *given])
+        with pytest.raises(SystemExit, match=rf"no option {given[0]}; keys have no dashes: KEY=VALUE"):
+            entry.start(lambda: None, "train")
+    monkeypatch.setattr(sys, "argv", ["train.py", *get_args_parser()._option_string_actions, "--config-dir=here"])
+    entry.start(lambda: None, "train")
 
 
 SAID = (

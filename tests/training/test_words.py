@@ -84,6 +84,7 @@ def test_roots_of_any_name_reach_prepare(tmp_path: Path) -> None:
         ("adapter.rato=0.5", r"no key or group 'adapter\.rato' \(did you mean adapter\.ratio\?\)"),
         ("experment=own_videos", r"no key or group 'experment' \(did you mean experiment\?\)"),
         ("num_frames=4", r"no key or group 'num_frames' \(did you mean data\.num_frames\?\)"),
+        ("epochs=4", r"no key or group 'epochs' \(did you mean schedule\.warmup_epochs or trainer\.max_epochs\?\)"),
         ("~callbacks.sped", r"no key or group 'callbacks\.sped' \(did you mean callbacks\.speed\?\)"),
         ("best.ckpt", r"^'best\.ckpt' cannot be read: there is no =; expected KEY=VALUE"),
         ("optim.lr=[1,2", r"^'optim\.lr=\[1,2' cannot be read: no viable .*; expected KEY=VALUE"),

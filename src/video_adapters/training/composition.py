@@ -57,9 +57,10 @@ def explain(error: Exception, config: str, words: Sequence[str]) -> str:
 
 
 def meant(key: str, known: Sequence[str]) -> str:
-    """Keys that one may have been meant for: those of the same name in other groups, or else of nearly the same."""
+    """Keys that one may have been meant for: of the same name in other groups, of one that ends in it, or nearly it."""
     name = key.rpartition(".")[2]
     same = [other for other in known if other.rpartition(".")[2] == name and other != key]
+    same = same or [other for other in known if other.endswith(f"_{name}")]
     return f" (did you mean {' or '.join(same[:3])}?)" if same else did_you_mean(key, known)
 
 

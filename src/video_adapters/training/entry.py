@@ -33,6 +33,11 @@ from video_adapters.training.words import for_hydra, key_of
 PROJECT = Path(__file__).parents[3]
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Hydra's variable, under which it raises what it otherwise prints."""
+DASHED_KEY = re.compile(
+    r"--(?!(help|hydra-help|version|cfg|resolve|package|run|multirun|shell-completion|config-(path|name|dir)"
+    r"|experimental-rerun|info)(=|$))\w"
+)
+"""What begins as an option and is none of Hydra's."""
 
 _composing = False
 Result = TypeVar("Result")
@@ -60,6 +65,9 @@ def start(main: Callable[[], object], config: str, opened: bool = False) -> None
     Raises:
         SystemExit: nothing can be composed of the words, with what was probably meant.
     """
+    for word in sys.argv[1:]:
+        if DASHED_KEY.match(word):  # Hydra would take --experiment for its --experimental-rerun
+            raise SystemExit(f"there is no option {word}; keys have no dashes: KEY=VALUE, as {config}.py --help shows")
     sys.argv[1:] = for_hydra(sys.argv[1:], opened)
     global _composing
     if FULL_ERROR not in os.environ:
