@@ -1,10 +1,12 @@
 """Training, validation and test look at videos at one scale, whatever the size of the frames that the encoder gets."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from video_adapters.data.datamodule import Views
@@ -41,14 +43,22 @@ def seen_by(views: Views, image_size: int) -> float:
     return height_seen(transform(ramp())[0])
 
 
+@cache
+def seen_with(recipe: str, size: int) -> tuple[list[float], float, float]:
+    """By training, validation and test; most experiments of a data set have them from the same recipe."""
+    data = OmegaConf.create(recipe)
+    val, test = (seen_by(instantiate(data[name]), size) for name in ("val_views", "test_views"))
+    return seen_in_training(instantiate(data.train_transform, _convert_="all")(image_size=size)), val, test
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_image_size_reaches_every_view(experiment: str) -> None:
     cfg = composed(f"experiment={experiment}").data
     seen = []
     for size in SIZES:
         cfg.image_size = size
-        train = seen_in_training(instantiate(cfg.train_transform, _convert_="all")(image_size=size))
-        val, test = (seen_by(instantiate(cfg[name]), size) for name in ("val_views", "test_views"))
+        recipe = OmegaConf.masked_copy(cfg, ["train_transform", "val_views", "test_views"])
+        train, val, test = seen_with(OmegaConf.to_yaml(recipe, resolve=True), size)
         assert min(train) - 0.05 < min(val, test) <= max(val, test) < max(train) + 0.05  # 20 draws, no extremes
         seen.append([*train, val, test])
     np.testing.assert_allclose(seen, [seen[1]] * len(SIZES), atol=0.02)  # rows are whole pixels, values whole numbers

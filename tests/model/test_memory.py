@@ -229,8 +229,15 @@ def test_offloaded_inputs_wait_in_the_hosts_memory(monkeypatch: pytest.MonkeyPat
 
 @quiet
 @pytest.mark.usefixtures("nothing_compiled")
-@pytest.mark.parametrize("name", ["open_clip", pytest.param("timm", marks=pytest.mark.slow)])
-def test_a_compiled_block_is_one_graph_with_the_same_gradients_under_the_same_names(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        ("open_clip", "eager"),
+        pytest.param("open_clip", "aot_eager", marks=pytest.mark.slow),
+        pytest.param("timm", "aot_eager", marks=pytest.mark.slow),
+    ],
+)
+def test_a_compiled_block_is_one_graph_with_the_same_gradients_under_the_same_names(name: str, backend: str) -> None:
     """By the compiler's front, which is what may break a graph; what it generates is tested below."""
     block: Any = model(name).backbone.blocks[0].eval()
     block.drop_path.rate = 0.0
@@ -240,7 +247,7 @@ def test_a_compiled_block_is_one_graph_with_the_same_gradients_under_the_same_na
     trained = [x, *(p for p in block.parameters() if p.requires_grad)]
     plain = torch.autograd.grad(block(x).square().sum(), trained)
     names = list(block.state_dict())
-    compile_blocks(nn.ModuleList([block]), backend="aot_eager")
+    compile_blocks(nn.ModuleList([block]), backend=backend)
     for ours, expected in zip(torch.autograd.grad(block(x).square().sum(), trained), plain, strict=True):
         assert_rounded(ours, expected, 2 * BLOCK)
     assert list(block.state_dict()) == names

@@ -9,6 +9,7 @@ from video_adapters.training import sweep
 from video_adapters.training.build import build_data
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.cost import print_cost
+from video_adapters.training.errors import UserError, explained
 
 from toy import composed
 
@@ -24,6 +25,12 @@ def class_folders(root: Path, *files: str) -> str:
 def three(tmp_path: Path) -> str:
     """Class folders of three classes -> their root."""
     return class_folders(tmp_path, *(f"train/{name}/1.mp4" for name in "abc"), "val/a/2.mp4")
+
+
+def test_a_key_that_a_data_set_has_not_ends_in_a_sentence_where_classes_are_counted_too(three: str) -> None:
+    cfg = composed("data=csv", f"data.root={three}", "+data.annotations.path=a")
+    with pytest.raises(UserError, match=r"does not fit: VideoTable.* unexpected keyword argument 'path'"), explained():
+        with_classes_counted(cfg)
 
 
 def test_classes_are_counted_in_folders_tables_and_lists(three: str) -> None:

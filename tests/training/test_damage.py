@@ -55,9 +55,11 @@ def remove(path: Path) -> None:
 
 
 DAMAGES = [flip_a_bit, cut_short, overwrite, empty, remove]
+TO_GO_ON = [flip_a_bit, remove, *(pytest.param(one, marks=pytest.mark.slow) for one in (cut_short, overwrite, empty))]
+"""That each is noticed, the cheap test of both states shows; what follows is a run, and the same for all."""
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", TO_GO_ON)
 def test_a_run_whose_last_state_is_damaged_goes_on_from_the_one_before_to_the_same_weights(
     folder: Path, whole: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,7 +87,7 @@ def test_a_best_checkpoint_is_no_state_to_go_on_from(folder: Path) -> None:
         state_of(folder)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", TO_GO_ON)
 def test_a_damaged_best_checkpoint_is_refused_where_it_is_scored_and_forgotten_where_its_run_goes_on(
     folder: Path, tmp_path: Path, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:

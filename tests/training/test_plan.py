@@ -77,9 +77,8 @@ def test_the_end_of_every_stage_is_considered() -> None:
 
 def test_checkpointing_and_less_precision_lower_the_peak() -> None:
     cfg = composed(*TOY, card(2000))
-    peaks = [CachingAllocator().run(rehearse(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 1, 3)]
-    assert peaks == sorted(peaks, reverse=True)
-    assert peaks[0] > peaks[2] * 1.5
+    peaks = [CachingAllocator().run(rehearse(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
+    assert peaks[0] > peaks[1] * 1.5
     full = composed(*TOY, card(2000), "trainer.precision=32-true")
     assert CachingAllocator().run(rehearse(full, card_of(full), 8, 0).steps(1)).allocated > peaks[0]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hydra
 from hydra.errors import CompactHydraException, InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
@@ -13,7 +14,7 @@ from video_adapters.data.lost_batch import why_no_batch
 from video_adapters.shown import printable
 
 OF_THE_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}  # no bug raises these
-PACKAGE = str(Path(__file__).parents[1])
+PACKAGE, HYDRA = str(Path(__file__).parents[1]), str(Path(hydra.__file__).parent)
 
 
 class UserError(CompactHydraException):
@@ -61,10 +62,10 @@ def _for_user(error: Exception) -> str | None:
     if isinstance(error, OSError):
         place = "" if error.filename is None else f": {error.filename}"
         return f"{error.strerror}{place}" if error.errno in OF_THE_PLACE else None
-    if isinstance(error, ValueError) and _is_ours(error):
+    if isinstance(error, ValueError) and _raised_in(error, PACKAGE):
         return str(error)
-    if isinstance(error, TypeError) and _is_ours(error):
-        return f"a value in the config has the wrong type: {error}"
+    if isinstance(error, TypeError) and _raised_in(error, PACKAGE, HYDRA):  # Hydra calls what a config names
+        return f"a key or a value of the config does not fit: {error}"
     return None
 
 
@@ -74,12 +75,12 @@ def _unwrapped(error: InstantiationException) -> str:
         return str(error)
     if isinstance(cause, InstantiationException):
         return _unwrapped(cause)
-    if isinstance(cause, ValueError) and _is_ours(cause):
+    if isinstance(cause, ValueError) and _raised_in(cause, PACKAGE):
         return str(cause)
     key = str(error).rsplit("full_key: ", 1)[-1]
     return f"config group '{key}' cannot be built: {type(cause).__name__}: {cause}"
 
 
-def _is_ours(error: BaseException) -> bool:
+def _raised_in(error: BaseException, *folders: str) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and frames[-1].filename.startswith(PACKAGE)
+    return bool(frames) and frames[-1].filename.startswith(folders)
