@@ -10,8 +10,8 @@ from hydra.errors import CompactHydraException
 from video_adapters.training import entry
 
 
-def short_side(text: str) -> int | None:
-    return None if text == "native" else int(text)
+def short_side(text: str) -> int | str | None:
+    return text if text == "auto" else None if text == "native" else int(text)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -25,7 +25,10 @@ def arguments() -> argparse.ArgumentParser:
     transcode = commands.add_parser("transcode", help="make a copy for training that decodes fast")
     transcode.add_argument("--to", type=entry.path, required=True, help="folder of the copy, outside of the data set")
     transcode.add_argument(
-        "--short-side", type=short_side, default=256, help="pixels at most, or native (default: 256)"
+        "--short-side",
+        type=short_side,
+        default="auto",
+        help="pixels at most, or native, or auto: what data.image_size needs, 256 or more (default: auto)",
     )
     transcode.add_argument(
         "--crf", type=int, default=20, help="h264's quality: less is better and larger (default: 20)"

@@ -17,12 +17,13 @@ from video_adapters.data.transcode import Settings
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.training import copy_cost, copy_labels, entry
 from video_adapters.training import transcode as command
+from video_adapters.training.build import build_data
 from video_adapters.training.prepare import Source, alone
 from video_adapters.training.transcode import Transcode, transcode
 
 from miniatures import MINIATURES, write_class_folders, write_frame_folders
 from ssv2 import write_ssv2
-from toy import SMALL, run
+from toy import SMALL, composed, run
 from videos import copy_packets, frame_number, numbered_frames, rotate_on_display, write_video
 
 LENGTH = 20
@@ -398,6 +399,22 @@ def test_a_folder_with_something_else_in_it_is_refused(damaged: Path, tmp_path: 
     transcode(asked(damaged, to))
     with pytest.raises(ValueError, match=r"was made with .*'crf': 20.*, now asked for is .*'crf': 30"):
         transcode(asked(damaged, to, crf=30))
+
+
+@pytest.mark.parametrize(("image_size", "short_side"), [(84, 256), (224, 256), (336, 384)])
+def test_a_copy_has_the_pixels_that_its_image_size_needs(
+    image_size: int, short_side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(command, "predict", lambda *_: None)
+    root, to = write_class_folders(tmp_path / "data"), tmp_path / "copy"
+    transcode(asked(root, to, "folders", (f"data.image_size={image_size}",)))
+    assert json.loads((to / "prepared.json").read_text())["short_side"] == short_side
+    words = ["data=folders", f"data.root={to}", "data.num_classes=2"]
+    build_data(composed(*words, f"data.image_size={image_size}")).videos("train")
+    assert "is a copy of" not in caplog.text
+    build_data(composed(*words, "data.image_size=448")).videos("train")
+    assert f"is a copy of {short_side} pixels" in caplog.text
+    assert "--short-side 512" in caplog.text
 
 
 def test_two_videos_that_would_become_one_are_named(tmp_path: Path) -> None:

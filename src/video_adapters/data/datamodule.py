@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from video_adapters.data import report as reports
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
-from video_adapters.data.annotations.prepared import in_copy
+from video_adapters.data.annotations.prepared import in_copy, settings_of
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
@@ -206,6 +206,7 @@ class VideoData(L.LightningDataModule):
             self._check_labels(videos, use)
             if use == "train":
                 self._name_empty_classes(listed)
+                self._name_small_copy()
             videos = self._readable(videos, use)
             missing = set(self.annotations.missing(videos))
             self.missing[use] = sorted(missing)
@@ -367,6 +368,15 @@ class VideoData(L.LightningDataModule):
             log.warning(
                 "%s: %d of %d classes have no video there, and are not learned: %s%s",
                 self.splits["train"], len(empty), self.num_classes, named, ", ..." if len(empty) > 4 else "",
+            )  # fmt: skip
+
+    def _name_small_copy(self) -> None:
+        """Warns of a prepared copy that was made for smaller frames."""
+        side, needed = (settings_of(self.root) or {}).get("short_side"), before_crop(self.image_size)
+        if isinstance(side, int) and side < needed:
+            log.warning(
+                "%s is a copy of %d pixels at most on the short side, and data.image_size=%d is cut from %d: make one "
+                "by python src/prepare.py transcode --short-side %d", self.root, side, self.image_size, needed, needed,
             )  # fmt: skip
 
     def _title(self) -> str:

@@ -18,6 +18,7 @@ from video_adapters.data.decode import DecodeError
 from video_adapters.data.report import in_report, is_below
 from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
+from video_adapters.data.transform import before_crop
 from video_adapters.data.workers import Failure
 from video_adapters.shown import as_cell
 from video_adapters.training.copy_cost import predict
@@ -37,6 +38,7 @@ from video_adapters.training.prepare import (
 )
 from video_adapters.training.progress import summary
 
+PUBLISHED = 256  # short side of the copies that papers train on
 NEW = ".new"  # folder of a marker that is being written
 
 
@@ -46,7 +48,7 @@ class Transcode:
 
     source: Source
     to: Path
-    short_side: int | None = 256
+    short_side: int | str | None = "auto"  # see `_short_side`
     crf: int = 20
     gop: int = 12
     workers: int | None = None  # processes; None: as many as cores
@@ -65,8 +67,8 @@ def transcode(asked: Transcode) -> None:
     Raises:
         ValueError: the folder is none to write to, or the data set is not as its config says.
     """
-    settings = Settings(short_side=asked.short_side, crf=asked.crf, gop=asked.gop)
     cfg = asked.source.config()
+    settings = Settings(short_side=_short_side(asked.short_side, cfg.image_size), crf=asked.crf, gop=asked.gop)
     annotations = annotations_of(cfg)
     _check_apart(cfg.root, asked.to)
     videos = listed(annotations, cfg.root, splits_of(cfg, annotations))
@@ -87,6 +89,14 @@ def transcode(asked: Transcode) -> None:
             if isinstance(result, Failure) or result is not None:
                 left_out[copy.source] = result.reason if isinstance(result, Failure) else result
     _report(asked, cfg, annotations, left_out)
+
+
+def _short_side(asked: int | str | None, image_size: int) -> int | None:
+    """Pixels of a copy. Automatically as many as its frames are resized to before a crop, and never fewer than the
+    published copies have, which are made for 224: a copy serves smaller sizes too."""
+    if not isinstance(asked, str):
+        return asked
+    return max(PUBLISHED, before_crop(image_size))
 
 
 def _check_apart(root: str, to: Path) -> None:
