@@ -17,13 +17,7 @@ class ResizedVideos(Callback):
     """Says when the first such video is met, and how many there were in the end."""
 
     def __init__(self) -> None:
-        self.paths: set[str] = set()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"paths": sorted(self.paths)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.paths = set(state_dict["paths"])
+        self.paths: set[str] = set()  # in no checkpoint: half a million crops of a tracker would be 50 MB of each
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
         self._note(batch)
