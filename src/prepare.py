@@ -25,10 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     transcode = commands.add_parser("transcode", help="make a copy for training that decodes fast")
     transcode.add_argument("--to", type=entry.path, required=True, help="folder of the copy, outside of the data set")
     transcode.add_argument(
-        "--short-side",
-        type=short_side,
-        default="auto",
-        help="pixels at most, or native, or auto: what data.image_size needs, 256 or more (default: auto)",
+        "--short-side", type=short_side, default="auto", help="pixels at most, or native (default: by data.image_size)"
     )
     transcode.add_argument(
         "--crf", type=int, default=20, help="h264's quality: less is better and larger (default: 20)"
