@@ -1,6 +1,8 @@
 """What a run can do without does not end it."""
 
+import errno
 import logging
+import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.training import record
+from video_adapters.training.loggers import wandb_run
 from video_adapters.training.optional import optional
 from video_adapters.training.predictions import Predictions, Scored
 
@@ -40,6 +43,20 @@ def test_pictures_that_fail_leave_the_files(tmp_path: Path, caplog: pytest.LogCa
     assert "W&B's tables and pictures of the test left out" in caplog.text
     names = ["confusion.csv", "per_class.csv", "predictions.csv", "probabilities.npy"]
     assert sorted(file.name for file in tmp_path.iterdir()) == names
+
+
+def test_a_disk_too_full_for_the_end_of_wandb_fails_no_finished_run_and_hides_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def finish(exit_code: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("wandb.finish", finish)
+    with wandb_run():
+        pass
+    assert "the end of the W&B run left out, the run goes on: OSError: [Errno 28] No space left" in caplog.text
+    with pytest.raises(ValueError, match="what ended it"), wandb_run():
+        raise ValueError("what ended it")
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])

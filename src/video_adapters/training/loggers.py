@@ -16,6 +16,7 @@ from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 from video_adapters.training.atomic import replacing
+from video_adapters.training.optional import optional
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ def wandb_run() -> Iterator[None]:
         yield
         exit_code = 0
     finally:
-        wandb.finish(exit_code=exit_code)
+        with optional("the end of the W&B run"):  # whose disk may be full, and whose error would hide the first
+            wandb.finish(exit_code=exit_code)
 
 
 class MetricsCsv(Logger):
