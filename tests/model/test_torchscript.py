@@ -126,3 +126,11 @@ def test_no_weights_file_runs_code(
     with pytest.raises(ValueError, match=r"could not be loaded from the file"):
         load_encoder(ENCODERS[library], str(tmp_path / f"weights{suffix}"))
     assert not (tmp_path / "proof").exists()
+
+
+def test_a_tensor_that_repeats_its_numbers_is_refused(tmp_path: Path) -> None:
+    module = nn.Module()
+    module.register_buffer("many", torch.zeros(1).expand(10**6, 10**6))
+    file = saved(module, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="larger than its numbers"):
+        read_tensors(file)

@@ -11,6 +11,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
+from video_adapters.archives import Bomb, refuse_bomb
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
 from video_adapters.spelling import did_you_mean
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = "classifier."  # of parameter names in files
 LAST = "last.ckpt"  # the state that a run goes on from
+# of weights; int64 for the steps that a head's statistics count
+KINDS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64}
 PREVIOUS = "last.previous.ckpt"  # the one saved before it
 
 
@@ -51,8 +54,11 @@ def read(path: str | Path) -> dict[str, Any]:
         hint = f"; it is a folder, with {', '.join(near[:4])}" if near else _near(path)
         raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
     try:
+        refuse_bomb(path)
         damaged = _damaged_part(path)
         content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+    except Bomb as error:
+        raise ValueError(f"{path} cannot be read as a checkpoint: {error}") from error
     except Exception as error:  # unpicklers fail in too many ways to list; the cause is kept
         raise ValueError(
             f"{path} cannot be read as a checkpoint: it is another kind of file, or only the beginning of one; "
@@ -66,12 +72,23 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
     content = content | {"origin": _checked(content["origin"], path)}
     state = content.get("state_dict")
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(type(k) is str and isinstance(v, Tensor) for k, v in state.items()):
         raise ValueError(
             f"{path} is no checkpoint of this project: it holds no weights, or more than weights among them"
         )
+    if odd := [name for name, value in state.items() if not _is_written_out(value)]:
+        raise ValueError(
+            f"{path} is no checkpoint of this project: {odd[0]} is no plain tensor, with a number in the file for "
+            "each of its values"
+        )
     refuse_not_finite(content["state_dict"], str(path))
     return content
+
+
+def _is_written_out(value: Tensor) -> bool:
+    """Whether a tensor is as large as its numbers in the file, which a repeated, sparse or empty one is not."""
+    plain = value.layout is torch.strided and not (value.is_meta or value.is_nested)
+    return plain and value.dtype in KINDS and value.numel() * value.itemsize <= value.untyped_storage().nbytes()
 
 
 def _damaged_part(path: Path) -> str | None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from video_adapters.archives import refuse_bomb
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -83,6 +85,7 @@ def read_official(path: Path) -> Any:
     kinds = {type(np.dtype(kind)) for kind in np.sctypeDict.values()}
     names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]  # of numpy 1 and 2
     try:
+        refuse_bomb(path)
         with torch.serialization.safe_globals([np.dtype, *kinds, *names]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpicklers fail in too many ways to list; the cause is kept

@@ -1,5 +1,6 @@
 """The tensors in a TorchScript archive, read as data: `torch.jit.load` would run the programs that are beside them."""
 
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -85,6 +86,8 @@ class _Reader(pickle.Unpickler):
 
 
 def _rebuilt(storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[int], *_: Any) -> Tensor:
+    if math.prod(size) > storage.numel():  # repeated by strides of 0: a number would become any size
+        raise pickle.UnpicklingError("it has a tensor that is larger than its numbers")
     return storage.as_strided(size, stride, offset)
 
 

@@ -16,6 +16,7 @@ import torch
 from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
+from video_adapters.archives import refuse_bomb
 from video_adapters.model.encoders.torchscript import is_archive, read_tensors
 from video_adapters.spelling import did_you_mean
 
@@ -212,7 +213,7 @@ def _read_archive(file: Path) -> dict[str, Tensor]:
 
 
 def _check_contents(file: Path) -> None:
-    """Refuses what is often found under the name of a weights file."""
+    """Refuses what is often found under the name of a weights file, and archives that unpack to too much."""
     with file.open("rb") as opened:
         start = opened.read(64).lstrip()
     if not start:
@@ -221,6 +222,7 @@ def _check_contents(file: Path) -> None:
         raise ValueError("it is a web page, not weights; the download went wrong")
     if start.startswith(b"version https://git-lfs"):
         raise ValueError("it is a pointer of Git LFS, not the file itself; `git lfs pull` fetches that")
+    refuse_bomb(file)
 
 
 @torch.no_grad()
