@@ -89,13 +89,13 @@ def test_code_in_a_state_is_not_run(shapes: list[str], tmp_path: Path) -> None:
     assert not (tmp_path / "proof").exists()
 
 
-def test_a_state_names_no_file_outside_of_the_runs_checkpoints(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dirpath", [{"dirpath": "/run/checkpoints"}, {}])
+def test_a_state_names_no_file_outside_of_the_runs_checkpoints(tmp_path: Path, dirpath: dict[str, Any]) -> None:
     """What ModelCheckpoint takes for its second best it deletes when a better one comes."""
-    state = {
-        "dirpath": "/run/checkpoints",
+    state = dirpath | {
         "best_model_path": "/run/checkpoints/best.ckpt",
         "kth_best_model_path": "/home/me/thesis.tex",
-        "last_model_path": "",
+        "last_model_path": "/run/checkpoints/..",
         "best_k_models": {"/home/me/thesis.tex": torch.tensor(0.1)},
     }
     _move(state, str(tmp_path))

@@ -171,10 +171,9 @@ def _move(state: dict[str, Any], folder: str) -> None:
     """Lets all paths of a ModelCheckpoint's state lie in a folder: what they name is deleted when better comes."""
 
     def moved(path: str) -> str:
-        return str(Path(folder) / Path(path).name) if path else ""
+        name = Path(path).name
+        return str(Path(folder) / name) if name.strip(".") else ""
 
-    if "dirpath" not in state:
-        return
     state["dirpath"] = folder
     state["best_k_models"] = {moved(path): score for path, score in state.get("best_k_models", {}).items()}
     for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
