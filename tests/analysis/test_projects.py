@@ -54,6 +54,14 @@ def test_runs_of_other_code_are_passed_over(tmp_path: Path) -> None:
         read_wandb("me/shapes", api(SimpleNamespace(config={"lr": 1})))
 
 
+@pytest.mark.parametrize("change", [{"started": [1]}, {"name": None}, {"choices": 3, "started": "no time"}])
+def test_a_run_of_another_form_is_named_and_the_others_are_read(tmp_path: Path, change: dict[str, Any]) -> None:
+    ours, other = (stored(write_run(tmp_path / name)) for name in "ab")
+    other.config = {key: value for key, value in (other.config | change).items() if value is not None}
+    with pytest.warns(UserWarning, match=r"1 of 2 runs are refused:\n  https://wandb.ai/me/shapes/runs/b: "):
+        assert len(read_wandb("me/shapes", api(ours, other))) == 1
+
+
 def test_a_run_that_has_logged_nothing_yet_is_there(tmp_path: Path) -> None:
     run = stored(write_run(tmp_path / "a"))
     run.scan_history = lambda: iter([])

@@ -1,5 +1,6 @@
 """Tables and figures of hand-written run folders."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,18 +131,41 @@ def test_a_folder_without_runs_says_what_was_looked_for(tmp_path: Path) -> None:
         ("metrics.csv", ""),
         ("metrics.csv", "nothing,of,this\n1,2,3\n"),
         ("metrics.csv", "step,epoch\n0,zero\n"),
+        ("metrics.csv", "step,epoch,val/top1\n0,inf,0.5\n"),
+        ("test/confusion.csv", "shown,a,(unread)\nunnumbered,1,0\n"),
+        ("run.json", f'{{"started": "{"x" * 2**20}"}}'),
     ],
 )
 def test_a_broken_run_is_warned_of_and_the_others_are_read(tmp_path: Path, file: str, content: str | None) -> None:
     write_run(tmp_path / "sound")
     broken = write_run(tmp_path / "broken")
-    (broken / file).unlink()
+    (broken / "test").mkdir()
+    (broken / file).unlink(missing_ok=True)
     if content is not None:
         (broken / file).write_text(content)
     with pytest.warns(UserWarning, match=f"1 of 2 runs cannot be read:\n  {broken}: .") as caught:
         runs = read_runs(tmp_path)
     assert [Path(path).name for path in runs["path"]] == ["sound"]
     assert len(caught) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="without pipes nothing waits for one")
+def test_a_record_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    write_run(tmp_path / "sound")
+    broken = write_run(tmp_path / "broken")
+    (broken / "run.json").unlink()
+    os.mkfifo(broken / "run.json")
+    with pytest.warns(UserWarning, match="it is no file"):
+        assert len(read_runs(tmp_path)) == 1
+
+
+def test_a_record_says_nothing_in_place_of_what_was_read(tmp_path: Path) -> None:
+    """Times without a zone, too, are sorted among the others."""
+    run = write_run(tmp_path / "run")
+    write_run(tmp_path / "other", record={"started": "2026-01-01T11:00", "path": "/elsewhere", "steps": "many"})
+    runs = read_runs(tmp_path)
+    assert list(runs["path"]) == [str(tmp_path / "other"), str(run)]
+    assert list(runs["steps"]) == [6, 6]
 
 
 def test_a_half_written_last_line_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import wandb
 
-from video_adapters.analysis.runs import described
+from video_adapters.analysis.runs import MALFORMED, described, first_line
 from video_adapters.training.foreign import as_data
 
 # what `run.json` holds, which W&B keeps beside the config
@@ -19,8 +19,8 @@ _STEP = "trainer/global_step"
 def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
     """A row per run of `entity/project`, in the order of their start, with the columns of `read_runs`.
 
-    `path` is the run's address. Curves and confusions (`test/pair`) stay with W&B. Runs whose config is more than data
-    are named in a warning.
+    `path` is the run's address. Curves and confusions (`test/pair`) stay with W&B. Runs whose config is more than data,
+    or lacks what a run says, are named in a warning.
 
     Args:
         project: as in the project's address.
@@ -34,11 +34,9 @@ def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
         for run in (api or _api()).runs(project):
             if "started" in run.config:
                 try:
-                    config = as_data(dict(run.config), run.url)
-                except ValueError as error:
-                    refused.append(str(error))
-                else:
-                    found.append(_row(run, config))
+                    found.append(_row(run, as_data(dict(run.config), run.url)))
+                except MALFORMED as error:
+                    refused.append(f"{run.url}: {first_line(error)}")
     except (wandb.Error, OSError, ValueError) as error:  # OSError: requests' errors are such
         raise ValueError(
             f"the W&B project '{project}' cannot be read: {str(error).splitlines()[0]}. Its name is ENTITY/PROJECT, it "

@@ -16,9 +16,10 @@ import pandas as pd
 from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.predictions import pair_accuracy, read_confusion
 from video_adapters.training import entry
-from video_adapters.training.foreign import read_config
+from video_adapters.training.foreign import bounded, read_config
 
-_BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what half-written files raise
+MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
+_BROKEN = (OSError, RecursionError, *MALFORMED)  # and their files
 # parts of a config that say nothing about the model
 _PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name", "published")
 
@@ -47,7 +48,7 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
         try:
             rows.append(_row(place))
         except _BROKEN as error:
-            broken.append(f"{place}: {_first_line(error)}")
+            broken.append(f"{place}: {first_line(error)}")
     notes = "".join(f"\n  {note}" for note in broken)
     if not rows:
         raise Unanswerable(
@@ -75,7 +76,7 @@ def read_metrics(run: str | Path) -> pd.DataFrame:
         merged = rows.groupby("step").last()
         return merged.set_index(merged.index.astype(int))
     except _BROKEN as error:
-        raise Unanswerable(f"{path} is not what a run logs: {_first_line(error)}") from error
+        raise Unanswerable(f"{path} is not what a run logs: {first_line(error)}") from error
 
 
 def _find(folder: str | Path) -> Iterator[Path]:
@@ -88,7 +89,7 @@ def _find(folder: str | Path) -> Iterator[Path]:
 
 
 def _row(run: Path) -> dict[str, Any]:
-    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    record = json.loads(bounded(run / "run.json"))
     config = read_config(run)
     metrics = read_metrics(run) if (run / "metrics.csv").exists() else pd.DataFrame()
     ended = record.pop("finished", None)
@@ -108,10 +109,10 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
         config: nested, as in `config.yaml`.
         metrics: as `read_metrics` gives them.
     """
-    row = {"path": path, "name": config["name"], "started": pd.Timestamp(record["started"])}
+    row = {"path": path, "name": config["name"], "started": _moment(record["started"])}
     row |= _figures(metrics, record.get("scores", {}))
     others = {key: value for key, value in record.items() if key not in ("started", "scores")}
-    row |= dict(_leaves(others, lists=" ".join))
+    row |= {key: value for key, value in _leaves(others, lists=" ".join) if key not in row}
     return row | {f"config.{key}": value for key, value in _leaves(config) if key.split(".")[0] not in _PLUMBING}
 
 
@@ -148,10 +149,16 @@ def _went_through(config: dict[str, Any], metrics: pd.DataFrame) -> bool:
 def _wall_time(run: Path, started: pd.Timestamp, ended: str | None) -> pd.Timedelta:
     path = run / "metrics.csv"
     if ended is not None:
-        return pd.Timestamp(ended) - started
+        return _moment(ended) - started
     if not path.exists():
         return pd.NaT
     return (pd.Timestamp(path.stat().st_mtime, unit="s", tz="UTC") - started).round("s")
+
+
+def _moment(text: str) -> pd.Timestamp:
+    """A time of a record in UTC, which it is taken for where it names no zone: the two kinds cannot be compared."""
+    time = pd.Timestamp(text)
+    return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
 
 
 def _leaves(
@@ -165,5 +172,5 @@ def _leaves(
             yield f"{prefix}{name}", lists(value) if isinstance(value, list) else value
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]

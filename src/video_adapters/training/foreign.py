@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from video_adapters.training.targets import Key, allowed, place_of, translated
 
 MOST_VALUES, MOST_DEPTH = 20_000, 20  # a run's config has about 200 values, five levels deep
-MOST_BYTES = 2**20  # of a config file: a run's has 6 kB
+MOST_BYTES = 2**20  # of config.yaml and run.json, which have 6 kB and 2 kB
 PLAIN = (str, int, float, bool, type(None))
 SPECIAL = ("_target_", "_partial_")  # of Hydra's own keys
 
@@ -51,25 +51,36 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise ValueError(f"there is no {file}")
     try:
-        text = _bounded(file)
+        text = _flat_enough(bounded(file))
         config = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise ValueError(f"{file} cannot be read as a run's config: {' '.join(str(error).split())[:300]}") from error
     return as_data(_placed(config, str(folder)), file)
 
 
-def _bounded(file: Path) -> str:
-    """The text of a YAML file, once its size, depth and lack of aliases say that reading it takes little.
+def bounded(file: Path) -> str:
+    """The text of one of the files by which a run says what it is.
 
     Raises:
-        ValueError: it is too large or too deep, or repeats a part of itself.
+        ValueError: it is too large, or a pipe or a device, which never end.
     """
+    if file.exists() and not file.is_file():
+        raise ValueError("it is no file")
     with file.open("rb") as opened:
         content = opened.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    return content.decode()
+
+
+def _flat_enough(text: str) -> str:
+    """The text of a YAML file, once its depth and lack of aliases say that reading it takes little.
+
+    Raises:
+        ValueError: it is too deep, or repeats a part of itself.
+    """
     depth = 0
-    for event in yaml.parse(text := content.decode(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
             raise ValueError("it has an alias, *" + str(event.anchor))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

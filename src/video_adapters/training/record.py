@@ -19,7 +19,7 @@ from video_adapters.training.arguments import buildable
 from video_adapters.training.atomic import replacing
 from video_adapters.training.checkpoint import LAST, has_state
 from video_adapters.training.composition import flat, meant
-from video_adapters.training.foreign import read_config
+from video_adapters.training.foreign import bounded, read_config
 from video_adapters.training.words import key_of
 
 
@@ -47,7 +47,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     path = folder / "run.json"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(bounded(path))
         known = [*record["overrides"], record.get("wandb_id", "")]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(
