@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hydra.errors import CompactHydraException
 
+from video_adapters.shown import printable
 from video_adapters.training import entry
 
 
@@ -31,10 +32,9 @@ def main() -> None:
         missing = entry.run(lambda: write(request, given.out))
     except CompactHydraException as error:  # what the user can mend
         raise SystemExit(str(error)) from None
-    for warning in missing.warnings:
-        print(warning, file=sys.stderr)
-    for question, why in missing.left_out.items():
-        print(f"left out: {question} {why}", file=sys.stderr)
+    left_out = (f"left out: {question} {why}" for question, why in missing.left_out.items())
+    for note in (*missing.warnings, *left_out):
+        print(printable(note, keep="\n\t"), file=sys.stderr)
     print(f"written: {given.out}")
 
 

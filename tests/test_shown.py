@@ -3,11 +3,13 @@
 import csv
 import io
 import logging
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from video_adapters.analysis import report as pages
 from video_adapters.analysis.predictions import read_predictions
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.report import Finding, read, write, write_header
@@ -101,6 +103,17 @@ def test_what_predict_writes_and_prints_holds_neither(tmp_path: Path, capsys: py
     assert rows[0]["top1"] == "'=1+1"
     assert of_cell(rows[0]["top2"]) == CLEAR
     assert rows[1]["video"] == "'=x.mp4"
+
+
+def test_what_a_report_leaves_out_steers_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pages, "write", lambda *_: pages.Missing([f"of {CLEAR}"], {"Which?": TITLE}))
+    monkeypatch.setattr("sys.argv", ["report.py", "logs"])
+    runpy.run_path(str(Path(__file__).parents[1] / "src" / "report.py"), run_name="report")["main"]()
+    said = capsys.readouterr().err
+    assert said.startswith("of \\x1b[2J.mp4\nleft out: Which? ")
+    assert not is_steering(said.replace("\n", ""))
 
 
 def test_messages_tables_and_the_log_steer_nothing(capsys: pytest.CaptureFixture[str]) -> None:
