@@ -34,7 +34,8 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
         views: name of a test protocol in `configs/views`; None: the checkpoint's.
 
     Raises:
-        ValueError: for a missing or foreign checkpoint, one without a head, weights that are not there or not its own.
+        ValueError: for a missing or foreign checkpoint, one without a head or with names for another number of classes,
+            weights that are not there or not its own.
     """
     content = checkpoint.read(path)
     origin = checkpoint.origin(content)
@@ -45,6 +46,8 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
         "data": {"test_views": named_views(views) if views else {}},
     }
     cfg = with_overrides(origin.config, OmegaConf.create(given), path)
+    if len(origin.class_names) != cfg.data.num_classes:
+        raise ValueError(f"{path} names {len(origin.class_names)} classes, but tells {cfg.data.num_classes} apart")
     with torch.random.fork_rng(devices=[]):  # where nothing is pretrained (toy models), the seed makes the encoder
         torch.manual_seed(cfg.seed)
         classifier = _built(content, cfg)

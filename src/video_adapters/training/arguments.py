@@ -30,13 +30,21 @@ MOST = {
     "seed": 2**32 - 1, "data.num_frames": 4096, "data.image_size": 4096, "data.tubelet": 64, "data.num_classes": 10**6,
     "batch.per_device": 10**6,
 }  # fmt: skip
-MOST_BLOCKS, MOST_SIZE = 1000, 10**6  # of an encoder: the largest here has 24, the widest vocabulary 49 408
+MOST_SIZE = 10**6  # of an encoder: the widest vocabulary here is 49 408
+SIZES = {
+    "depth": 100, "depths": 100, "layers": 100, "ratio": 100, "clips": 1000, "resize": 4096, "num_workers": 1000,
+    "num_train": 10**6, "num_val": 10**6, "num_test": 10**6,
+}  # fmt: skip
+"""Other bounds than MOST_SIZE, of arguments by their names: they multiply blocks, views, processes and videos."""
 
 BUILT = (
     "adapter", "data", "data.annotations", "data.sampling", "data.test_views", "data.train_transform", "data.val_views",
     "head", "model", "model.encoder", "optim", "schedule", "trainer",
 )  # fmt: skip
 """What a config is built into; each has a target."""
+
+PARTIAL = {"data.annotations", "data.sampling", "data.train_transform", "model.encoder"}
+"""Of these, what is called with more arguments than a config has."""
 
 NEEDED = (
     "batch.per_step", "data.max_videos", "data.num_classes", "data.root", "loss.label_smoothing", "name", "run_dir",
@@ -75,6 +83,8 @@ def buildable(config: Any, source: str | Path, given: Collection[str] = ()) -> d
         for name in BUILT:
             if not isinstance(node := _select(tree, name), dict) or "_target_" not in node:
                 raise ValueError(f"there is no {name} in its config")
+            if (partial := node.get("_partial_", False)) != (name in PARTIAL):
+                raise ValueError(f"{name}._partial_ is {partial}, expected {name in PARTIAL}")
         if lacking := [name for name in NEEDED if not _has(tree, name)]:
             raise ValueError(f"there is no {lacking[0]} in its config")
         _check_numbers(tree, given)
@@ -102,6 +112,9 @@ def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
         unknown = key == "data.num_classes" and value in (None, "???")  # of an imported checkpoint without a head
         if not _is_given(key, given) and not unknown and not (type(value) is int and 0 <= value <= most):
             raise ValueError(f"{key} is {value!r}, expected a whole number from 0 to {most}")
+    for place, value in walk(tree):
+        if place and place[-1] in SIZES and not _is_given(full := ".".join(place), given):
+            _check_size(full, place[-1], value)
 
 
 def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], given: Collection[str]) -> None:
@@ -190,7 +203,7 @@ def _check_network(full: str, target: str, name: Any) -> None:
 def _check_size(full: str, name: str, value: Any) -> None:
     """A number, a list of them, or a word that a library knows."""
     values = value if isinstance(value, list | tuple) else [value]
-    most = MOST_BLOCKS if name in ("depth", "depths", "layers") else MOST_SIZE
+    most = SIZES.get(name, MOST_SIZE)
     for one in values:
         if isinstance(one, str) and WORD.fullmatch(one):
             continue

@@ -13,7 +13,10 @@ from omegaconf.errors import MissingMandatoryValue
 from video_adapters.data.lost_batch import why_no_batch
 from video_adapters.shown import printable
 
-OF_THE_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}  # no bug raises these
+# what no bug raises: the last by names that no system takes
+OF_THE_PLACE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG,
+}  # fmt: skip
 PACKAGE, HYDRA = str(Path(__file__).parents[1]), str(Path(hydra.__file__).parent)
 
 
