@@ -55,3 +55,12 @@ def test_without_a_score_there_is_no_ablation(tmp_path: Path) -> None:
     write_run(tmp_path / "a", metrics=None)
     with pytest.raises(Unanswerable, match="None of 1 run has been validated"):
         ablation_table(read_runs(tmp_path))
+
+
+def test_runs_that_were_tested_on_validation_videos_are_compared_by_that(tmp_path: Path) -> None:
+    """As those of own videos are, where nobody gave a test set."""
+    metrics = METRICS.replace("test/top1", "val_as_test/top1")
+    for ratio in (0.25, 0.5):
+        write_run(tmp_path / str(ratio), metrics=metrics, finished="2026-01-01T13:00:00+00:00", adapter__ratio=ratio)
+    table = answer(read_runs(tmp_path)).tables["Means and standard deviations over seeds"]
+    assert table["top-1, validation in the test's views (%)"].tolist() == ["70.0", "70.0"]

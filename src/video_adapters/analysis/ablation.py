@@ -3,14 +3,14 @@
 import pandas as pd
 
 from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.configurations import mean_and_spread, name_configurations, score_of, select
+from video_adapters.analysis.configurations import SCORES, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.tables import COLUMNS, presentable
 from video_adapters.plural import counted
 
 QUESTION = "What does each configuration score, and at which cost?"
 
-_COLUMNS = ("test/top1", "best_val_top1", "test/pair", "trainable_parameters", "macs", "minutes", "clips_per_s")
+_COLUMNS = (*SCORES, "test/pair", "trainable_parameters", "macs", "minutes", "clips_per_s")
 
 
 def answer(runs: pd.DataFrame) -> Answer:
