@@ -13,12 +13,13 @@ from video_adapters.analysis.configurations import mean_and_spread, without_repe
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.tables import presentable
-from video_adapters.training import entry
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 
 from trained import put
 
-README = entry.PROJECT / "README.md"
-RUNS = entry.PROJECT / "logs" / "sweeps" / "ablation"
+README = PROJECT / "README.md"
+RUNS = PROJECT / "logs" / "sweeps" / "ablation"
 
 LADDER = {
     "moving_shapes_frozen": "frozen: final norm and head",

@@ -23,11 +23,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 from video_adapters.data.dataset import Batch
 from video_adapters.memory.allocator import CachingAllocator
 from video_adapters.memory.step import Workload
 from video_adapters.model.memory import compile_blocks, hold_frozen
-from video_adapters.training import entry
 from video_adapters.training.build import build_classifier, without_weights
 from video_adapters.training.cards import card_of
 from video_adapters.training.rehearsal import half_type, rehearse, workload
@@ -158,7 +159,7 @@ def noise(batch: Batch) -> Batch:
 
 def composed(case: str, precision: str) -> DictConfig:
     """The config of a case, in which nothing is drawn at random."""
-    with initialize_config_dir(str(entry.PROJECT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
         cfg = compose("train", [*CASES[case].split(), f"trainer.precision={precision}"])
     cfg.head.dropout = 0.0
     if "drop_path" in cfg.adapter:

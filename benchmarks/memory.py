@@ -22,9 +22,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import nn
 
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 from video_adapters.memory.allocator import MIB, most_alive
 from video_adapters.memory.step import Workload, record
-from video_adapters.training import entry
 from video_adapters.training.build import build_classifier, build_outline
 from video_adapters.training.rehearsal import workload
 
@@ -143,7 +144,7 @@ def _status(name: str) -> int:
 
 def composed(case: str) -> DictConfig:
     """The config of a case."""
-    with initialize_config_dir(str(entry.PROJECT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
         return compose("train", [*CASES[case].split(), "trainer.precision=32-true"])
 
 

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from video_adapters.analysis.runs import read_runs
-from video_adapters.training import entry
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 
 from trained import put, train
 
-FOLDER = entry.PROJECT / "logs" / "own_videos"
+FOLDER = PROJECT / "logs" / "own_videos"
 DOCUMENT = Path(__file__).parent / "README.md"
 
 TOY = (

@@ -19,7 +19,8 @@ import torch
 from omegaconf import OmegaConf
 
 from video_adapters.analysis.runs import read_metrics, read_runs
-from video_adapters.training import entry
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 from video_adapters.training.arguments import buildable
 from video_adapters.training.cost import cost
 from video_adapters.training.foreign import read_config
@@ -66,7 +67,7 @@ def main() -> None:
     todo = [name for name in arguments.only if arguments.again or name not in rows]
     for count, name in enumerate(todo, start=1):
         print(f"\n{count} of {len(todo)}: {name}", flush=True)
-        folder = entry.PROJECT / "logs" / "rivals" / name
+        folder = PROJECT / "logs" / "rivals" / name
         train([f"experiment={name}"], folder)
         row = row_of(name, folder)
         rows = read(TABLE) | {name: row}  # read again: another process may have added one

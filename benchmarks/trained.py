@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from video_adapters.training import entry
+from video_adapters.commands.config import PROJECT
 
 
 def train(overrides: Sequence[str], folder: Path) -> None:
@@ -20,7 +20,7 @@ def train(overrides: Sequence[str], folder: Path) -> None:
     """
     (folder / "metrics.csv").unlink(missing_ok=True)  # of a run before
     command = [sys.executable, "src/train.py", *overrides, "logger=csv", f"hydra.run.dir={folder}"]
-    run = subprocess.Popen(command, cwd=entry.PROJECT, start_new_session=True)
+    run = subprocess.Popen(command, cwd=PROJECT, start_new_session=True)
     try:
         code = run.wait()
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ import argparse
 
 from hydra.errors import CompactHydraException
 
-from video_adapters.training import entry
+from video_adapters.commands import entry
 
 
 def arguments() -> argparse.ArgumentParser:

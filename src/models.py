@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from video_adapters.training import entry
+from video_adapters.commands import entry
 
 
 def main() -> None:

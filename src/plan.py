@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from video_adapters.training import entry
+from video_adapters.commands import entry
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="plan")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra.errors import CompactHydraException
 
-from video_adapters.training import entry
+from video_adapters.commands import entry
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hydra.errors import CompactHydraException
 
-from video_adapters.training import entry
+from video_adapters.commands import entry
 
 
 def short_side(text: str) -> int | str | None:

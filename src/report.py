@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hydra.errors import CompactHydraException
 
-from video_adapters.shown import printable
-from video_adapters.training import entry
+from video_adapters.commands import entry
+from video_adapters.commands.shown import printable
 
 
 def arguments() -> argparse.ArgumentParser:

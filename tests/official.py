@@ -9,8 +9,9 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from video_adapters.commands import entry
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.training import checkpoint, entry
+from video_adapters.training import checkpoint
 from video_adapters.training.build import build_classifier
 from video_adapters.training.import_official import Request, import_official
 

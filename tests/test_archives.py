@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from video_adapters.archives import Bomb, refuse_bomb
+from video_adapters.commands.archives import Bomb, refuse_bomb
 from video_adapters.model.encoders.weights import build_from_file
 from video_adapters.training import checkpoint
 from video_adapters.training.official_request import read_official

@@ -1,6 +1,6 @@
 """One is one, and the others are several."""
 
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 
 def test_a_noun_goes_with_its_number() -> None:

@@ -11,18 +11,18 @@ import pytest
 
 from video_adapters.analysis import report as pages
 from video_adapters.analysis.predictions import read_predictions
+from video_adapters.commands import entry
+from video_adapters.commands.errors import UserError
+from video_adapters.commands.shown import as_cell, of_cell, printable
+from video_adapters.commands.terminal import summary
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.report import Finding, read, write, write_header
 from video_adapters.recognition import report
 from video_adapters.recognition.find import Unread
 from video_adapters.recognition.recognizer import Prediction
 from video_adapters.recognition.report import Recognized
-from video_adapters.shown import as_cell, of_cell, printable
-from video_adapters.training import entry
-from video_adapters.training.errors import UserError
 from video_adapters.training.predictions import Scored, confusion_rows, prediction_rows
 from video_adapters.training.predictions import _write as write_rows
-from video_adapters.training.progress import summary
 
 CLEAR, TITLE, C1 = "\x1b[2J.mp4", "\x1b]0;owned\x07.mp4", "\x9b2J.mp4"
 STEERING = [CLEAR, TITLE, C1, "a\rb.mp4", "a\nb.mp4", "a\x08b.mp4", "\u202e4pm.exe", "\x7f.mp4"]

@@ -1,6 +1,6 @@
 import pytest
 
-from video_adapters.spelling import did_you_mean
+from video_adapters.commands.spelling import did_you_mean
 
 
 @pytest.mark.parametrize(

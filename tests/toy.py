@@ -10,8 +10,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 
+from video_adapters.commands import entry
 from video_adapters.data.moving_shapes import MovingShapes
-from video_adapters.training import entry
 from video_adapters.training.evaluate import evaluate
 from video_adapters.training.run import train
 

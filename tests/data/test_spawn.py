@@ -8,7 +8,8 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from video_adapters.data import datamodule, workers
+from video_adapters.commands import workers
+from video_adapters.data import datamodule
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.dataset import TestClips, TrainClips
 from video_adapters.data.transform import TestTransform

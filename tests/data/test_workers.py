@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from video_adapters.data.workers import Failure, spread
+from video_adapters.commands.workers import Failure, spread
 
 
 def work(job: str) -> str:

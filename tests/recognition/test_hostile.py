@@ -22,11 +22,11 @@ from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.projects import read_wandb
 from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.trained import load_data, load_run
+from video_adapters.commands.errors import UserError, explained
 from video_adapters.recognition import export, predict
 from video_adapters.recognition.load import load
 from video_adapters.training import checkpoint
 from video_adapters.training.arguments import buildable
-from video_adapters.training.errors import UserError, explained
 from video_adapters.training.evaluate import evaluate
 from video_adapters.training.foreign import MOST_BYTES, as_data, read_config
 from video_adapters.training.record import resumed

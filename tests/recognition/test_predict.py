@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 
+from video_adapters.commands import entry
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition import predict as commands
 from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.report import Recognized
-from video_adapters.training import entry
 
 from colours import coloured
 from rounding import BLOCK, rounding

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from video_adapters.commands.errors import SharedError
 from video_adapters.data.dataset import Batch
 from video_adapters.training import broken_videos
 from video_adapters.training.broken_videos import BrokenVideos, UnreadTests
 from video_adapters.training.build import build_data
-from video_adapters.training.errors import SharedError
 
 from miniatures import write_class_folders
 from toy import composed

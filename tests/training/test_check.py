@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from video_adapters.commands import entry
 from video_adapters.data import report
 from video_adapters.data.report import Finding
 from video_adapters.training import check as checking
-from video_adapters.training import entry, prepare
+from video_adapters.training import prepare
 from video_adapters.training.check import Check, check
 from video_adapters.training.prepare import Source, alone
 

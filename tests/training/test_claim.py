@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.training import entry
-from video_adapters.training.atomic import replacing
+from video_adapters.commands import entry
+from video_adapters.commands.atomic import replacing
 from video_adapters.training.checkpoint import LAST
 from video_adapters.training.claim import LOCK, Busy, held
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from video_adapters.commands.errors import UserError, explained
 from video_adapters.training import sweep
 from video_adapters.training.build import build_data
 from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.cost import print_cost
-from video_adapters.training.errors import UserError, explained
 
 from toy import composed
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from video_adapters.commands.errors import UserError, explained
 from video_adapters.training import checkpoint
 from video_adapters.training.checkpoint import LAST, PREVIOUS, AtomicCheckpointIO, state_of
-from video_adapters.training.errors import UserError, explained
 
 from toy import run, score
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hydra._internal.utils import get_args_parser
 
-from video_adapters.training import entry
-from video_adapters.training.progress import summary
+from video_adapters.commands import entry
+from video_adapters.commands.entry import FULL_ERROR
+from video_adapters.commands.terminal import summary
 
 
 def test_a_file_without_its_key_is_told_which_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -23,7 +24,7 @@ def test_a_file_without_its_key_is_told_which_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_keys_with_dashes_are_refused_and_hydras_own_options_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(entry.FULL_ERROR, "1")  # as it is for who debugs: nothing of the process is changed
+    monkeypatch.setenv(FULL_ERROR, "1")  # as it is for who debugs: nothing of the process is changed
     for given in (["--experiment", "own_videos"], ["--data.root=/videos"]):
         monkeypatch.setattr(sys, "argv", ["train.py", *given])
         with pytest.raises(SystemExit, match=rf"no option {given[0]}; keys have no dashes: KEY=VALUE"):

@@ -15,9 +15,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
+from video_adapters.commands import entry
 from video_adapters.data.moving_shapes import MovingShapes
 from video_adapters.model.official import library_weights, take_apart
-from video_adapters.training import checkpoint, entry, official_weights
+from video_adapters.training import checkpoint, official_weights
 from video_adapters.training.official_config import PUBLISHED, compose_train, overrides_for, published_model
 from video_adapters.training.official_request import Request, read_official
 

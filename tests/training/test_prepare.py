@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.transcode import Copy
-from video_adapters.data.workers import Failure
 from video_adapters.training import prepare
 from video_adapters.training.prepare import Listed, most_seconds, worked_on
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.training.entry import PROJECT
-from video_adapters.training.errors import UserError
-from video_adapters.training.outputs import remove_unused
+from video_adapters.commands.config import PROJECT
+from video_adapters.commands.errors import UserError
+from video_adapters.commands.outputs import remove_unused
 from video_adapters.training.problems import expect_values, problems, told_together
 
 from toy import SHAPES, SMALL, composed

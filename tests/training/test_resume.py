@@ -15,10 +15,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from video_adapters.commands.signals import Interrupted
 from video_adapters.training.last_checkpoint import LastCheckpoint
 from video_adapters.training.module import ActionModule
 from video_adapters.training.schedule import factor
-from video_adapters.training.signals import Interrupted
 
 from toy import run
 

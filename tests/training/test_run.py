@@ -10,9 +10,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from video_adapters.commands.errors import UserError, explained
 from video_adapters.data.dataset import Batch
 from video_adapters.training.build import build_classifier, build_data
-from video_adapters.training.errors import UserError, explained
 from video_adapters.training.module import ActionModule
 
 from rounding import BLOCK, rounding

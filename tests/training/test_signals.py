@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.training.atomic import replacing
-from video_adapters.training.errors import UserError, explained
-from video_adapters.training.signals import Interrupted, going_on, interruptible
+from video_adapters.commands.atomic import replacing
+from video_adapters.commands.errors import UserError, explained
+from video_adapters.commands.signals import Interrupted, interruptible
+from video_adapters.training.go_on import going_on
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -19,11 +19,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.training import entry, sweep
+from video_adapters.commands import entry
+from video_adapters.commands.signals import Interrupted
+from video_adapters.training import sweep
 from video_adapters.training.build import build_classifier
 from video_adapters.training.plan import OWN, _changed
 from video_adapters.training.record import resumed
-from video_adapters.training.signals import Interrupted
 from video_adapters.training.sweep_report import SweepReport, swept_keys
 
 from toy import CONFIGS, SMALL, composed, run

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from video_adapters.commands import entry
 from video_adapters.data import transcode as transcoding
 from video_adapters.data.annotations import Video, VideoList
 from video_adapters.data.annotations.prepared import copied_name, in_copy
 from video_adapters.data.decode import DecodeError, VideoReader
 from video_adapters.data.transcode import Settings
 from video_adapters.data.transcode import transcode as write_copy
-from video_adapters.training import copy_cost, copy_labels, entry
+from video_adapters.training import copy_cost, copy_labels
 from video_adapters.training import transcode as command
 from video_adapters.training.build import build_data
 from video_adapters.training.prepare import Source, alone

@@ -15,9 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from wandb.proto import wandb_internal_pb2 as messages
 
+from video_adapters.commands.signals import Interrupted
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.run import _identity
-from video_adapters.training.signals import Interrupted
 
 from toy import composed, run
 

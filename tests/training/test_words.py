@@ -11,14 +11,13 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.training import entry
-from video_adapters.training.composition import explain
-from video_adapters.training.errors import UserError
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT, explain
+from video_adapters.commands.errors import UserError
+from video_adapters.commands.grammar import for_hydra, written
 from video_adapters.training.evaluate import with_overrides
-from video_adapters.training.official_config import written
 from video_adapters.training.prepare import Source
 from video_adapters.training.record import resumed
-from video_adapters.training.words import for_hydra
 
 from toy import composed
 
@@ -98,7 +97,7 @@ def test_a_mistyped_name_is_met_with_the_nearest(word: str, message: str) -> Non
 
 
 def test_the_command_says_so_in_one_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, str(entry.PROJECT / "src" / "train.py"), "experiment=own_videos", "optim.rl=1"]
+    command = [sys.executable, str(PROJECT / "src" / "train.py"), "experiment=own_videos", "optim.rl=1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("there is no key or group 'optim.rl' (did you mean optim.lr?)")

@@ -6,7 +6,7 @@ from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.configurations import SCORES, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.tables import COLUMNS, presentable
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 QUESTION = "What does each configuration score, and at which cost?"
 

@@ -16,10 +16,10 @@ from video_adapters.analysis.predictions import Confusion, read_confusion, read_
 from video_adapters.analysis.style import SHADES, clip_text
 from video_adapters.analysis.tables import percentages
 from video_adapters.analysis.trained import clip_of
+from video_adapters.commands.plural import counted
 from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.decode import DecodeError
-from video_adapters.plural import counted
 
 QUESTION = "What does the model get wrong?"
 MOST_CLASSES = 20

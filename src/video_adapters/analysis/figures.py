@@ -9,7 +9,7 @@ from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.labels import labels
 from video_adapters.analysis.runs import read_metrics
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 _MOST_RUNS = len(COLORS)  # more curves than colours cannot be told apart
 _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps

@@ -13,7 +13,7 @@ from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.style import COLORS, as_percent, dress
 from video_adapters.analysis.tables import presentable
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 QUESTION = "How small may the bottleneck be?"
 CAPTION = "Means over seeds with standard deviations; faint dots are single runs"

@@ -18,7 +18,7 @@ from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.tables import overview
 from video_adapters.analysis.time import score_orders
 from video_adapters.analysis.trained import Trained, best_run, load_data, load_run
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 log = logging.getLogger(__name__)
 

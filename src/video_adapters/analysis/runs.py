@@ -15,7 +15,8 @@ import pandas as pd
 
 from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.predictions import pair_accuracy, read_confusion
-from video_adapters.training import entry
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 from video_adapters.training.foreign import bounded, read_config
 
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
@@ -27,7 +28,7 @@ _PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name", "published")
 def runs_folder() -> Path:
     """Where runs are looked for: RUNS or else LOG_DIR, of the environment or `.env`; else logs/ of the project."""
     entry.read_environment()
-    return entry.PROJECT / (os.environ.get("RUNS") or os.environ.get("LOG_DIR") or "logs")
+    return PROJECT / (os.environ.get("RUNS") or os.environ.get("LOG_DIR") or "logs")
 
 
 def read_runs(folder: str | Path) -> pd.DataFrame:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from video_adapters.commands.plural import counted
+from video_adapters.commands.workers import START
 from video_adapters.data import report as reports
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
@@ -21,8 +23,6 @@ from video_adapters.data.sample import Sampling
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
 from video_adapters.data.shared_memory import BATCHES_AHEAD, Need, check_room
 from video_adapters.data.transform import TestTransform, TrainTransform, before_crop
-from video_adapters.data.workers import START
-from video_adapters.plural import counted
 
 log = logging.getLogger(__name__)
 

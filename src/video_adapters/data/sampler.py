@@ -10,7 +10,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data._utils import signal_handling
 
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 
 class Key(NamedTuple):

@@ -9,10 +9,10 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from video_adapters.commands.shown import printable
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.reader import open_video
 from video_adapters.recognition.timeline import FPS, Track, seconds, untracked
-from video_adapters.shown import printable
 
 CLOCK = Fraction(1, 90_000)  # of the copy's time stamps: MPEG's, which the usual frame rates divide
 LEGIBLE = 240  # pixels: smaller pictures are enlarged, by a whole number, until a line of text can be read

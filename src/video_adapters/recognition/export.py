@@ -14,13 +14,13 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
+from video_adapters.commands.outputs import check_file
+from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import Views
 from video_adapters.data.sample import Sampling
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import Loaded, load
 from video_adapters.recognition.preprocessing import preprocessing
-from video_adapters.training.outputs import check_file
-from video_adapters.training.progress import summary
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
 NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}

@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, listed
 from video_adapters.data.picture import IMAGE_SUFFIXES
-from video_adapters.spelling import did_you_mean
 
 
 class Unread(NamedTuple):

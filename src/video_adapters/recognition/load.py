@@ -7,11 +7,11 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.config import PROJECT
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.spelling import did_you_mean
 from video_adapters.training import checkpoint
 from video_adapters.training.build import build_for
-from video_adapters.training.entry import PROJECT
 from video_adapters.training.evaluate import with_overrides
 
 VIEWS = PROJECT / "configs" / "views"

@@ -10,6 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from video_adapters.commands.outputs import check_file, check_folder
+from video_adapters.commands.shown import printable
+from video_adapters.commands.signals import stoppable
+from video_adapters.commands.terminal import interactive
 from video_adapters.data.decode import DecodeError
 from video_adapters.data.inspection import size_of, stamp_of
 from video_adapters.recognition import report
@@ -19,11 +23,7 @@ from video_adapters.recognition.journal import Journal, journal_of
 from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.report import CsvFile, Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
-from video_adapters.shown import printable
 from video_adapters.training.finite import NotFinite
-from video_adapters.training.outputs import check_file, check_folder
-from video_adapters.training.prepare import stoppable
-from video_adapters.training.progress import interactive
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from video_adapters.commands.shown import as_cell, printable
+from video_adapters.commands.terminal import interactive
 from video_adapters.recognition.find import Unread
 from video_adapters.recognition.recognizer import Prediction
 from video_adapters.recognition.timeline import Timeline
-from video_adapters.shown import as_cell, printable
-from video_adapters.training.progress import interactive
 
 
 class Recognized(NamedTuple):

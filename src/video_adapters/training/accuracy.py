@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from video_adapters.plural import counted
+from video_adapters.commands.plural import counted
 
 Z = 1.959964  # 97.5 % of a standard normal lie below: both tails together leave 5 %
 

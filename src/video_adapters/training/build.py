@@ -11,14 +11,15 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.plural import counted
+from video_adapters.commands.terminal import interactive
 from video_adapters.data.datamodule import VideoData
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.memory import HALVES, Memory, compile_blocks, hold_frozen
-from video_adapters.plural import counted
 from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin, holds_everything
 from video_adapters.training.module import ActionModule
-from video_adapters.training.progress import Bar, interactive
+from video_adapters.training.progress import Bar
 
 log = logging.getLogger(__name__)
 

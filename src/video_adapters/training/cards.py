@@ -7,10 +7,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.config import PROJECT
 from video_adapters.memory.card import Card
-from video_adapters.training import entry
 
-FOLDER = entry.PROJECT / "configs" / "gpu"
+FOLDER = PROJECT / "configs" / "gpu"
 OLDEST = "gtx1080ti"
 
 

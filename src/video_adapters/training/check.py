@@ -11,23 +11,15 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from video_adapters.commands.outputs import check_file
+from video_adapters.commands.shown import printable
+from video_adapters.commands.signals import stoppable
+from video_adapters.commands.terminal import interactive
+from video_adapters.commands.workers import Failure
 from video_adapters.data import report
 from video_adapters.data.inspection import inspect, size_of, stamp_of
 from video_adapters.data.report import STATUSES, UNREADABLE, Finding, in_report
-from video_adapters.data.workers import Failure
-from video_adapters.shown import printable
-from video_adapters.training.outputs import check_file
-from video_adapters.training.prepare import (
-    Listed,
-    Source,
-    alone,
-    annotations_of,
-    listed,
-    splits_of,
-    stoppable,
-    worked_on,
-)
-from video_adapters.training.progress import interactive
+from video_adapters.training.prepare import Listed, Source, alone, annotations_of, listed, splits_of, worked_on
 
 SHOWN = 5  # bad videos named on the terminal; the report has all
 

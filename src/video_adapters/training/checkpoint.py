@@ -11,11 +11,11 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
-from video_adapters.archives import Bomb, refuse_bomb
+from video_adapters.commands.archives import Bomb, refuse_bomb
+from video_adapters.commands.atomic import replacing
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
-from video_adapters.spelling import did_you_mean
-from video_adapters.training.atomic import replacing
 from video_adapters.training.finite import refuse_not_finite
 from video_adapters.training.foreign import as_data
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from video_adapters.training.atomic import PART
+from video_adapters.commands.atomic import PART
+from video_adapters.commands.outputs import LOCK
 from video_adapters.training.checkpoint import has_state
-from video_adapters.training.outputs import LOCK
 
 log = logging.getLogger(__name__)
 

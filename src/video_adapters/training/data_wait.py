@@ -6,9 +6,9 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 
+from video_adapters.commands.plural import counted
+from video_adapters.commands.workers import cores
 from video_adapters.data.datamodule import VideoData
-from video_adapters.plural import counted
-from video_adapters.training.prepare import cores
 
 log = logging.getLogger(__name__)
 

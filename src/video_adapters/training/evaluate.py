@@ -9,20 +9,20 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.config import flat, leaves, meant
+from video_adapters.commands.plural import counted
+from video_adapters.commands.signals import interruptible
+from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import VideoData
-from video_adapters.plural import counted
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.arguments import buildable
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.build import build_data, build_for, build_module, build_trainer
-from video_adapters.training.composition import flat, leaves, meant
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
-from video_adapters.training.progress import summary
 from video_adapters.training.resized_videos import ResizedVideos
-from video_adapters.training.signals import interruptible
 from video_adapters.training.tested import told_part
 
 log = logging.getLogger(__name__)

@@ -6,11 +6,12 @@ from functools import cache
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands import entry
+from video_adapters.commands.config import PROJECT
 from video_adapters.model.cost import Cost
-from video_adapters.training import entry
 from video_adapters.training.cost import cost
 
-CONFIGS = entry.PROJECT / "configs"
+CONFIGS = PROJECT / "configs"
 OWN_CLASSES = 10
 """Classes that an experiment on people's own videos is counted for, where only they know the number."""
 

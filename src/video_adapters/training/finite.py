@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from video_adapters.plural import counted
-from video_adapters.training.errors import SharedError
+from video_adapters.commands.errors import SharedError
+from video_adapters.commands.plural import counted
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from video_adapters.commands.lost_batch import why_no_batch
+from video_adapters.commands.signals import NUMBERS, Interrupted
 from video_adapters.data.dataset import Batch
-from video_adapters.data.lost_batch import why_no_batch
 from video_adapters.training.checkpoint import read
-from video_adapters.training.signals import NUMBERS, Interrupted
 
 log = logging.getLogger(__name__)
 

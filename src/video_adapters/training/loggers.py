@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from video_adapters.training.atomic import replacing
+from video_adapters.commands.atomic import replacing
 from video_adapters.training.optional import optional
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from video_adapters.training.entry import PROJECT
+from video_adapters.commands.config import PROJECT
 from video_adapters.training.pretrain import Reader, Recipe, pretrain, save_encoder, scale_residual
 from video_adapters.training.probe import probe
 

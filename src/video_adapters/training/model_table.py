@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from video_adapters.training import entry
+from video_adapters.commands.config import PROJECT
 from video_adapters.training.experiments import Experiment, count_experiment, names, variants
 
-DOCUMENT = entry.PROJECT / "docs" / "models.md"
-MEASURED = entry.PROJECT / "benchmarks" / "moving_shapes.csv"
+DOCUMENT = PROJECT / "docs" / "models.md"
+MEASURED = PROJECT / "benchmarks" / "moving_shapes.csv"
 
 DATA_SETS = {
     "ssv2": "Something-Something v2",

@@ -1,17 +1,15 @@
 """The config that belongs to an official checkpoint, and the overrides that compose it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.config import PROJECT, compose_config
+from video_adapters.commands.grammar import written
 from video_adapters.model.official import Official
 from video_adapters.model.official_sizes import CLIP, SWIN, VIT, Sizes
 from video_adapters.model.placement import place
-from video_adapters.training.composition import compose_config
-from video_adapters.training.entry import PROJECT
-from video_adapters.training.words import quoted
 
 CONFIGS = PROJECT / "configs"
 
@@ -30,9 +28,6 @@ PUBLISHED: Mapping[tuple[Any, ...], str] = {
 
 LIKE = {CLIP.title: "clip_vit_b16", VIT.title: "imagenet21k_vit_b16", SWIN.title: "swin_b"}
 """The model config that other sizes are written into."""
-
-PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*", re.ASCII)
-"""Text that Hydra's grammar takes without quotes, and not for a number."""
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 """Statistics of the pixels that the release's ImageNet models were trained with; timm's ViT itself was with 0.5."""
@@ -70,22 +65,6 @@ def overrides_for(official: Official, data: str | None, scale: float | None, sai
 def compose_train(overrides: Sequence[str]) -> DictConfig:
     """`configs/train.yaml` with overrides, as the command line of `src/train.py` would compose it."""
     return compose_config("train", [*overrides, "name=imported", "run_dir=."])
-
-
-def written(value: Any) -> str:
-    """A value in the grammar of Hydra's command line."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        plain = PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false", "nan", "inf")
-        return value if plain else quoted(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{name}:{written(v)}" for name, v in value.items()) + "}"
-    if isinstance(value, list | tuple | ListConfig):
-        return "[" + ",".join(map(written, value)) + "]"
-    return str(value)
 
 
 def _data(sizes: Sizes) -> str:

@@ -5,11 +5,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from video_adapters.commands.grammar import written
+from video_adapters.commands.terminal import summary
 from video_adapters.model.official import Official
 from video_adapters.model.official_sizes import CLIP, SWIN, Sizes
-from video_adapters.training.official_config import written
 from video_adapters.training.official_request import Request
-from video_adapters.training.progress import summary
 
 
 def report(request: Request, official: Official, cfg: DictConfig, verdict: str, overrides: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from video_adapters.archives import refuse_bomb
+from video_adapters.commands.archives import refuse_bomb
 
 
 @dataclass(frozen=True, kw_only=True)

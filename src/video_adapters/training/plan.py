@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.plural import counted
 from video_adapters.memory.allocator import Event
 from video_adapters.memory.card import Card
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
-from video_adapters.plural import counted
 from video_adapters.training.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
 from video_adapters.training.classes import with_classes_counted

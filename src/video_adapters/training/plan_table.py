@@ -7,9 +7,9 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from video_adapters.commands.terminal import interactive
 from video_adapters.memory.card import MARGIN, Card
 from video_adapters.memory.search import Option
-from video_adapters.training.progress import interactive
 
 COLUMNS = ("clips x passes", "blocks recomputed", "allocated", "reserved", "products a step", "time a step", "")
 

@@ -13,13 +13,13 @@ import wandb
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
+from video_adapters.commands.atomic import replacing
+from video_adapters.commands.shown import as_cell
 from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.decode import DecodeError
 from video_adapters.data.film_strip import film_strip
-from video_adapters.shown import as_cell
 from video_adapters.training.accuracy import wilson
-from video_adapters.training.atomic import replacing
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
 

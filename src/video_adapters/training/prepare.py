@@ -2,26 +2,25 @@
 
 import fcntl
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from video_adapters.commands.config import compose_config
+from video_adapters.commands.grammar import written
+from video_adapters.commands.terminal import QUIET_SECONDS, interactive
+from video_adapters.commands.workers import Failure, cores, spread
 from video_adapters.data.annotations import Annotations, Video
 from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.inspection import size_of
-from video_adapters.data.workers import Failure, spread
-from video_adapters.training.composition import compose_config
-from video_adapters.training.official_config import written
-from video_adapters.training.progress import QUIET_SECONDS, interactive
 
 MOST_SECONDS = 600  # for any video, however small
 # More for larger ones. A core copies about 60 frames of 1080p a second. At 1 Mbit/s and 30 frames/s, a low rate for
@@ -94,19 +93,6 @@ def listed(annotations: Annotations, root: str, splits: Sequence[str]) -> list[L
     return list(found.values())
 
 
-def cores(num_workers: int | None) -> int:
-    """So many, or all that this process may use.
-
-    Raises:
-        ValueError: for fewer than one.
-    """
-    if num_workers is not None and num_workers < 1:
-        raise ValueError(f"--workers is {num_workers}, expected at least 1")
-    if num_workers is None and hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return num_workers or os.cpu_count() or 1
-
-
 def most_seconds(job: HasSource) -> float:
     """How long one process may work on a video before it counts as hanging."""
     share = SECONDS_PER_IMAGE if os.path.isdir(job.source) else SECONDS_PER_BYTE
@@ -146,21 +132,3 @@ def alone(path: Path) -> Iterator[None]:
         except OSError:
             raise ValueError(f"{path} is in use: another src/prepare.py writes there; wait for it, or end it") from None
         yield
-
-
-@contextmanager
-def stoppable(hint: str) -> Iterator[None]:
-    """Ends the command on Ctrl-C or SIGTERM with a word on how to go on; what is written by then is whole."""
-
-    def stop(number: int, _: Any) -> None:
-        raise KeyboardInterrupt(number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        number = interrupt.args[0] if interrupt.args else signal.SIGINT
-        Console(stderr=True).print(f"\nstopped; {hint}", markup=False)
-        raise SystemExit(128 + number) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -8,10 +8,10 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from video_adapters.commands.errors import UserError, explained
 from video_adapters.model.memory import Memory
 from video_adapters.training import checkpoint
 from video_adapters.training.build import refuse_what_is_ours
-from video_adapters.training.errors import UserError, explained
 from video_adapters.training.loggers import expect_packages
 
 ANY_CLASSES, ANY_WIDTH = 2, 8

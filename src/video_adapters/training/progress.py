@@ -1,25 +1,14 @@
 """What a run says on the terminal."""
 
-import sys
 import time
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from video_adapters.commands.terminal import QUIET_SECONDS, interactive
 from video_adapters.data.dataset import Batch
-from video_adapters.shown import printable
 from video_adapters.training.accuracy import percent
-
-QUIET_SECONDS = 60  # longest silence of a run whose output goes to a file
-
-
-def interactive() -> bool:
-    """Whether somebody watches: a progress bar makes no sense in a file."""
-    return sys.stdout.isatty()
 
 
 class EpochLines(Callback):
@@ -59,15 +48,6 @@ class Bar(RichProgressBar):
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
         return _figures(trainer)
-
-
-def summary(title: str, rows: dict[str, str]) -> None:
-    """Prints a two-column table."""
-    table = Table(title=Text(printable(title), style="bold"), show_header=False, title_justify="left")
-    for name, value in rows.items():
-        table.add_row(name, Text(printable(value, keep="\n")))  # names of files may look like markup
-    width = None if interactive() else 160
-    Console(width=width, soft_wrap=True).print(table)
 
 
 def _epoch(trainer: L.Trainer) -> str:

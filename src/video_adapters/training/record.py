@@ -13,14 +13,14 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.atomic import replacing
+from video_adapters.commands.config import flat, meant
+from video_adapters.commands.grammar import key_of
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
 from video_adapters.training.arguments import buildable
-from video_adapters.training.atomic import replacing
 from video_adapters.training.checkpoint import LAST, has_state
-from video_adapters.training.composition import flat, meant
 from video_adapters.training.foreign import bounded, read_config
-from video_adapters.training.words import key_of
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from video_adapters.commands.plural import counted
 from video_adapters.data.dataset import Batch
-from video_adapters.plural import counted
 from video_adapters.training.processes import gather
 
 log = logging.getLogger(__name__)

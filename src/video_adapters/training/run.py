@@ -16,8 +16,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.grammar import key_of
+from video_adapters.commands.outputs import LOCK
+from video_adapters.commands.plural import counted
+from video_adapters.commands.signals import interruptible
+from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import VideoData
-from video_adapters.plural import counted
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.beginning import Beginning
@@ -30,17 +34,14 @@ from video_adapters.training.build import (
 )
 from video_adapters.training.claim import held, refuse_another
 from video_adapters.training.classes import with_classes_counted
+from video_adapters.training.go_on import going_on
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
-from video_adapters.training.outputs import LOCK
 from video_adapters.training.plan import planned
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
-from video_adapters.training.progress import summary
 from video_adapters.training.record import new_record, note_finish, resumed, write_record
-from video_adapters.training.signals import going_on, interruptible
 from video_adapters.training.tested import told_part
-from video_adapters.training.words import key_of
 
 log = logging.getLogger(__name__)
 

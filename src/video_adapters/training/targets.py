@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from video_adapters.training.entry import PROJECT
+from video_adapters.commands.config import PROJECT
 
 CONFIGS = PROJECT / "configs"
 

@@ -12,6 +12,13 @@ from typing import NamedTuple
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from video_adapters.commands.errors import OF_THE_PLACE
+from video_adapters.commands.grammar import written
+from video_adapters.commands.outputs import check_folder
+from video_adapters.commands.shown import as_cell
+from video_adapters.commands.signals import stoppable
+from video_adapters.commands.terminal import summary
+from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
 from video_adapters.data.decode import DecodeError
@@ -19,24 +26,9 @@ from video_adapters.data.report import in_report, is_below
 from video_adapters.data.transcode import PART, Copy, Settings, is_done
 from video_adapters.data.transcode import transcode as write_copy
 from video_adapters.data.transform import before_crop
-from video_adapters.data.workers import Failure
-from video_adapters.shown import as_cell
 from video_adapters.training.copy_cost import predict
 from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels, make_inside
-from video_adapters.training.errors import OF_THE_PLACE
-from video_adapters.training.official_config import written
-from video_adapters.training.outputs import check_folder
-from video_adapters.training.prepare import (
-    Listed,
-    Source,
-    alone,
-    annotations_of,
-    listed,
-    splits_of,
-    stoppable,
-    worked_on,
-)
-from video_adapters.training.progress import summary
+from video_adapters.training.prepare import Listed, Source, alone, annotations_of, listed, splits_of, worked_on
 
 PUBLISHED = 256  # short side of the copies that papers train on
 NEW = ".new"  # folder of a marker that is being written

@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from video_adapters.commands.plural import counted
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, in_order, subfolders
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.videos import Video, Videos
-from video_adapters.plural import counted
-from video_adapters.spelling import did_you_mean
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.data.annotations.videos import Video, Videos
-from video_adapters.spelling import did_you_mean
 
 VIDEO_SUFFIXES = (
     ".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts", ".m2ts",

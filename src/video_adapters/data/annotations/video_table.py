@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import in_order, missing
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.text import decoded, located, read_text
 from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
-from video_adapters.spelling import did_you_mean
 
 PATHS = ("path", "file", "filename", "video")
 LABELS = ("label", "class", "category", "action")

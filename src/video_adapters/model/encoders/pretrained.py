@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.encoders.encoder import Encoder, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.timm_swin import TimmSwin
@@ -22,7 +23,6 @@ from video_adapters.model.encoders.weights import (
     check_name,
     expect_on_hub,
 )
-from video_adapters.spelling import did_you_mean
 
 log = logging.getLogger(__name__)
 

@@ -24,13 +24,12 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from video_adapters.shown import printable
-from video_adapters.training.composition import explain
-from video_adapters.training.errors import SharedError, UserError, explained
-from video_adapters.training.outputs import remove_unused
-from video_adapters.training.words import for_hydra, key_of
+from video_adapters.commands.config import PROJECT, explain
+from video_adapters.commands.errors import SharedError, UserError, explained
+from video_adapters.commands.grammar import for_hydra, key_of
+from video_adapters.commands.outputs import remove_unused
+from video_adapters.commands.shown import printable
 
-PROJECT = Path(__file__).parents[3]
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Hydra's variable, under which it raises what it otherwise prints."""
 DASHED_KEY = re.compile(
@@ -124,7 +123,7 @@ def run(job: Callable[[], Result]) -> Result:
     """Runs a command's job: mistakes of its user end in one message, signals in the hint how to go on."""
     gc.enable()
     _end_composing()
-    from video_adapters.training.signals import Interrupted
+    from video_adapters.commands.signals import Interrupted
 
     logging.captureWarnings(True)
     logging.setLogRecordFactory(_shown)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: from the signal to the command that goes on."""
+"""Ctrl-C and SIGTERM: how they end a command."""
 
 import signal
 from collections.abc import Iterator
@@ -6,10 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-
-from video_adapters.training.checkpoint import has_state
+from rich.console import Console
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -49,19 +46,18 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def going_on(folder: Path) -> Iterator[None]:
-    """Notes on whatever ends the run of a folder what to type to go on with it, once it has saved a state."""
+def stoppable(hint: str) -> Iterator[None]:
+    """Ends the command on Ctrl-C or SIGTERM with a word on how to go on; what is written by then is whole."""
+
+    def stop(number: int, _: Any) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except BaseException as error:
-        # Lightning cleans up again when a signal comes while it does, and fails: what ended the run is the signal
-        end = error.__context__ if isinstance(error.__context__, Interrupted) else error
-        if has_state(folder):
-            end.__notes__ = [_how(folder)]  # type: ignore[attr-defined]  # as add_note does from Python 3.11 on
-        raise end from end.__cause__
-
-
-def _how(folder: Path) -> str:
-    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-        return "the same command goes on with the sweep"
-    return f"go on with: python src/train.py resume={folder}"
+    except KeyboardInterrupt as interrupt:
+        number = interrupt.args[0] if interrupt.args else signal.SIGINT
+        Console(stderr=True).print(f"\nstopped; {hint}", markup=False)
+        raise SystemExit(128 + number) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

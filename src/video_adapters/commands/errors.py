@@ -10,8 +10,8 @@ import hydra
 from hydra.errors import CompactHydraException, InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
-from video_adapters.data.lost_batch import why_no_batch
-from video_adapters.shown import printable
+from video_adapters.commands.lost_batch import why_no_batch
+from video_adapters.commands.shown import printable
 
 # what no bug raises: the last by names that no system takes
 OF_THE_PLACE = {

@@ -1,8 +1,8 @@
-"""What Hydra says of names that it does not know, in a sentence, with the nearest that it does."""
+"""The project, and what Hydra composes of its configs; unknown names are told with the nearest that it knows."""
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -11,9 +11,13 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from video_adapters.spelling import did_you_mean
-from video_adapters.training.errors import UserError
-from video_adapters.training.words import PROJECT, for_hydra
+from video_adapters.commands.errors import UserError
+from video_adapters.commands.grammar import for_hydra
+from video_adapters.commands.spelling import did_you_mean
+
+PROJECT = Path(__file__).parents[3]
+
+PROJECT = Path(__file__).parents[3]
 
 UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'")
 CHOICE = re.compile(r"[\w/]+=[\w/]+")

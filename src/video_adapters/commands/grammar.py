@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
+from omegaconf import ListConfig
 
-PROJECT = Path(__file__).parents[3]
 KEY = re.compile(r"[+~]*[\w./@:-]+=")
 SYNTAX = re.compile(r"""[\[\]{}$]|^['"]""")  # of lists, dictionaries, interpolations and quotes
 RECIPE_KEY = re.compile(r"(?!hydra\.)\w+(\.\w+)+=")
@@ -64,3 +64,23 @@ def _parses(word: str) -> bool:
     except OverrideParseException:
         return False
     return True
+
+
+PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*", re.ASCII)
+"""Text that Hydra's grammar takes without quotes, and not for a number."""
+
+
+def written(value: Any) -> str:
+    """A value in the grammar of Hydra's command line."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        plain = PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false", "nan", "inf")
+        return value if plain else quoted(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{name}:{written(v)}" for name, v in value.items()) + "}"
+    if isinstance(value, list | tuple | ListConfig):
+        return "[" + ",".join(map(written, value)) + "]"
+    return str(value)

@@ -124,3 +124,16 @@ def _result(work: Callable[[Job], Result], job: Job) -> Result | Failure:
 
 def _death(code: int | None) -> str:
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+
+
+def cores(num_workers: int | None) -> int:
+    """So many, or all that this process may use.
+
+    Raises:
+        ValueError: for fewer than one.
+    """
+    if num_workers is not None and num_workers < 1:
+        raise ValueError(f"--workers is {num_workers}, expected at least 1")
+    if num_workers is None and hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return num_workers or os.cpu_count() or 1

@@ -1,0 +1,25 @@
+"""Tables on the terminal, and whether somebody watches."""
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from video_adapters.commands.shown import printable
+
+QUIET_SECONDS = 60  # longest silence of a run whose output goes to a file
+
+
+def interactive() -> bool:
+    """Whether somebody watches: a progress bar makes no sense in a file."""
+    return sys.stdout.isatty()
+
+
+def summary(title: str, rows: dict[str, str]) -> None:
+    """Prints a two-column table."""
+    table = Table(title=Text(printable(title), style="bold"), show_header=False, title_justify="left")
+    for name, value in rows.items():
+        table.add_row(name, Text(printable(value, keep="\n")))  # names of files may look like markup
+    width = None if interactive() else 160
+    Console(width=width, soft_wrap=True).print(table)
