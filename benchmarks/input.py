@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from video_adapters.data.sample import Sampling
-from video_adapters.data.transcode import Settings, transcode
+from video_adapters.data.clips.sample import Sampling
+from video_adapters.preparation.encode_video import Settings, transcode
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "data"
 CLIPS = 4  # per batch

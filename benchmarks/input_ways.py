@@ -15,10 +15,10 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import RandomResizedCrop, v2
 
-from video_adapters.data.augment import OPERATIONS, RandAugment
+from video_adapters.data.clips.augment import OPERATIONS, RandAugment
+from video_adapters.data.clips.transform import TrainTransform
 from video_adapters.data.dataset import Sample, collate
-from video_adapters.data.decode import VideoReader
-from video_adapters.data.transform import TrainTransform
+from video_adapters.data.video.decode import VideoReader
 
 MEAN = np.array([123.675, 116.28, 103.53])  # ImageNet's, of 0 to 255
 STD = np.array([58.395, 57.12, 57.375])

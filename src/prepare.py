@@ -62,15 +62,15 @@ def main() -> None:
 
 
 def run(command: str, given: dict[str, Any]) -> None:
-    from video_adapters.training.prepare import Source  # here, so that --help answers at once
+    from video_adapters.preparation.source import Source  # here, so that --help answers at once
 
     source = Source(**{key: given.pop(key) for key in ("data", "root", "overrides")})
     if command == "check":
-        from video_adapters.training.check import Check, check
+        from video_adapters.preparation.check import Check, check
 
         check(Check(source=source, **given))
     else:
-        from video_adapters.training.transcode import Transcode, transcode
+        from video_adapters.preparation.transcode import Transcode, transcode
 
         transcode(Transcode(source=source, **given))
 

@@ -87,8 +87,6 @@ def fp16_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     from lightning.pytorch.plugins import MixedPrecision  # here: tests of the data need nothing of it
     from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 
-    from video_adapters.training import build
-
     def precision(self: Any) -> Any:
         return MixedPrecision("16-mixed", "cpu") if self._precision_flag == "16-mixed" else before(self)
 

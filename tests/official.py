@@ -12,8 +12,8 @@ from torch import Tensor
 from video_adapters.commands import entry
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training import checkpoint
-from video_adapters.training.build import build_classifier
 from video_adapters.training.import_official import Request, import_official
+from video_adapters.training.trainer import build_classifier
 
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]

@@ -16,7 +16,7 @@ from video_adapters.commands.errors import UserError
 from video_adapters.commands.shown import as_cell, of_cell, printable
 from video_adapters.commands.terminal import summary
 from video_adapters.data.annotations import Video, Videos
-from video_adapters.data.report import Finding, read, write, write_header
+from video_adapters.data.check_report import Finding, read, write, write_header
 from video_adapters.recognition import report
 from video_adapters.recognition.find import Unread
 from video_adapters.recognition.recognizer import Prediction

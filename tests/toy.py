@@ -11,7 +11,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 
 from video_adapters.commands import entry
-from video_adapters.data.moving_shapes import MovingShapes
+from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.training.evaluate import evaluate
 from video_adapters.training.run import train
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from video_adapters.analysis import attention_figures
 from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.contribution import contributions
-from video_adapters.data.decode import DecodeError
+from video_adapters.data.video.decode import DecodeError
 
 from small_backbones import backbone, clip
 

@@ -25,7 +25,7 @@ from video_adapters.analysis.time import (
 from video_adapters.analysis.time_figures import plot_classes, plot_orders, verdict
 from video_adapters.analysis.trained import load_run
 from video_adapters.data.dataset import Batch
-from video_adapters.data.moving_shapes import CLASS_NAMES
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
 from rounding import BLOCK, rounding
 

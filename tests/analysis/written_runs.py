@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
-from video_adapters.data.moving_shapes import CLASS_NAMES
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
 METRICS = """step,epoch,speed/clips_per_s,speed/data_wait,speed/peak_memory_gib,train/loss,val/top1,test/top1
 0,0,10.0,0.5,1.0,2.0,,

@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from video_adapters.data.decode import VideoReader
+from video_adapters.data.video.decode import VideoReader
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
-from video_adapters.data.augment import OPERATIONS, RandAugment, erase_box, jitter_colors
+from video_adapters.data.clips.augment import OPERATIONS, RandAugment, erase_box, jitter_colors
 
 
 def make_clip(num_frames: int = 3, height: int = 40, width: int = 56) -> Tensor:

@@ -9,9 +9,9 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.containers import OPTIONS
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.reader import open_video
+from video_adapters.data.video.containers import OPTIONS
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.reader import open_video
 
 from videos import numbered_frames, write_video
 

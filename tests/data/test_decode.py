@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from video_adapters.data import packets
-from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.video import packets
+from video_adapters.data.video.decode import DecodeError, VideoReader
 
 from videos import add_sound, copy_packets, decode_in_sequence, frame_number, joined, numbered_frames, write_video
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from video_adapters.data import picture
 from video_adapters.data.annotations import Video
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.frame_folder import FrameFolder
-from video_adapters.data.inspection import inspect
-from video_adapters.data.reader import open_video
+from video_adapters.data.video import picture
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_folder import FrameFolder
+from video_adapters.data.video.probe_video import inspect
+from video_adapters.data.video.reader import open_video
 
 from videos import frame_number, numbered_frames, stored_for_display
 

@@ -17,8 +17,8 @@ from video_adapters.data.annotations import (
     VideoTable,
 )
 from video_adapters.data.annotations.videos import LAST
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.reader import open_video
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.reader import open_video
 
 from ssv2 import write_ssv2
 from videos import numbered_frames, write_video

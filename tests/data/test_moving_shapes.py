@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from video_adapters.data import moving_shapes
-from video_adapters.data.decode import VideoReader
-from video_adapters.data.moving_shapes import CLASS_NAMES, LENGTH, MOTIONS, MovingShapes, draw_video
-from video_adapters.data.sample import Segments
+from video_adapters.data.clips.sample import Segments
+from video_adapters.data.shapes import moving_shapes
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, LENGTH, MOTIONS, MovingShapes, draw_video
+from video_adapters.data.video.decode import VideoReader
 
 SMALL = {"num_train": 24, "num_val": 12, "num_test": 48}
 SMALL_SPLITS = ("train", "val", "test")

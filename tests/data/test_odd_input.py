@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.inspection import inspect
-from video_adapters.data.picture import resized
-from video_adapters.data.reader import open_video
-from video_adapters.data.sample import Segments, Strided
+from video_adapters.data.clips.sample import Segments, Strided
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.picture import resized
+from video_adapters.data.video.probe_video import inspect
+from video_adapters.data.video.reader import open_video
 
 from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from video_adapters.data import operations as ours
+from video_adapters.data.clips import operations as ours
 
 FACTORS = [0.0, 0.1, 0.79, 1.0, 1.21, 1.9]  # RandAugment's at magnitude 7 are 0.79 and 1.21, at 30 they are 0.1 and 1.9
 DEGREES = [-30.0, -7.0, 0.0, 7.0, 30.0, 90.0]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.decode import VideoReader
-from video_adapters.data.film_strip import film_strip
-from video_adapters.data.inspection import inspect
-from video_adapters.data.transcode import Settings, transcode
+from video_adapters.data.video.decode import VideoReader
+from video_adapters.data.video.film_strip import film_strip
+from video_adapters.data.video.probe_video import inspect
+from video_adapters.preparation.encode_video import Settings, transcode
 from video_adapters.recognition.annotate import write_annotated
 
 from videos import frame_number, numbered_frames, rotate_on_display, stored_for_display, write_video

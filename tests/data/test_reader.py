@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from video_adapters.data.annotations import END, Video
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.reader import open_video
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.reader import open_video
 
 from videos import frame_number, numbered_frames, write_video
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.data import report
-from video_adapters.data.report import Finding, in_report
+from video_adapters.data import check_report as report
+from video_adapters.data.check_report import Finding, in_report
 
 FINDINGS = [
     Finding(path="a, b.mp4", splits="train val", status="ok", frames=9, width=64, height=48, rotation=0, fps=30.0,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from video_adapters.data.sample import Segments, Strided
+from video_adapters.data.clips.sample import Segments, Strided
 
 
 class Highest(np.random.Generator):

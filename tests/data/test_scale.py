@@ -9,8 +9,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from video_adapters.data.datamodule import Views
-from video_adapters.data.transform import TestTransform, TrainTransform
+from video_adapters.data.clips.transform import TestTransform, TrainTransform
+from video_adapters.data.views import Views
 
 from toy import CONFIGS, composed
 

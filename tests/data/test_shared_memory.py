@@ -16,8 +16,8 @@ import pytest
 
 from video_adapters.commands.lost_batch import why_no_batch
 from video_adapters.data import shared_memory
+from video_adapters.data.from_config import build_data
 from video_adapters.data.shared_memory import Need, check_room
-from video_adapters.training.build import build_data
 from video_adapters.training.run import validates_amid_epoch
 
 from toy import composed

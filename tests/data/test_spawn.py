@@ -11,9 +11,9 @@ from hydra.utils import instantiate
 from video_adapters.commands import workers
 from video_adapters.data import datamodule
 from video_adapters.data.annotations import Video, Videos
+from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import TestClips, TrainClips
-from video_adapters.data.transform import TestTransform
-from video_adapters.training.build import build_data
+from video_adapters.data.from_config import build_data
 
 from toy import CONFIGS, composed
 

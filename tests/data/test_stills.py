@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from video_adapters.data import shapes
-from video_adapters.data.moving_shapes import MOTIONS
-from video_adapters.data.shapes import SHAPES, Subject
-from video_adapters.data.stills import TARGETS, describe, draw_stills
+from video_adapters.data.shapes import drawing as shapes
+from video_adapters.data.shapes.drawing import SHAPES, Subject
+from video_adapters.data.shapes.moving_shapes import MOTIONS
+from video_adapters.pretraining.stills import TARGETS, describe, draw_stills
 
 SIZE = 64
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as F
 
-from video_adapters.data.augment import RandAugment
-from video_adapters.data.transform import TestTransform, TrainTransform
+from video_adapters.data.clips.augment import RandAugment
+from video_adapters.data.clips.transform import TestTransform, TrainTransform
 
 WHOLE = {"area": (1, 1), "aspect": (1, 1)}  # of square frames, the crop is all
 

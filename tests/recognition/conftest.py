@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from video_adapters.data.datamodule import Views
-from video_adapters.data.sample import Segments
+from video_adapters.data.clips.sample import Segments
+from video_adapters.data.views import Views
 from video_adapters.recognition import Recognizer
 
 from colours import COLOURS, NamesColours

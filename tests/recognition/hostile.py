@@ -55,7 +55,7 @@ CODE: Mapping[str, Change] = {
     "not called at once": _set("optim", lambda proof: call(proof, _partial_=True)),
     "by _convert_": _set("schedule._convert_", "object"),
     "a copy of a file": _set("loss.x", {"_target_": "shutil.copyfile", "src": "/etc/hostname", "dst": "proof"}),
-    "our own by another road": _set("head._target_", "video_adapters.training.build.instantiate"),
+    "our own by another road": _set("head._target_", "video_adapters.training.trainer.instantiate"),
     "one of ours elsewhere": _set(
         "model", {"_target_": "video_adapters.training.loggers.wandb_logger", "save_dir": "proof"}
     ),

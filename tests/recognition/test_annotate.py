@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from video_adapters.data.decode import DecodeError, VideoReader
+from video_adapters.data.video.decode import DecodeError, VideoReader
 from video_adapters.recognition.annotate import captioned, free_name, write_annotated
 
 from colours import COLOURS, coloured

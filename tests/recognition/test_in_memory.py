@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.reader import open_video
+from video_adapters.data.video.reader import open_video
 from video_adapters.recognition import Recognizer
 
 from colours import coloured

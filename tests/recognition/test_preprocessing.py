@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from video_adapters.data.datamodule import Views
+from video_adapters.data.clips.sample import Sampling, Segments, Strided
+from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import read_views
-from video_adapters.data.sample import Sampling, Segments, Strided
-from video_adapters.data.transform import TestTransform
+from video_adapters.data.views import Views
 from video_adapters.recognition.in_memory import Frames
 from video_adapters.recognition.preprocessing import preprocessing
 

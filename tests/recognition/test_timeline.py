@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from video_adapters.data.annotations import UNLABELLED, Video
+from video_adapters.data.clips.sample import Sampling, Segments, Strided
+from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import read_views
-from video_adapters.data.reader import open_video
-from video_adapters.data.sample import Sampling, Segments, Strided
-from video_adapters.data.transform import TestTransform
+from video_adapters.data.video.reader import open_video
 from video_adapters.recognition import Recognizer, Timeline
 from video_adapters.recognition.timeline import Window, cut, seconds, window_views
 

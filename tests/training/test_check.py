@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from video_adapters.commands import entry
-from video_adapters.data import report
-from video_adapters.data.report import Finding
-from video_adapters.training import check as checking
-from video_adapters.training import prepare
-from video_adapters.training.check import Check, check
-from video_adapters.training.prepare import Source, alone
+from video_adapters.commands.lock import alone
+from video_adapters.data import check_report as report
+from video_adapters.data.check_report import Finding
+from video_adapters.preparation import check as checking
+from video_adapters.preparation.check import Check, check
+from video_adapters.preparation.source import Source
 
 from miniatures import MINIATURES, write_class_folders, write_diving48, write_frame_folders
 from ssv2 import write_ssv2

@@ -6,9 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from video_adapters.commands.errors import UserError, explained
+from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.training import sweep
-from video_adapters.training.build import build_data
-from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.cost import print_cost
 
 from toy import composed

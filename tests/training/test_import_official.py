@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
 from video_adapters.commands import entry
-from video_adapters.data.moving_shapes import MovingShapes
+from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.model.official import library_weights, take_apart
 from video_adapters.training import checkpoint, official_weights
 from video_adapters.training.official_config import PUBLISHED, compose_train, overrides_for, published_model

@@ -13,8 +13,8 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from video_adapters.data.annotations import Video, Videos
-from video_adapters.data.datamodule import Views
-from video_adapters.data.decode import DecodeError
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.views import Views
 from video_adapters.training import predictions
 from video_adapters.training.predictions import (
     UNREAD,

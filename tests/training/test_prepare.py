@@ -11,9 +11,9 @@ import pytest
 
 from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import UNLABELLED, Video
-from video_adapters.data.transcode import Copy
-from video_adapters.training import prepare
-from video_adapters.training.prepare import Listed, most_seconds, worked_on
+from video_adapters.preparation.encode_video import Copy
+from video_adapters.preparation.source import Listed
+from video_adapters.preparation.workload import most_seconds, worked_on
 
 SCRIPT = Path(__file__).parents[2] / "src" / "prepare.py"
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from video_adapters.data.annotations import Video, Videos
+from video_adapters.data.clips.sample import Segments
+from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
-from video_adapters.data.sample import Segments
 from video_adapters.data.sampler import Key
-from video_adapters.data.transform import TestTransform, TrainTransform
 from video_adapters.training.resized_videos import ResizedVideos
 
 from toy import composed

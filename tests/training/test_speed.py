@@ -8,8 +8,8 @@ import torch
 from omegaconf import OmegaConf
 
 from video_adapters.model.cost import training_flops
-from video_adapters.training.build import build_outline
 from video_adapters.training.speed import Speed, flops_of_a_clip, peak_tflops
+from video_adapters.training.trainer import build_outline
 
 from toy import composed
 

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from video_adapters.training import checkpoint
-from video_adapters.training.build import build_classifier
 from video_adapters.training.checkpoint import Origin, load_adapters
+from video_adapters.training.trainer import build_classifier
 
 from toy import composed, run, score
 

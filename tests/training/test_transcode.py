@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from video_adapters.commands import entry
-from video_adapters.data import transcode as transcoding
+from video_adapters.commands.lock import alone
 from video_adapters.data.annotations import Video, VideoList
 from video_adapters.data.annotations.prepared import copied_name, in_copy
-from video_adapters.data.decode import DecodeError, VideoReader
-from video_adapters.data.transcode import Settings
-from video_adapters.data.transcode import transcode as write_copy
-from video_adapters.training import copy_cost, copy_labels
-from video_adapters.training import transcode as command
-from video_adapters.training.build import build_data
-from video_adapters.training.prepare import Source, alone
-from video_adapters.training.transcode import Transcode, transcode
+from video_adapters.data.from_config import build_data
+from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.preparation import copy_cost, copy_labels
+from video_adapters.preparation import encode_video as transcoding
+from video_adapters.preparation import transcode as command
+from video_adapters.preparation.encode_video import Settings
+from video_adapters.preparation.encode_video import transcode as write_copy
+from video_adapters.preparation.source import Source
+from video_adapters.preparation.transcode import Transcode, transcode
 
 from miniatures import MINIATURES, write_class_folders, write_frame_folders
 from ssv2 import write_ssv2
@@ -332,7 +333,7 @@ def test_a_copy_that_was_hardly_begun_goes_on(
 ) -> None:
     monkeypatch.setattr(command, "predict", lambda *_: None)
     with monkeypatch.context() as patch:
-        patch.setattr(f"video_adapters.training.transcode.{step}", _killed)
+        patch.setattr(f"video_adapters.preparation.transcode.{step}", _killed)
         with pytest.raises(RuntimeError, match="killed"):
             transcode(asked(damaged, tmp_path / "copy"))
     transcode(asked(damaged, tmp_path / "copy"))

@@ -15,8 +15,8 @@ from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT, explain
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.grammar import for_hydra, written
+from video_adapters.preparation.source import Source
 from video_adapters.training.evaluate import with_overrides
-from video_adapters.training.prepare import Source
 from video_adapters.training.record import resumed
 
 from toy import composed

@@ -17,7 +17,7 @@ from video_adapters.analysis.contribution import contributions
 from video_adapters.analysis.film import draw_maps
 from video_adapters.analysis.style import COLORS, SHADES, as_percent, dress
 from video_adapters.analysis.trained import Trained, clip_of
-from video_adapters.data.decode import DecodeError
+from video_adapters.data.video.decode import DecodeError
 from video_adapters.model.backbone import Backbone
 
 QUESTION = "What does the model look at?"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from video_adapters.commands.shown import of_cell
-from video_adapters.data.moving_shapes import CLASS_NAMES
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
 NAMES = ("video", "class", *(f"top{place}" for place in range(1, 6)))  # columns of predictions.csv that hold names
 

@@ -13,14 +13,14 @@ from video_adapters.analysis.answers import Unanswerable
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.plural import counted
 from video_adapters.data.annotations import Video
+from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.dataset import Batch, read_views
-from video_adapters.data.reader import open_video
-from video_adapters.data.transform import TestTransform
+from video_adapters.data.from_config import build_data
+from video_adapters.data.video.reader import open_video
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import load
 from video_adapters.training.arguments import buildable
-from video_adapters.training.build import build_data
 from video_adapters.training.foreign import read_config
 
 CHECKPOINT = Path("checkpoints") / "best.ckpt"

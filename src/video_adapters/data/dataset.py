@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from video_adapters.data.annotations import Videos
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.reader import open_video
-from video_adapters.data.sample import Sampling
+from video_adapters.data.clips.sample import Sampling
+from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.sampler import Key
-from video_adapters.data.transform import TestTransform, TrainTransform
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.reader import open_video
 
 REPLACEMENTS = 10  # videos tried for one clip
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from video_adapters.commands.shown import printable
 from video_adapters.data.annotations import UNLABELLED, Video
-from video_adapters.data.reader import open_video
+from video_adapters.data.video.reader import open_video
 from video_adapters.recognition.timeline import FPS, Track, seconds, untracked
 
 CLOCK = Fraction(1, 90_000)  # of the copy's time stamps: MPEG's, which the usual frame rates divide

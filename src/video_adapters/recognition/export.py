@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.terminal import summary
-from video_adapters.data.datamodule import Views
-from video_adapters.data.sample import Sampling
+from video_adapters.data.clips.sample import Sampling
+from video_adapters.data.views import Views
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import Loaded, load
 from video_adapters.recognition.preprocessing import preprocessing

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from video_adapters.commands.spelling import did_you_mean
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, listed
-from video_adapters.data.picture import IMAGE_SUFFIXES
+from video_adapters.data.video.picture import IMAGE_SUFFIXES
 
 
 class Unread(NamedTuple):

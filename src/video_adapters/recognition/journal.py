@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from video_adapters.data.inspection import size_of, stamp_of
+from video_adapters.data.video.probe_video import size_of, stamp_of
 
 
 @dataclass

@@ -11,8 +11,8 @@ from video_adapters.commands.config import PROJECT
 from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training import checkpoint
-from video_adapters.training.build import build_for
 from video_adapters.training.evaluate import with_overrides
+from video_adapters.training.trainer import build_for
 
 VIEWS = PROJECT / "configs" / "views"
 

@@ -14,8 +14,8 @@ from video_adapters.commands.outputs import check_file, check_folder
 from video_adapters.commands.shown import printable
 from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import interactive
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.inspection import size_of, stamp_of
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.probe_video import size_of, stamp_of
 from video_adapters.recognition import report
 from video_adapters.recognition.annotate import free_name, write_annotated
 from video_adapters.recognition.find import Unread, find_videos

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from video_adapters.data.datamodule import Views
-from video_adapters.data.sample import Sampling, Segments
+from video_adapters.data.clips.sample import Sampling, Segments
+from video_adapters.data.views import Views
 
 
 def preprocessing(sampling: Sampling, views: Views, image_size: int) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_adapters.data.reader import Span
-from video_adapters.data.sample import Sampling
-from video_adapters.data.transform import TestTransform
+from video_adapters.data.clips.sample import Sampling
+from video_adapters.data.clips.transform import TestTransform
+from video_adapters.data.video.reader import Span
 
 FPS = 30.0  # frames per second of a folder of images, which says nothing about it
 SLACK = 1e-6  # seconds; far below any frame's, far above the rounding of its time

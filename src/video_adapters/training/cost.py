@@ -3,9 +3,9 @@
 from omegaconf import DictConfig
 
 from video_adapters.commands.terminal import summary
+from video_adapters.data.from_config import with_classes_counted
 from video_adapters.model.cost import Cost, count
-from video_adapters.training.build import build_outline
-from video_adapters.training.classes import with_classes_counted
+from video_adapters.training.trainer import build_outline
 
 
 def cost(cfg: DictConfig) -> Cost:

@@ -14,16 +14,17 @@ from video_adapters.commands.plural import counted
 from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import VideoData
+from video_adapters.data.from_config import build_data
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.arguments import buildable
 from video_adapters.training.broken_videos import UnreadTests
-from video_adapters.training.build import build_data, build_for, build_module, build_trainer
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
 from video_adapters.training.resized_videos import ResizedVideos
 from video_adapters.training.tested import told_part
+from video_adapters.training.trainer import build_for, build_module, build_trainer
 
 log = logging.getLogger(__name__)
 

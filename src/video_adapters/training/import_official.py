@@ -8,12 +8,12 @@ from video_adapters.commands.grammar import written
 from video_adapters.commands.outputs import check_file
 from video_adapters.model.official import Official, take_apart
 from video_adapters.training import checkpoint
-from video_adapters.training.build import build_classifier
 from video_adapters.training.finite import refuse_not_finite
 from video_adapters.training.official_config import compose_train, overrides_for
 from video_adapters.training.official_report import report
 from video_adapters.training.official_request import Request, read_official
 from video_adapters.training.official_weights import check_kept, place_weights
+from video_adapters.training.trainer import build_classifier
 
 
 def import_official(request: Request) -> dict[str, Any]:

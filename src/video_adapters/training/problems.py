@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.model.memory import Memory
 from video_adapters.training import checkpoint
-from video_adapters.training.build import refuse_what_is_ours
 from video_adapters.training.loggers import expect_packages
+from video_adapters.training.trainer import refuse_what_is_ours
 
 ANY_CLASSES, ANY_WIDTH = 2, 8
 EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"

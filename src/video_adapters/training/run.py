@@ -22,18 +22,11 @@ from video_adapters.commands.plural import counted
 from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import VideoData
+from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.training import checkpoint
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.beginning import Beginning
-from video_adapters.training.build import (
-    build_classifier,
-    build_data,
-    build_module,
-    build_trainer,
-    refuse_sweep_over_processes,
-)
 from video_adapters.training.claim import held, refuse_another
-from video_adapters.training.classes import with_classes_counted
 from video_adapters.training.go_on import going_on
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
@@ -42,6 +35,7 @@ from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
 from video_adapters.training.record import new_record, note_finish, resumed, write_record
 from video_adapters.training.tested import told_part
+from video_adapters.training.trainer import build_classifier, build_module, build_trainer, refuse_sweep_over_processes
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.decode import DecodeError, VideoReader, resizing
-from video_adapters.data.frame_folder import FrameFolder
-from video_adapters.data.orientation import Orientation, orientation_of
-from video_adapters.data.report import Finding
+from video_adapters.data.check_report import Finding
+from video_adapters.data.video.decode import DecodeError, VideoReader, resizing
+from video_adapters.data.video.frame_folder import FrameFolder
+from video_adapters.data.video.orientation import Orientation, orientation_of
 
 MIRRORED = ("stored mirrored, left and right, and read as players show it",)
 MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from video_adapters.data.annotations import END, Video
-from video_adapters.data.decode import DecodeError, VideoReader
-from video_adapters.data.frame_folder import FrameFolder
+from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.data.video.frame_folder import FrameFolder
 
 
 class Span:

@@ -9,9 +9,9 @@ from pathlib import Path
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES
 from video_adapters.data.annotations.prepared import MARKER
-from video_adapters.data.picture import IMAGE_SUFFIXES
-from video_adapters.data.report import in_report, is_below
-from video_adapters.data.transcode import PART, Copy, appearing
+from video_adapters.data.check_report import in_report, is_below
+from video_adapters.data.video.picture import IMAGE_SUFFIXES
+from video_adapters.preparation.encode_video import PART, Copy, appearing
 
 LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")  # copied however large
 MOST_BYTES = 64 * 2**20  # of any other file; half a million lines of 100 bytes are 50 MB

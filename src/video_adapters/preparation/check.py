@@ -11,15 +11,18 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from video_adapters.commands.lock import alone
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.shown import printable
 from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import interactive
 from video_adapters.commands.workers import Failure
-from video_adapters.data import report
-from video_adapters.data.inspection import inspect, size_of, stamp_of
-from video_adapters.data.report import STATUSES, UNREADABLE, Finding, in_report
-from video_adapters.training.prepare import Listed, Source, alone, annotations_of, listed, splits_of, worked_on
+from video_adapters.data import check_report as report
+from video_adapters.data.check_report import STATUSES, UNREADABLE, Finding, in_report
+from video_adapters.data.from_config import annotations_of, splits_of
+from video_adapters.data.video.probe_video import inspect, size_of, stamp_of
+from video_adapters.preparation.source import Listed, Source, listed
+from video_adapters.preparation.workload import worked_on
 
 SHOWN = 5  # bad videos named on the terminal; the report has all
 

@@ -18,10 +18,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from video_adapters.commands.plural import counted
-from video_adapters.data.orientation import Orientation, orientation_of
-from video_adapters.data.packets import MISSING, Packets, open_quickly
-from video_adapters.data.picture import check_size, resized
-from video_adapters.data.truncation import cut_short
+from video_adapters.data.video.orientation import Orientation, orientation_of
+from video_adapters.data.video.packets import MISSING, Packets, open_quickly
+from video_adapters.data.video.picture import check_size, resized
+from video_adapters.data.video.truncation import cut_short
 
 # A swscale thread pool per worker would only fight the other workers; older releases have no pool and no argument.
 ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}

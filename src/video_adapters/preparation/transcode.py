@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from video_adapters.commands.errors import OF_THE_PLACE
 from video_adapters.commands.grammar import written
+from video_adapters.commands.lock import alone
 from video_adapters.commands.outputs import check_folder
 from video_adapters.commands.shown import as_cell
 from video_adapters.commands.signals import stoppable
@@ -21,14 +22,16 @@ from video_adapters.commands.terminal import summary
 from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
-from video_adapters.data.decode import DecodeError
-from video_adapters.data.report import in_report, is_below
-from video_adapters.data.transcode import PART, Copy, Settings, is_done
-from video_adapters.data.transcode import transcode as write_copy
-from video_adapters.data.transform import before_crop
-from video_adapters.training.copy_cost import predict
-from video_adapters.training.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels, make_inside
-from video_adapters.training.prepare import Listed, Source, alone, annotations_of, listed, splits_of, worked_on
+from video_adapters.data.check_report import in_report, is_below
+from video_adapters.data.clips.transform import before_crop
+from video_adapters.data.from_config import annotations_of, splits_of
+from video_adapters.data.video.decode import DecodeError
+from video_adapters.preparation.copy_cost import predict
+from video_adapters.preparation.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels, make_inside
+from video_adapters.preparation.encode_video import PART, Copy, Settings, is_done
+from video_adapters.preparation.encode_video import transcode as write_copy
+from video_adapters.preparation.source import Listed, Source, listed
+from video_adapters.preparation.workload import worked_on
 
 PUBLISHED = 256  # short side of the copies that papers train on
 NEW = ".new"  # folder of a marker that is being written

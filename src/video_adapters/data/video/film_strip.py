@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.reader import open_video
+from video_adapters.data.video.reader import open_video
 
 
 def film_strip(video: Video, num_frames: int = 8, height: int = 96) -> np.ndarray:

@@ -8,7 +8,7 @@ from itertools import islice
 import av
 import numpy as np
 
-from video_adapters.data.containers import open_container
+from video_adapters.data.video.containers import open_container
 
 HELD = 32 << 20  # bytes of packets kept per open file: a minute of 1080p as phones record it, any clip of Kinetics
 MISSING = np.iinfo(np.int64).min  # in place of a time stamp; FFmpeg's own sign for it

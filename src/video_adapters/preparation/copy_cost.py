@@ -14,10 +14,10 @@ from omegaconf import DictConfig
 from video_adapters.commands.terminal import summary
 from video_adapters.commands.workers import Failure, cores
 from video_adapters.data.annotations import UNLABELLED, Video
-from video_adapters.data.reader import open_video
-from video_adapters.data.sample import Sampling
-from video_adapters.data.transcode import Copy, Settings, transcode
-from video_adapters.training.prepare import worked_on
+from video_adapters.data.clips.sample import Sampling
+from video_adapters.data.video.reader import open_video
+from video_adapters.preparation.encode_video import Copy, Settings, transcode
+from video_adapters.preparation.workload import worked_on
 
 SAMPLE = 8  # videos that the prediction rests on
 CLIPS = 3  # read of each of them, to compare the speed

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from video_adapters.data.augment import RandAugment, erase_box, jitter_colors
+from video_adapters.data.clips.augment import RandAugment, erase_box, jitter_colors
 
 _CROP_TRIALS = 10  # as in torchvision
 

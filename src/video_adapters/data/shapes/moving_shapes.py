@@ -22,9 +22,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from video_adapters.data import shapes
 from video_adapters.data.annotations import Annotations, Video, Videos
-from video_adapters.data.shapes import Subject
+from video_adapters.data.shapes import drawing as shapes
+from video_adapters.data.shapes.drawing import Subject
 
 log = logging.getLogger(__name__)
 

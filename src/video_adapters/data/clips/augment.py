@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_adapters.data.operations import (
+from video_adapters.data.clips.operations import (
     adjust_brightness,
     adjust_contrast,
     adjust_saturation,

@@ -8,9 +8,9 @@ from types import TracebackType
 
 import numpy as np
 
-from video_adapters.data.decode import DecodeError, resizing
-from video_adapters.data.frame_names import in_order
-from video_adapters.data.picture import IMAGE_SUFFIXES, read_picture, resized, size_of_picture
+from video_adapters.data.video.decode import DecodeError, resizing
+from video_adapters.data.video.frame_names import in_order
+from video_adapters.data.video.picture import IMAGE_SUFFIXES, read_picture, resized, size_of_picture
 
 
 class FrameFolder:

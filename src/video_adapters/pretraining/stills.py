@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from video_adapters.data import shapes
-from video_adapters.data.shapes import Subject
+from video_adapters.data.shapes import drawing as shapes
+from video_adapters.data.shapes.drawing import Subject
 
 # The ranges cover those of moving_shapes.py, in image sides.
 SMALLEST, LARGEST, LARGEST_OF_PAIR = 0.09, 0.28, 0.15

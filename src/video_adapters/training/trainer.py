@@ -54,26 +54,6 @@ def build_for(checkpoint: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
     return build_classifier(without_weights(cfg) if complete else cfg)
 
 
-def build_data(cfg: DictConfig, render: bool = True) -> VideoData:
-    """The data, made ready and checked, so that what is missing shows before anything else starts.
-
-    Args:
-        cfg: the composed config.
-        render: lets a data set that makes its videos write them to data.root, which is then the user's own word.
-
-    Raises:
-        ValueError: what the config asks for is not there.
-    """
-    data: VideoData = instantiate(cfg.data, seed=cfg.seed, **cfg.batch, _convert_="all")
-    if not render and not data.annotations.is_prepared():
-        raise ValueError(
-            f"the videos are not in {data.root}, which a file names, and they are rendered only where you say: give "
-            "data.root=FOLDER"
-        )
-    data.prepare_data()
-    return data
-
-
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
     """The training and evaluation steps around a network, which gets ready for the precision and hardware of cfg."""
     make_ready(classifier, cfg)

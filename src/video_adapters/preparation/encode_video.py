@@ -13,8 +13,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from video_adapters.data.annotations import UNLABELLED, Video
-from video_adapters.data.decode import ONE_THREAD, DecodeError, VideoReader
-from video_adapters.data.reader import Span, open_video
+from video_adapters.data.video.decode import ONE_THREAD, DecodeError, VideoReader
+from video_adapters.data.video.reader import Span, open_video
 
 CLOCK = Fraction(1, 90_000)  # what most frame rates divide into whole ticks
 # fastdecode leaves out the deblocking filter and arithmetic coding. B-frames, to which no other frame refers, need not

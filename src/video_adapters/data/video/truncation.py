@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import av
 
-from video_adapters.data.containers import open_container
-from video_adapters.data.packets import Packets
+from video_adapters.data.video.containers import open_container
+from video_adapters.data.video.packets import Packets
 
 _HEAD = 4096  # bytes, of which the sizes are among the first hundred
 _EBML, _SEGMENT, _VOID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec"  # element ids of Matroska, RFC 9559

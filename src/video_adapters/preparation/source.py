@@ -1,0 +1,52 @@
+"""A data set on disk, named as in configs/data, and every video that its annotations name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from omegaconf import DictConfig
+
+from video_adapters.commands.config import compose_config
+from video_adapters.commands.grammar import written
+from video_adapters.data.annotations import Annotations, Video
+from video_adapters.data.annotations.prepared import in_copy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A data set on disk, named as in configs/data."""
+
+    data: str
+    root: Path | None  # None: the config's own
+    overrides: Sequence[str]  # KEY=VALUE, as of src/train.py
+
+    def config(self) -> DictConfig:
+        """The composed data config."""
+        root = [] if self.root is None else [f"data.root={written(str(self.root))}"]
+        recipe = [] if any(word.startswith("experiment=") for word in self.overrides) else ["~experiment"]
+        words = [*recipe, f"data={self.data}", *root, *self.overrides, "name=prepare", "run_dir=."]
+        return compose_config("train", words).data
+
+
+class Listed(NamedTuple):
+    """A video file or frame folder, once, however many annotations name it."""
+
+    video: Video
+    splits: str  # those that name it, joined by a blank
+
+    @property
+    def source(self) -> str:
+        return self.video.path
+
+
+def listed(annotations: Annotations, root: str, splits: Sequence[str]) -> list[Listed]:
+    """Every file or folder that a split names, with the first frame that any annotation wants of it."""
+    found: dict[str, Listed] = {}
+    for split in splits:
+        for video in in_copy(root, annotations.videos(split)):
+            known = found.get(video.path)
+            named = [] if known is None else known.splits.split()
+            first = video if known is None or video.start < known.video.start else known.video
+            found[video.path] = Listed(first, " ".join(dict.fromkeys([*named, split])))
+    return list(found.values())

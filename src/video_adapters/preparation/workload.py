@@ -1,0 +1,56 @@
+"""Work on many videos in many processes, with its progress."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from video_adapters.commands.terminal import QUIET_SECONDS, interactive
+from video_adapters.commands.workers import Failure, cores, spread
+from video_adapters.data.video.probe_video import size_of
+
+MOST_SECONDS = 600  # for any video, however small
+# More for larger ones. A core copies about 60 frames of 1080p a second. At 1 Mbit/s and 30 frames/s, a low rate for
+# that size, a frame is 4 kB: 240 frames or 4 s to the MB. Still pictures, at a tenth of that rate, take 40 s.
+SECONDS_PER_BYTE = 60e-6
+SECONDS_PER_IMAGE = 1.0  # of a folder of frames; a 60th of it will do for 1080p
+
+
+class HasSource(Protocol):
+    """What is to be done with one video."""
+
+    @property
+    def source(self) -> str:
+        """A file, or a folder of frames."""
+
+
+Job = TypeVar("Job", bound=HasSource)
+Result = TypeVar("Result")
+
+
+def most_seconds(job: HasSource) -> float:
+    """How long one process may work on a video before it counts as hanging."""
+    share = SECONDS_PER_IMAGE if os.path.isdir(job.source) else SECONDS_PER_BYTE
+    return MOST_SECONDS + share * (size_of(job.source) or 0)
+
+
+def worked_on(
+    title: str, work: Callable[[Job], Result], jobs: Sequence[Job], num_workers: int | None
+) -> Iterator[tuple[Job, Result | Failure]]:
+    """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done: a bar,
+    or where nobody watches, a line a minute. What takes longer than `most_seconds` is a Failure."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    start = said = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
+        ends = progress.track(spread(work, jobs, cores(num_workers), most_seconds), len(jobs), description=title)
+        for done, end in enumerate(ends, 1):
+            yield end
+            if not interactive() and (now := time.monotonic()) - said > QUIET_SECONDS:
+                said, left = now, (now - start) / done * (len(jobs) - done)
+                print(f"{title} {done}/{len(jobs)}, {left / 60:.0f} min left", flush=True)
