@@ -29,7 +29,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from video_adapters.commands import entry
-from video_adapters.training.trainer import build_classifier, without_weights
+from video_adapters.model.build import build_classifier, without_weights
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER / "README.md"

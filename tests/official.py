@@ -10,10 +10,11 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from video_adapters.commands import entry
+from video_adapters.model import checkpoint
+from video_adapters.model.build import build_classifier
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.training import checkpoint
 from video_adapters.training.import_official import Request, import_official
-from video_adapters.training.trainer import build_classifier
+from video_adapters.trust import checkpoint_file
 
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
@@ -180,7 +181,7 @@ def imported(folder: Path, content: Any, *overrides: str, **said: Any) -> dict[s
 
 def rebuilt(path: Path) -> VideoClassifier:
     """The network of one of our checkpoints, from nothing but the file and what it names."""
-    loaded = checkpoint.read(path)
+    loaded = checkpoint_file.read(path)
     origin = checkpoint.origin(loaded)
     classifier = build_classifier(OmegaConf.create(origin.config))
     own = checkpoint.Origin(origin.config, origin.class_names, classifier.backbone.encoder.fingerprint)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from video_adapters.data.dataset import Batch
 from video_adapters.model.adapters.adapter import DropPath
+from video_adapters.model.build import build_classifier
+from video_adapters.model.checkpoint import Origin
 from video_adapters.model.encoders import pretrained
-from video_adapters.model.memory import hold_frozen
-from video_adapters.training.checkpoint import Origin
+from video_adapters.model.execution import hold_frozen
 from video_adapters.training.module import ActionModule
-from video_adapters.training.trainer import build_classifier
 
 from toy import SMALL, composed
 

@@ -9,8 +9,8 @@ import torch
 
 from video_adapters.commands.archives import Bomb, refuse_bomb
 from video_adapters.model.encoders.weights import build_from_file
-from video_adapters.training import checkpoint
 from video_adapters.training.official_request import read_official
+from video_adapters.trust import checkpoint_file
 
 
 def packed(path: Path) -> Path:
@@ -27,7 +27,7 @@ def packed(path: Path) -> Path:
 
 def test_an_archive_that_grows_when_it_is_unpacked_is_refused_wherever_weights_are_read(tmp_path: Path) -> None:
     bomb = packed(tmp_path / "a.pt")
-    for read in (refuse_bomb, checkpoint.read, read_official, lambda path: build_from_file(None, path)):  # type: ignore[arg-type]
+    for read in (refuse_bomb, checkpoint_file.read, read_official, lambda path: build_from_file(None, path)):  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"it is an archive of \d{4} bytes that unpacks to 4\d{5}"):
             read(bomb)
 

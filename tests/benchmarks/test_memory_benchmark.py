@@ -7,8 +7,8 @@ import pytest
 
 from video_adapters.memory.allocator import most_alive
 from video_adapters.memory.record import Recorder
+from video_adapters.model.build import build_classifier
 from video_adapters.training.rehearsal import workload
-from video_adapters.training.trainer import build_classifier
 
 from toy import CONFIGS
 

@@ -10,8 +10,8 @@ from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
-from video_adapters.model.head import MeanHead
-from video_adapters.model.memory import Memory
+from video_adapters.model.execution import Memory
+from video_adapters.model.heads.mean import MeanHead
 
 from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin
 from rounding import BLOCK, assert_rounded, rounding

@@ -8,8 +8,8 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.cost import Cost, count, training_flops
 from video_adapters.model.encoders.pretrained import load_encoder
-from video_adapters.model.head import MeanHead
-from video_adapters.model.memory import Memory
+from video_adapters.model.execution import Memory
+from video_adapters.model.heads.mean import MeanHead
 
 from networks import DEPTH, timm_vit
 

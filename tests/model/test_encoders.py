@@ -14,7 +14,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.encoders.timm_vit import TimmVitParts
-from video_adapters.model.memory import Memory
+from video_adapters.model.execution import Memory
 
 from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit, with_our_activation
 from rounding import BLOCK, assert_rounded

@@ -13,7 +13,7 @@ from video_adapters.model.adapters.timesformer import TimeSformer
 from video_adapters.model.adapters.video_swin import VideoSwin
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
-from video_adapters.model.memory import Memory
+from video_adapters.model.execution import Memory
 
 from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin, with_our_activation
 from rounding import BLOCK, assert_rounded, rounding

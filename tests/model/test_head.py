@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from video_adapters.model.head import MeanHead, Standardise, merged
+from video_adapters.model.heads.mean import MeanHead, Standardise, merged
 
 from rounding import rounding
 

@@ -17,8 +17,8 @@ from video_adapters.model.adapters.video_swin import VideoSwin
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import fingerprint, open_up
-from video_adapters.model.head import MeanHead
-from video_adapters.model.memory import Memory, compile_blocks, hold_frozen
+from video_adapters.model.execution import Memory, compile_blocks, hold_frozen
+from video_adapters.model.heads.mean import MeanHead
 
 from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise
 from rounding import BLOCK, assert_rounded

@@ -7,7 +7,7 @@ from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
-from video_adapters.model.head import MeanHead
+from video_adapters.model.heads.mean import MeanHead
 from video_adapters.model.resize_time import resize_bias, resize_embedding, resize_time, time_weights
 
 from networks import network, timm_swin

@@ -11,7 +11,7 @@ from torch import Tensor
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import fingerprint, load_encoder, open_up
-from video_adapters.model.memory import Memory
+from video_adapters.model.execution import Memory
 
 from networks import clips, network, randomise, timm_swin
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from video_adapters.model.build import build_classifier
+from video_adapters.model.checkpoint import PREFIX, Origin
 from video_adapters.recognition import export as exports
 from video_adapters.recognition.export import Request, export
 from video_adapters.recognition.load import load
-from video_adapters.training.checkpoint import PREFIX, AtomicCheckpointIO, Origin
-from video_adapters.training.trainer import build_classifier
+from video_adapters.training.checkpoint_io import AtomicCheckpointIO
 
 from toy import SMALL, composed
 

@@ -25,11 +25,11 @@ from video_adapters.analysis.trained import load_data, load_run
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.recognition import export, predict
 from video_adapters.recognition.load import load
-from video_adapters.training import checkpoint
-from video_adapters.training.arguments import buildable
 from video_adapters.training.evaluate import evaluate
-from video_adapters.training.foreign import MOST_BYTES, as_data, read_config
 from video_adapters.training.record import resumed
+from video_adapters.trust import checkpoint_file
+from video_adapters.trust.arguments import buildable
+from video_adapters.trust.foreign import MOST_BYTES, as_data, read_config
 
 from toy import composed
 
@@ -125,7 +125,7 @@ def test_runs_that_are_more_than_data_are_in_no_table(
         with pytest.raises(ValueError, match=r"holds no run of this code"):
             read_wandb("a/b", SimpleNamespace(runs=lambda project: [there]))
         with pytest.raises(ValueError, match=r"is refused, and nothing of it was run"):
-            checkpoint.read(folder / "checkpoints" / "best.ckpt")  # which init_from does
+            checkpoint_file.read(folder / "checkpoints" / "best.ckpt")  # which init_from does
 
 
 def test_an_honest_run_is_read_beside_a_hostile_one_which_is_named(
@@ -222,13 +222,13 @@ def test_weights_that_are_not_written_out_are_refused(content: dict[str, Any], t
     name, value = next(iter(content["state_dict"].items()))
     torch.save(content | {"state_dict": content["state_dict"] | {name: ODD[odd](value)}}, tmp_path / "best.ckpt")
     with pytest.raises(ValueError, match=rf"{name} is no plain tensor, with a number in the file for"):
-        checkpoint.read(tmp_path / "best.ckpt")
+        checkpoint_file.read(tmp_path / "best.ckpt")
 
 
 def test_weights_without_names_are_refused(content: dict[str, Any], tmp_path: Path) -> None:
     torch.save(content | {"state_dict": content["state_dict"] | {3: torch.ones(1)}}, tmp_path / "best.ckpt")
     with pytest.raises(ValueError, match="it holds no weights, or more than weights"):
-        checkpoint.read(tmp_path / "best.ckpt")
+        checkpoint_file.read(tmp_path / "best.ckpt")
 
 
 def test_a_path_that_no_system_takes_is_named_in_a_sentence(content: dict[str, Any], tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ import torch
 from safetensors.torch import save_file
 
 from video_adapters.data.video.decode import DecodeError
+from video_adapters.model.build import build_classifier
+from video_adapters.model.finite_weights import NotFinite
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition.find import Unread
 from video_adapters.recognition.load import load
 from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.recognizer import Prediction, chosen_device
-from video_adapters.training.finite import NotFinite
-from video_adapters.training.trainer import build_classifier
 
 from colours import coloured
 from toy import composed, run, score

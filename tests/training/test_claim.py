@@ -12,8 +12,8 @@ import pytest
 
 from video_adapters.commands import entry
 from video_adapters.commands.atomic import replacing
-from video_adapters.training.checkpoint import LAST
 from video_adapters.training.claim import LOCK, Busy, held
+from video_adapters.trust.checkpoint_file import LAST
 
 from toy import run
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from video_adapters.training.trainer import build_classifier
+from video_adapters.model.build import build_classifier
 
 from rounding import BLOCK, rounding
 from toy import CONFIGS, composed, run, score

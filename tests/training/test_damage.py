@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from video_adapters.commands.errors import UserError, explained
-from video_adapters.training import checkpoint
-from video_adapters.training.checkpoint import LAST, PREVIOUS, AtomicCheckpointIO, state_of
+from video_adapters.training.checkpoint_io import AtomicCheckpointIO
+from video_adapters.trust import checkpoint_file
+from video_adapters.trust.checkpoint_file import LAST, PREVIOUS, state_of
 
 from toy import run, score
 
@@ -97,7 +98,7 @@ def test_a_damaged_best_checkpoint_is_refused_where_it_is_scored_and_forgotten_w
         score(tmp_path / "eval", f"checkpoint={best}")
     run(folder, f"resume={folder}", "trainer.max_epochs=3")
     assert "it is forgotten: the best is chosen from the epochs that are still to come" in caplog.text
-    assert checkpoint.read(best)["global_step"] == 6
+    assert checkpoint_file.read(best)["global_step"] == 6
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_state(tmp_path: Path, monkeypat
             patch.setattr("os.replace", cut)
             with pytest.raises(KeyboardInterrupt):
                 AtomicCheckpointIO().save_checkpoint(state(3), folder / LAST)
-        assert checkpoint.read(state_of(tmp_path))["global_step"] == 2
+        assert checkpoint_file.read(state_of(tmp_path))["global_step"] == 2
 
 
 def state(step: int) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from video_adapters.model.build import build_outline
 from video_adapters.model.cost import Cost
 from video_adapters.training.cost import cost
 from video_adapters.training.experiments import Experiment, count_experiment, names, variants
-from video_adapters.training.trainer import build_outline
 
 from toy import composed
 

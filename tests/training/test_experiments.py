@@ -8,7 +8,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from video_adapters.training.trainer import build_classifier
+from video_adapters.model.build import build_classifier
 
 from toy import CONFIGS, SHAPES, SMALL, composed, run
 

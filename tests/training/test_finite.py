@@ -15,9 +15,11 @@ from omegaconf import OmegaConf
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from video_adapters.training import checkpoint
-from video_adapters.training.finite import Finite, NotFinite, refuse_not_finite
+from video_adapters.model import checkpoint
+from video_adapters.model.finite_weights import NotFinite, refuse_not_finite
+from video_adapters.training.callbacks.finite import Finite
 from video_adapters.training.schedule import WarmupCosine
+from video_adapters.trust import checkpoint_file
 
 from toy import run
 
@@ -134,7 +136,7 @@ def test_checkpoints_of_weights_that_are_no_numbers_are_refused(odd: float, tmp_
     origin = checkpoint.Origin({}, ("run", "sit"), "")
     torch.save({"state_dict": weights, "origin": origin.as_dict()}, tmp_path / "best.ckpt")
     with pytest.raises(NotFinite, match=r"best.ckpt: classifier.head.linear.weight holds values that are not finite"):
-        checkpoint.read(tmp_path / "best.ckpt")
+        checkpoint_file.read(tmp_path / "best.ckpt")
 
 
 def test_a_run_does_not_go_on_from_weights_that_are_no_numbers(shapes: list[str], tmp_path: Path) -> None:

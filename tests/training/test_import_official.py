@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 
 from video_adapters.commands import entry
 from video_adapters.data.shapes.moving_shapes import MovingShapes
+from video_adapters.model import checkpoint
 from video_adapters.model.official import library_weights, take_apart
-from video_adapters.training import checkpoint, official_weights
+from video_adapters.training import official_weights
 from video_adapters.training.official_config import PUBLISHED, compose_train, overrides_for, published_model
 from video_adapters.training.official_request import Request, read_official
+from video_adapters.trust import checkpoint_file
 
 from official import BUFFERS, State, imported, rebuilt, swin, vit_clip, vit_imagenet, whole
 from rounding import BLOCK, assert_rounded
@@ -47,7 +49,7 @@ VARIANTS: dict[str, tuple[Callable[[], State], dict[str, Any]]] = {
 
 
 def config_of(path: Path) -> Any:
-    return OmegaConf.create(checkpoint.origin(checkpoint.read(path)).config)
+    return OmegaConf.create(checkpoint.origin(checkpoint_file.read(path)).config)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -55,7 +57,7 @@ def test_every_value_is_in_the_checkpoint_or_in_the_file_of_frozen_weights(varia
     make, settings = VARIANTS[variant]
     state = make()
     imported(tmp_path, {"state_dict": whole(state), "meta": {}})
-    trained = checkpoint.read(tmp_path / "aim.ckpt")["state_dict"]
+    trained = checkpoint_file.read(tmp_path / "aim.ckpt")["state_dict"]
     frozen = load_file(tmp_path / "aim_encoder.safetensors")
     cfg = config_of(tmp_path / "aim.ckpt")
     assert {name: cfg.adapter[name] for name in settings} == settings
@@ -124,7 +126,10 @@ def test_an_imported_checkpoint_is_scored_and_started_from(shapes: list[str], tm
     rest = [o for o in [*SMALL, *annotations] if not o.startswith("model=")]
     start = [*model_overrides(path), *rest, f"data.root={root}", f"init_from={path}", "optim.lr=1e-15", "test=false"]
     run(tmp_path / "run", *start, "trainer.max_steps=1")
-    before, after = checkpoint.read(path)["state_dict"], checkpoint.read(tmp_path / "run/checkpoints/last.ckpt")
+    before, after = (
+        checkpoint_file.read(path)["state_dict"],
+        checkpoint_file.read(tmp_path / "run/checkpoints/last.ckpt"),
+    )
     assert before.keys() == after["state_dict"].keys()
     assert all(torch.equal(value, after["state_dict"][name]) for name, value in before.items())
 
@@ -133,13 +138,16 @@ def test_without_a_head_it_is_started_from_but_not_scored(shapes: list[str], tmp
     root, annotations = shapes_root(shapes)
     imported(tmp_path, swin(classes=None), data=None)
     path = tmp_path / "aim.ckpt"
-    assert not any(".head." in name for name in checkpoint.read(path)["state_dict"])
+    assert not any(".head." in name for name in checkpoint_file.read(path)["state_dict"])
     with pytest.raises(ValueError, match=r"aim.ckpt was imported without a head and cannot be scored"):
         score(tmp_path / "scores", f"checkpoint={path}")
     rest = [o for o in [*SMALL, *annotations] if not o.startswith("model=")]
     start = [*model_overrides(path), *rest, f"data.root={root}", f"init_from={path}", "optim.lr=1e-15", "test=false"]
     run(tmp_path / "run", *start, "trainer.max_steps=1")
-    before, after = checkpoint.read(path)["state_dict"], checkpoint.read(tmp_path / "run/checkpoints/last.ckpt")
+    before, after = (
+        checkpoint_file.read(path)["state_dict"],
+        checkpoint_file.read(tmp_path / "run/checkpoints/last.ckpt"),
+    )
     assert after["state_dict"].keys() - before.keys() == {
         "classifier.head.linear.weight",
         "classifier.head.linear.bias",

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from video_adapters.model.build import build_classifier
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training.optim import AdamW
-from video_adapters.training.trainer import build_classifier
 
 from toy import composed
 

@@ -15,12 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.memory.allocator import MIB, CachingAllocator, Event, Peak
 from video_adapters.memory.search import Option
 from video_adapters.memory.step import Trace
+from video_adapters.model.build import build_outline
 from video_adapters.training.cards import card_of, known, num_devices, this_card
 from video_adapters.training.plan import anchors, make_plan, planned, print_plan
 from video_adapters.training.plan_table import report
 from video_adapters.training.rehearsal import half_type, rehearse
 from video_adapters.training.remedies import remedies
-from video_adapters.training.trainer import build_outline
 
 from toy import CONFIGS, SMALL, composed, run
 

@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from video_adapters.model.finite_weights import NotFinite
 from video_adapters.pretraining.stills import TARGETS, draw_stills
-from video_adapters.training.finite import NotFinite
 from video_adapters.training.make_encoder import make_encoder
 from video_adapters.training.pretrain import (
     Reader,

@@ -13,8 +13,8 @@ from omegaconf import OmegaConf
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.data.dataset import Batch
 from video_adapters.data.from_config import build_data
+from video_adapters.model.build import build_classifier
 from video_adapters.training.module import ActionModule
-from video_adapters.training.trainer import build_classifier
 
 from rounding import BLOCK, rounding
 from toy import WITH_SPEED, composed, run, score

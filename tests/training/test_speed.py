@@ -7,9 +7,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from video_adapters.model.build import build_outline
 from video_adapters.model.cost import training_flops
 from video_adapters.training.speed import Speed, flops_of_a_clip, peak_tflops
-from video_adapters.training.trainer import build_outline
 
 from toy import composed
 

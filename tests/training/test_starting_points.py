@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from video_adapters.training import checkpoint
-from video_adapters.training.checkpoint import Origin, load_adapters
-from video_adapters.training.trainer import build_classifier
+from video_adapters.model import checkpoint
+from video_adapters.model.build import build_classifier
+from video_adapters.model.checkpoint import PREFIX, Origin, load_adapters
 
 from toy import composed, run, score
 
@@ -92,9 +92,9 @@ def test_the_head_is_taken_over_where_classes_agree_by_name_or_without_names_by_
     classifier = build_classifier(cfg)
     data = {"data": {"num_frames": 8}}
     own, theirs = (Origin(data, names, classifier.backbone.encoder.fingerprint) for names in (here, there))
-    state = {f"{checkpoint.PREFIX}{name}": torch.ones_like(p) for name, p in classifier.trainable().items()}
+    state = {f"{PREFIX}{name}": torch.ones_like(p) for name, p in classifier.trainable().items()}
     rows = torch.arange(1.0, len(there) + 1)[:, None].expand(-1, classifier.head.linear.in_features)
-    state[f"{checkpoint.PREFIX}head.linear.weight"] = rows
+    state[f"{PREFIX}head.linear.weight"] = rows
     content = {"state_dict": state, "origin": theirs.as_dict()}
     assert load_adapters(classifier, own, content) == same
     expected = [there.index(name) if set(there) == set(here) else label for label, name in enumerate(here)]

@@ -17,7 +17,7 @@ from video_adapters.analysis.answers import Unanswerable
 from video_adapters.analysis.predictions import pair_accuracy, read_confusion
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT
-from video_adapters.training.foreign import bounded, read_config
+from video_adapters.trust.foreign import bounded, read_config
 
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
 _BROKEN = (OSError, RecursionError, *MALFORMED)  # and their files

@@ -20,8 +20,8 @@ from video_adapters.data.from_config import build_data
 from video_adapters.data.video.reader import open_video
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import load
-from video_adapters.training.arguments import buildable
-from video_adapters.training.foreign import read_config
+from video_adapters.trust.arguments import buildable
+from video_adapters.trust.foreign import read_config
 
 CHECKPOINT = Path("checkpoints") / "best.ckpt"
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from video_adapters.model.adapters.adapter import AdapterMethod
 from video_adapters.model.encoders.encoder import Encoder
-from video_adapters.model.memory import Memory, autocast_dtype, recompute
+from video_adapters.model.execution import Memory, autocast_dtype, recompute
 
 
 class Backbone(nn.Module):

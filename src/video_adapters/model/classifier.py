@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.head import MeanHead
+from video_adapters.model.heads.mean import MeanHead
 
 
 class VideoClassifier(nn.Module):

@@ -9,10 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.spelling import did_you_mean
+from video_adapters.model import checkpoint
+from video_adapters.model.build import build_for
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.training import checkpoint
-from video_adapters.training.evaluate import with_overrides
-from video_adapters.training.trainer import build_for
+from video_adapters.trust import checkpoint_file
+from video_adapters.trust.overrides import with_overrides
 
 VIEWS = PROJECT / "configs" / "views"
 
@@ -37,7 +38,7 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
         ValueError: for a missing or foreign checkpoint, one without a head or with names for another number of classes,
             weights that are not there or not its own.
     """
-    content = checkpoint.read(path)
+    content = checkpoint_file.read(path)
     origin = checkpoint.origin(content)
     if not origin.class_names:
         raise ValueError(f"{path} was imported without a head and knows no classes; train.py init_from= starts a run")

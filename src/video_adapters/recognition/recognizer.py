@@ -18,12 +18,12 @@ from video_adapters.data.dataset import read_views
 from video_adapters.data.video.reader import open_video
 from video_adapters.data.views import Views
 from video_adapters.model.classifier import mean_probabilities
+from video_adapters.model.finite_weights import NotFinite
+from video_adapters.model.hardware import fitting_precision
 from video_adapters.recognition.in_memory import Video as InMemory
 from video_adapters.recognition.in_memory import frames_of, is_batch
 from video_adapters.recognition.load import load
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
-from video_adapters.training.finite import NotFinite
-from video_adapters.training.trainer import fitting_precision
 
 AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 WEIGHTS = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from video_adapters.commands.atomic import PART
 from video_adapters.commands.outputs import LOCK
-from video_adapters.training.checkpoint import has_state
+from video_adapters.trust.checkpoint_file import has_state
 
 log = logging.getLogger(__name__)
 

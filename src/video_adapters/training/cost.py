@@ -4,8 +4,8 @@ from omegaconf import DictConfig
 
 from video_adapters.commands.terminal import summary
 from video_adapters.data.from_config import with_classes_counted
+from video_adapters.model.build import build_outline
 from video_adapters.model.cost import Cost, count
-from video_adapters.training.trainer import build_outline
 
 
 def cost(cfg: DictConfig) -> Cost:

@@ -1,36 +1,29 @@
 """Scores a checkpoint by the protocol that its config states."""
 
-import logging
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.config import flat, leaves, meant
 from video_adapters.commands.plural import counted
 from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data
-from video_adapters.training import checkpoint
+from video_adapters.model import checkpoint
+from video_adapters.model.build import build_for
 from video_adapters.training.accuracy import accuracies
-from video_adapters.training.arguments import buildable
 from video_adapters.training.broken_videos import UnreadTests
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
 from video_adapters.training.resized_videos import ResizedVideos
 from video_adapters.training.tested import told_part
-from video_adapters.training.trainer import build_for, build_module, build_trainer
-
-log = logging.getLogger(__name__)
-
-OWN = ("checkpoint", "run_dir", "name", "logger", "data.report")
-"""Keys of an evaluation itself; the others replace the checkpoint's. (What a run left out of training by a report is
-no reason to leave anything out of the test: only the evaluation's own report does.)"""
+from video_adapters.training.trainer import build_module, build_trainer
+from video_adapters.trust import checkpoint_file
+from video_adapters.trust.overrides import with_overrides
 
 
 @interruptible()
@@ -48,7 +41,7 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     if not cfg.checkpoint:
         raise ValueError("give checkpoint=PATH: the file of a run, such as RUN/checkpoints/best.ckpt")
     expect_packages(cfg.logger)
-    loaded = checkpoint.read(cfg.checkpoint)
+    loaded = checkpoint_file.read(cfg.checkpoint)
     if not checkpoint.origin(loaded).class_names:
         raise ValueError(f"{cfg.checkpoint} was imported without a head and cannot be scored; init_from= starts a run")
     merged = with_overrides(checkpoint.origin(loaded).config, cfg, cfg.checkpoint)
@@ -95,26 +88,3 @@ def _report(data: VideoData, path: str, folder: Path, scores: dict[str, float]) 
     rows |= accuracies(scores, f"{name}/") | told_part(data, name)
     rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, confusion.csv, probabilities.npy"
     summary(f"split '{data.splits['test']}' of {data.root}", rows)
-
-
-def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) -> DictConfig:
-    """The config of the checkpoint at a path with every non-null leaf of `cfg` in its place.
-
-    Raises:
-        ValueError: for a config that nothing is built of, and for a key that it does not have.
-    """
-    given: Any = OmegaConf.to_container(cfg, resolve=True)
-    set_here = ((key, value) for key, value in leaves(given) if value is not None)
-    changes = {key: value for key, value in set_here if key not in OWN and key.split(".")[0] not in OWN}
-    merged = OmegaConf.create(buildable(config, path, changes))
-    for key, value in changes.items():
-        parent, _, name = key.rpartition(".")
-        known = OmegaConf.select(merged, parent) if parent else merged
-        if not isinstance(known, DictConfig) or name not in known:
-            there = ", ".join(map(str, known)) if isinstance(known, DictConfig) else "nothing"
-            raise ValueError(
-                f"{key} is no key of the checkpoint's config{meant(key, [*flat(config)])}, where {parent or 'the top'} "
-                f"has {there}"
-            )
-        OmegaConf.update(merged, key, value)
-    return merged

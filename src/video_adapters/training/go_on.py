@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from video_adapters.commands.signals import Interrupted
-from video_adapters.training.checkpoint import has_state
+from video_adapters.trust.checkpoint_file import has_state
 
 
 @contextmanager

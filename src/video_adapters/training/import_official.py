@@ -6,14 +6,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.grammar import written
 from video_adapters.commands.outputs import check_file
+from video_adapters.model import checkpoint
+from video_adapters.model.build import build_classifier
+from video_adapters.model.checkpoint import PREFIX
+from video_adapters.model.finite_weights import refuse_not_finite
 from video_adapters.model.official import Official, take_apart
-from video_adapters.training import checkpoint
-from video_adapters.training.finite import refuse_not_finite
+from video_adapters.training import checkpoint_io
 from video_adapters.training.official_config import compose_train, overrides_for
 from video_adapters.training.official_report import report
 from video_adapters.training.official_request import Request, read_official
 from video_adapters.training.official_weights import check_kept, place_weights
-from video_adapters.training.trainer import build_classifier
 
 
 def import_official(request: Request) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def import_official(request: Request) -> dict[str, Any]:
     cfg = compose_train([*overrides, *found])
     try:
         content = _content(cfg, official, names, request)
-        checkpoint.AtomicCheckpointIO().save_checkpoint(content, request.out)
+        checkpoint_io.AtomicCheckpointIO().save_checkpoint(content, request.out)
     except Exception:
         if str(request.encoder_file) in verdict:  # half of a pair, and in the way of the next attempt
             request.encoder_file.unlink()
@@ -56,7 +58,7 @@ def _content(cfg: DictConfig, official: Official, names: tuple[str, ...], reques
     classifier = build_classifier(cfg)
     check_kept(classifier.backbone.encoder, official)
     origin = checkpoint.Origin(config, names, classifier.backbone.encoder.fingerprint)
-    weights = {checkpoint.PREFIX + name: value.contiguous() for name, value in official.trained.items()}
+    weights = {PREFIX + name: value.contiguous() for name, value in official.trained.items()}
     content = {"state_dict": weights, "origin": origin.as_dict()}
     checkpoint.check_same_model(classifier, origin, content, head=official.sizes.num_classes is not None)
     return content

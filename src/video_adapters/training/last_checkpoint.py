@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from video_adapters.commands.lost_batch import why_no_batch
 from video_adapters.commands.signals import NUMBERS, Interrupted
 from video_adapters.data.dataset import Batch
-from video_adapters.training.checkpoint import read
+from video_adapters.trust.checkpoint_file import read
 
 log = logging.getLogger(__name__)
 

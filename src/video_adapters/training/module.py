@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from video_adapters.data.dataset import Batch
+from video_adapters.model.checkpoint import PREFIX, Origin, check_same_classes, check_same_model
 from video_adapters.model.classifier import VideoClassifier, mean_probabilities
-from video_adapters.model.memory import without_autocast
-from video_adapters.training.checkpoint import PREFIX, Origin, check_same_classes, check_same_model
-from video_adapters.training.finite import NotFinite, refuse_not_finite, suggestion
+from video_adapters.model.execution import without_autocast
+from video_adapters.model.finite_weights import NotFinite, refuse_not_finite
+from video_adapters.training.callbacks.finite import suggestion
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine, log_interval, renew, total_steps
 from video_adapters.training.scores import Scores, hits

@@ -15,13 +15,13 @@ from video_adapters.memory.allocator import Event
 from video_adapters.memory.card import Card
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
+from video_adapters.model.build import build_outline
 from video_adapters.training.cards import card_of, is_named, num_devices
 from video_adapters.training.duration import duration
 from video_adapters.training.plan_table import bytes_in_words, command, report
 from video_adapters.training.record import choices
 from video_adapters.training.rehearsal import half_type, rehearse
 from video_adapters.training.remedies import OF_CHECKPOINTS, remedies
-from video_adapters.training.trainer import build_outline
 
 log = logging.getLogger(__name__)
 

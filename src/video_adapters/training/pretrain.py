@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from video_adapters.data.shapes.drawing import SHAPES
+from video_adapters.model.finite_weights import NotFinite, refuse_not_finite
 from video_adapters.pretraining.stills import TARGETS, Stills, draw_stills
-from video_adapters.training.finite import NotFinite, refuse_not_finite
 from video_adapters.training.schedule import factor
 
 

@@ -9,10 +9,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from video_adapters.commands.errors import UserError, explained
-from video_adapters.model.memory import Memory
-from video_adapters.training import checkpoint
+from video_adapters.model.execution import Memory
 from video_adapters.training.loggers import expect_packages
 from video_adapters.training.trainer import refuse_what_is_ours
+from video_adapters.trust import checkpoint_file
 
 ANY_CLASSES, ANY_WIDTH = 2, 8
 EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"
@@ -77,7 +77,7 @@ def _weights(cfg: DictConfig) -> None:
 
 def _start(cfg: DictConfig) -> None:
     if cfg.init_from:
-        checkpoint.read(cfg.init_from)
+        checkpoint_file.read(cfg.init_from)
 
 
 def _recipe(cfg: DictConfig) -> None:

@@ -18,9 +18,9 @@ from video_adapters.commands.config import flat, meant
 from video_adapters.commands.grammar import key_of
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
-from video_adapters.training.arguments import buildable
-from video_adapters.training.checkpoint import LAST, has_state
-from video_adapters.training.foreign import bounded, read_config
+from video_adapters.trust.arguments import buildable
+from video_adapters.trust.checkpoint_file import LAST, has_state
+from video_adapters.trust.foreign import bounded, read_config
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:

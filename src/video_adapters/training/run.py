@@ -23,7 +23,8 @@ from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data, with_classes_counted
-from video_adapters.training import checkpoint
+from video_adapters.model import checkpoint
+from video_adapters.model.build import build_classifier
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.beginning import Beginning
 from video_adapters.training.claim import held, refuse_another
@@ -35,7 +36,9 @@ from video_adapters.training.predictions import Predictions
 from video_adapters.training.processes import ending_others
 from video_adapters.training.record import new_record, note_finish, resumed, write_record
 from video_adapters.training.tested import told_part
-from video_adapters.training.trainer import build_classifier, build_module, build_trainer, refuse_sweep_over_processes
+from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
+from video_adapters.trust import checkpoint_file
+from video_adapters.trust.checkpoint_file import LAST
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
     root = cfg.data.get("root") if not cfg.resume or "data.root" in map(key_of, overrides) else None  # the user's word
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
-        state = checkpoint.state_of(folder)
+        state = checkpoint_file.state_of(folder)
     else:
         state = None
         cfg = planned(with_classes_counted(cfg))
@@ -123,7 +126,7 @@ def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> No
         if resize_time:
             raise ValueError("resize_time=true resizes a checkpoint's weights over time: say which by init_from=PATH")
         return
-    loaded = checkpoint.read(path)
+    loaded = checkpoint_file.read(path)
     if checkpoint.load_adapters(module.classifier, module.origin, loaded, over_time=resize_time):
         log.info("starting from the adapters and the head of %s", path)
     else:
@@ -178,7 +181,7 @@ def _test(trainer: Any, module: ActionModule, data: VideoData) -> dict[str, floa
     """Scores the best checkpoint or, when nothing was validated, the weights as they are."""
     best = _best(trainer)
     if best:
-        checkpoint.load_trained(module.classifier, module.origin, checkpoint.read(best))
+        checkpoint.load_trained(module.classifier, module.origin, checkpoint_file.read(best))
     module.tested_as = data.tested_as(chosen=bool(best or trainer.early_stopping_callbacks))
     for callback in trainer.callbacks:
         if isinstance(callback, Predictions) and callback.folder.name == "test":
@@ -211,7 +214,7 @@ def _scores(trainer: L.Trainer) -> dict[str, float]:
 def _report(trainer: Any, data: VideoData, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
     note_finish(folder, record, _outcome(scores))
-    best = _best(trainer) or str(folder / "checkpoints" / checkpoint.LAST)
+    best = _best(trainer) or str(folder / "checkpoints" / LAST)
     name = trainer.lightning_module.tested_as
     rows = accuracies(_outcome(scores), "val/") | accuracies(scores, f"{name}/")
     if f"{name}/top1" in scores:

@@ -1,12 +1,10 @@
 """From a composed config to the objects it describes."""
 
-import logging
 import os
 from collections.abc import Iterable
 from typing import Any
 
 import lightning as L
-import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
@@ -14,44 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.plural import counted
 from video_adapters.commands.terminal import interactive
 from video_adapters.data.datamodule import VideoData
-from video_adapters.model.backbone import Backbone
+from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.model.memory import HALVES, Memory, compile_blocks, hold_frozen
-from video_adapters.training.checkpoint import AtomicCheckpointIO, Origin, holds_everything
+from video_adapters.model.hardware import fitting_precision, make_ready
+from video_adapters.training.checkpoint_io import AtomicCheckpointIO
 from video_adapters.training.module import ActionModule
 from video_adapters.training.progress import Bar
-
-log = logging.getLogger(__name__)
-
-
-def build_classifier(cfg: DictConfig) -> VideoClassifier:
-    """The network: encoder, adapters around its blocks, head."""
-    encoder = instantiate(cfg.model, _convert_="all")
-    method = instantiate(cfg.adapter, _convert_="all")
-    memory = {key: value for key, value in cfg.memory.items() if key != "plan"}  # what was planned stands in the others
-    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, memory=Memory(**memory))
-    head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
-    return VideoClassifier(backbone, head)
-
-
-def without_weights(cfg: DictConfig) -> DictConfig:
-    """The config of the same model, its encoder not pretrained."""
-    bare = cfg.copy()
-    OmegaConf.update(bare, "model.weights", None)
-    OmegaConf.update(bare, "model.allow_random", True)
-    return bare
-
-
-def build_outline(cfg: DictConfig) -> VideoClassifier:
-    """The network on the meta device: names and shapes, without a value; weights are neither loaded nor needed."""
-    with torch.device("meta"):
-        return build_classifier(without_weights(cfg))
-
-
-def build_for(checkpoint: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
-    """The network to be filled from a checkpoint; pretrained weights are not looked for where it holds them all."""
-    complete = holds_everything(build_outline(cfg), checkpoint)
-    return build_classifier(without_weights(cfg) if complete else cfg)
 
 
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
@@ -134,68 +100,3 @@ def refuse_sweep_over_processes(trainer: L.Trainer, multirun: bool) -> None:
             f"trainer.devices={trainer.num_devices} inside a sweep (--multirun): every process would replay the whole "
             "sweep. Give each job one device, or start the processes from outside, with torchrun or SLURM"
         )
-
-
-def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
-    """Does what `memory` says of a network under the trainer of a config: half-precision weights, compiled blocks.
-
-    Raises:
-        ValueError: where precision or hardware do not allow it.
-    """
-    memory, precision = classifier.backbone.memory, str(cfg.trainer.precision)
-    half = AMP.get(fitting_precision(precision, cfg.trainer.accelerator, silent=True))
-    refuse_other_halves(memory, precision, half, "this machine")
-    if memory.frozen_dtype and half:
-        hold_frozen(classifier, HALVES[half])
-    if memory.compile:
-        refuse_to_compile_for(torch.cuda.get_device_capability() if _on_gpu(cfg.trainer.accelerator) else TRITON)
-        compile_blocks(classifier.backbone.blocks)
-
-
-def refuse_other_halves(memory: Memory, precision: str, half: str | None, place: str) -> None:
-    """Weights and residual stream are held in no other half than the one that the precision comes to in a place."""
-    for name in ("frozen_dtype", "residual_dtype"):
-        given = getattr(memory, name)
-        if given not in (None, "auto", half):
-            raise ValueError(
-                f"memory.{name}={given} is for runs that multiply in {given}, but trainer.precision={precision} comes "
-                f"to {half or 'fp32'} on {place}; memory.{name}=auto follows it"
-            )
-
-
-TRITON = (7, 0)
-"""The compute capability where Triton, which writes compiled kernels, begins."""
-
-
-def refuse_to_compile_for(version: tuple[int, int]) -> None:
-    """Blocks are not compiled for cards that Triton does not serve."""
-    if version < TRITON:
-        raise ValueError(
-            f"memory.compile=true needs a card of compute capability 7.0; this one has {version[0]}.{version[1]}: "
-            "leave memory.compile=false"
-        )
-
-
-AMP = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
-"""Types that products are computed in, by Lightning's names of precisions."""
-
-
-def fitting_precision(precision: str, accelerator: str, silent: bool = False) -> str:
-    """The precision that the hardware can do: bf16 needs compute capability 8, and fp16 serves the cards below it.
-
-    (torch.cuda.is_bf16_supported() counts emulation, which is slow, as support.) Says so when it is not what was asked
-    for, unless `silent`.
-    """
-    on_gpu = _on_gpu(accelerator)
-    fitting, why = precision, ""
-    if on_gpu and precision == "bf16-mixed" and torch.cuda.get_device_capability()[0] < 8:
-        fitting, why = "16-mixed", "bf16-mixed needs compute capability 8; this card has less and runs 16-mixed"
-    if not on_gpu and precision == "16-mixed":
-        fitting, why = "bf16-mixed", "16-mixed is for GPUs; on this CPU it runs as bf16-mixed"
-    if why and not silent:
-        log.warning("trainer.precision=%s", why)
-    return fitting
-
-
-def _on_gpu(accelerator: str) -> bool:
-    return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()

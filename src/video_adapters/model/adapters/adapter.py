@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from video_adapters.model.adapters.bottleneck import bottleneck
 from video_adapters.model.encoders.attention import Answer
 from video_adapters.model.encoders.encoder import Encoder
-from video_adapters.model.memory import recompute
+from video_adapters.model.execution import recompute
 
 
 class AdaptedBlock(nn.Module, ABC):

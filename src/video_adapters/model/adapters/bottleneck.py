@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from video_adapters.model.memory import autocast_dtype
+from video_adapters.model.execution import autocast_dtype
 
 Remake = Callable[[Tensor], Tensor]
 

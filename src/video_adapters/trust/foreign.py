@@ -9,7 +9,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from video_adapters.training.targets import Key, allowed, place_of, translated
+from video_adapters.trust.targets import Key, allowed, place_of, translated
 
 MOST_VALUES, MOST_DEPTH = 20_000, 20  # a run's config has about 200 values, five levels deep
 MOST_BYTES = 2**20  # of config.yaml and run.json, which have 6 kB and 2 kB

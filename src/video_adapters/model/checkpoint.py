@@ -1,31 +1,17 @@
-"""Checkpoints: what was learned, and where it came from; frozen weights stay in their own file."""
+"""Learned weights by name, fitted to a network whose encoder, adapters, clips and classes are compared."""
 
-import logging
-import os
-import zipfile
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
-from video_adapters.commands.archives import Bomb, refuse_bomb
-from video_adapters.commands.atomic import replacing
-from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
-from video_adapters.training.finite import refuse_not_finite
-from video_adapters.training.foreign import as_data
-
-log = logging.getLogger(__name__)
 
 PREFIX = "classifier."  # of parameter names in files
-LAST = "last.ckpt"  # the state that a run goes on from
 # of weights; int64 for the steps that a head's statistics count
 KINDS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64}
-PREVIOUS = "last.previous.ckpt"  # the one saved before it
 
 
 @dataclass(frozen=True)
@@ -42,123 +28,16 @@ class Origin:
         return {**asdict(self), "class_names": list(self.class_names)}
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """Reads one of our checkpoints onto the CPU, without running code from it.
-
-    Raises:
-        ValueError: for a missing file, and for one that is none of ours.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        near = sorted(str(p) for p in path.glob("**/*.ckpt")) if path.is_dir() else []
-        hint = f"; it is a folder, with {', '.join(near[:4])}" if near else _near(path)
-        raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
-    try:
-        refuse_bomb(path)
-        damaged = _damaged_part(path)
-        content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
-    except Bomb as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint: {error}") from error
-    except Exception as error:  # unpicklers fail in too many ways to list; the cause is kept
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint: it is another kind of file, or only the beginning of one; "
-            "expected a run's checkpoints/best.ckpt or last.ckpt"
-        ) from error
-    if damaged:
-        raise ValueError(
-            f"{path} is damaged: the checksum of its part {damaged} is not that of what was written; take another copy"
-        )
-    if not isinstance(content, dict) or "origin" not in content:
-        raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
-    content = content | {"origin": _checked(content["origin"], path)}
-    state = content.get("state_dict")
-    if not isinstance(state, dict) or not all(type(k) is str and isinstance(v, Tensor) for k, v in state.items()):
-        raise ValueError(
-            f"{path} is no checkpoint of this project: it holds no weights, or more than weights among them"
-        )
-    if odd := [name for name, value in state.items() if not _is_written_out(value)]:
-        raise ValueError(
-            f"{path} is no checkpoint of this project: {odd[0]} is no plain tensor, with a number in the file for "
-            "each of its values"
-        )
-    refuse_not_finite(content["state_dict"], str(path))
-    return content
-
-
 def _is_written_out(value: Tensor) -> bool:
     """Whether a tensor is as large as its numbers in the file, which a repeated, sparse or empty one is not."""
     plain = value.layout is torch.strided and not (value.is_meta or value.is_nested)
     return plain and value.dtype in KINDS and value.numel() * value.itemsize <= value.untyped_storage().nbytes()
 
 
-def _damaged_part(path: Path) -> str | None:
-    """The first part of a checkpoint whose checksum is another than was written with it: torch does not look at them.
-
-    None too of what torch would not write, of which it says more itself: no archive, or a compressed one.
-    """
-    if not zipfile.is_zipfile(path):
-        return None
-    with zipfile.ZipFile(path) as archive:
-        stored = all(part.compress_type == zipfile.ZIP_STORED for part in archive.infolist())
-        return archive.testzip() if stored else None
-
-
-def has_state(folder: Path) -> bool:
-    """Whether a run has saved a state in its folder that it could go on from."""
-    return any((folder / "checkpoints" / name).is_file() for name in (LAST, PREVIOUS))
-
-
-def state_of(folder: Path) -> Path:
-    """The state that a run goes on from: the last that it saved or, where that is damaged, the one before, and says so.
-
-    Raises:
-        ValueError: neither can be read.
-    """
-    last, previous = (folder / "checkpoints" / name for name in (LAST, PREVIOUS))
-    try:
-        _read_state(last)
-        return last
-    except ValueError as error:
-        try:
-            state = _read_state(previous)
-        except ValueError:
-            raise error from None
-        log.warning("%s; going on from the state saved before, of step %d: %s", error, state["global_step"], previous)
-        return previous
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    state = read(path)
-    if missing := {"optimizer_states", "lr_schedulers", "loops", "callbacks", "global_step"} - state.keys():
-        raise ValueError(f"{path} is no state to go on from: it lacks {', '.join(sorted(missing))}")
-    return state
-
-
-def _near(path: Path) -> str:
-    """A hint at the file or folder that the first missing part of a path may have been meant for."""
-    while not path.parent.is_dir():
-        path = path.parent
-    return did_you_mean(path.name, [one.name for one in path.parent.iterdir()])
-
-
 def origin(checkpoint: dict[str, Any]) -> Origin:
     """Where a checkpoint came from."""
     content = checkpoint["origin"]
     return Origin(content["config"], tuple(content["class_names"]), content["encoder"], version=content["version"])
-
-
-def _checked(content: Any, path: Path) -> dict[str, Any]:
-    """What a file says of its origin, if that is nothing but data.
-
-    Raises:
-        ValueError: it is not, or something is missing.
-    """
-    kinds = {"config": dict, "class_names": list, "encoder": str, "version": int}
-    if not isinstance(content, dict) or any(type(content.get(name)) is not kind for name, kind in kinds.items()):
-        raise ValueError(f"{path} is no checkpoint of this project: what it says of its origin has another form")
-    if not all(type(name) is str for name in content["class_names"]):
-        raise ValueError(f"{path} is no checkpoint of this project: its class names are no text")
-    return content | {"config": as_data(content["config"], path)}
 
 
 def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> None:
@@ -250,23 +129,6 @@ def check_same_model(
         raise ValueError(_other_clips(theirs, own))
     if differences := _differences(here, there):
         raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences))
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and moves it there; of a run's state, the one saved before is kept too.
-
-    A kill leaves the old one or the new one, and a state that is found damaged has one before it to go on from.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        path = Path(path)
-        with replacing(path) as part:
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.name == LAST and path.exists():
-                os.replace(path, path.with_name(PREVIOUS))
 
 
 def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """The end of a run whose loss, gradient or weights are no longer finite numbers."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
@@ -9,14 +8,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from video_adapters.commands.errors import SharedError
 from video_adapters.commands.plural import counted
+from video_adapters.model.finite_weights import NotFinite
 
 log = logging.getLogger(__name__)
-
-
-class NotFinite(SharedError):
-    """Numbers of a run or of a file are NaN or infinite."""
 
 
 class Finite(Callback):
@@ -98,17 +93,6 @@ def suggestion(precision: str) -> str:
         "bf16-mixed": ", or trainer.precision=32-true, which is more exact",
     }
     return f"Train with a smaller optim.lr, or trainer.gradient_clip_val=1{wider.get(precision, '')}"
-
-
-def refuse_not_finite(weights: Mapping[str, Tensor], place: str) -> None:
-    """Refuses weights that are not numbers.
-
-    Raises:
-        NotFinite: naming the first of them, and the place where they are.
-    """
-    for name, value in weights.items():
-        if value.is_floating_point() and not value.is_meta and not value.isfinite().all():
-            raise NotFinite(f"{place}: {name} holds values that are not finite numbers (NaN or infinite)")
 
 
 def _scaler(trainer: L.Trainer) -> Any:

@@ -13,8 +13,8 @@ import timm
 from hydra.utils import get_object
 
 from video_adapters.model.encoders.pretrained import FAMILIES
-from video_adapters.training.foreign import as_data, walk
-from video_adapters.training.targets import Key, published
+from video_adapters.trust.foreign import as_data, walk
+from video_adapters.trust.targets import Key, published
 
 NAME = re.compile(r"\w[\w.-]*")  # of a network: no scheme (hf-hub:, local-dir:), no path
 WORD = re.compile(r"[A-Za-z]\w*")

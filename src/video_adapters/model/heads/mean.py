@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from video_adapters.model.memory import without_autocast
+from video_adapters.model.execution import without_autocast
 
 
 class MeanHead(nn.Module):

@@ -1,0 +1,42 @@
+"""From a composed config to the network that it describes."""
+
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.checkpoint import holds_everything
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.execution import Memory
+
+
+def build_classifier(cfg: DictConfig) -> VideoClassifier:
+    """The network: encoder, adapters around its blocks, head."""
+    encoder = instantiate(cfg.model, _convert_="all")
+    method = instantiate(cfg.adapter, _convert_="all")
+    memory = {key: value for key, value in cfg.memory.items() if key != "plan"}  # what was planned stands in the others
+    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, memory=Memory(**memory))
+    head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
+    return VideoClassifier(backbone, head)
+
+
+def without_weights(cfg: DictConfig) -> DictConfig:
+    """The config of the same model, its encoder not pretrained."""
+    bare = cfg.copy()
+    OmegaConf.update(bare, "model.weights", None)
+    OmegaConf.update(bare, "model.allow_random", True)
+    return bare
+
+
+def build_outline(cfg: DictConfig) -> VideoClassifier:
+    """The network on the meta device: names and shapes, without a value; weights are neither loaded nor needed."""
+    with torch.device("meta"):
+        return build_classifier(without_weights(cfg))
+
+
+def build_for(checkpoint: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
+    """The network to be filled from a checkpoint; pretrained weights are not looked for where it holds them all."""
+    complete = holds_everything(build_outline(cfg), checkpoint)
+    return build_classifier(without_weights(cfg) if complete else cfg)

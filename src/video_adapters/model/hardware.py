@@ -1,0 +1,76 @@
+"""The precision and the compiled blocks that a network gets on the hardware at hand."""
+
+import logging
+
+import torch
+from omegaconf import DictConfig
+
+from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.execution import HALVES, Memory, compile_blocks, hold_frozen
+
+log = logging.getLogger(__name__)
+
+
+def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
+    """Does what `memory` says of a network under the trainer of a config: half-precision weights, compiled blocks.
+
+    Raises:
+        ValueError: where precision or hardware do not allow it.
+    """
+    memory, precision = classifier.backbone.memory, str(cfg.trainer.precision)
+    half = AMP.get(fitting_precision(precision, cfg.trainer.accelerator, silent=True))
+    refuse_other_halves(memory, precision, half, "this machine")
+    if memory.frozen_dtype and half:
+        hold_frozen(classifier, HALVES[half])
+    if memory.compile:
+        refuse_to_compile_for(torch.cuda.get_device_capability() if _on_gpu(cfg.trainer.accelerator) else TRITON)
+        compile_blocks(classifier.backbone.blocks)
+
+
+def refuse_other_halves(memory: Memory, precision: str, half: str | None, place: str) -> None:
+    """Weights and residual stream are held in no other half than the one that the precision comes to in a place."""
+    for name in ("frozen_dtype", "residual_dtype"):
+        given = getattr(memory, name)
+        if given not in (None, "auto", half):
+            raise ValueError(
+                f"memory.{name}={given} is for runs that multiply in {given}, but trainer.precision={precision} comes "
+                f"to {half or 'fp32'} on {place}; memory.{name}=auto follows it"
+            )
+
+
+TRITON = (7, 0)
+"""The compute capability where Triton, which writes compiled kernels, begins."""
+
+
+def refuse_to_compile_for(version: tuple[int, int]) -> None:
+    """Blocks are not compiled for cards that Triton does not serve."""
+    if version < TRITON:
+        raise ValueError(
+            f"memory.compile=true needs a card of compute capability 7.0; this one has {version[0]}.{version[1]}: "
+            "leave memory.compile=false"
+        )
+
+
+AMP = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
+"""Types that products are computed in, by Lightning's names of precisions."""
+
+
+def fitting_precision(precision: str, accelerator: str, silent: bool = False) -> str:
+    """The precision that the hardware can do: bf16 needs compute capability 8, and fp16 serves the cards below it.
+
+    (torch.cuda.is_bf16_supported() counts emulation, which is slow, as support.) Says so when it is not what was asked
+    for, unless `silent`.
+    """
+    on_gpu = _on_gpu(accelerator)
+    fitting, why = precision, ""
+    if on_gpu and precision == "bf16-mixed" and torch.cuda.get_device_capability()[0] < 8:
+        fitting, why = "16-mixed", "bf16-mixed needs compute capability 8; this card has less and runs 16-mixed"
+    if not on_gpu and precision == "16-mixed":
+        fitting, why = "bf16-mixed", "16-mixed is for GPUs; on this CPU it runs as bf16-mixed"
+    if why and not silent:
+        log.warning("trainer.precision=%s", why)
+    return fitting
+
+
+def _on_gpu(accelerator: str) -> bool:
+    return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
