@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 from video_adapters.analysis.runs import read_metrics, read_runs
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT
-from video_adapters.training.cost import cost
+from video_adapters.model.build import cost
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.foreign import read_config
 

@@ -28,7 +28,10 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     given = arguments().parse_intermixed_args()
-    from video_adapters.training.import_official import Request, import_official  # here, so that --help answers at once
+    from video_adapters.official.import_checkpoint import (  # here, so that --help answers at once
+        Request,
+        import_official,
+    )
 
     try:
         entry.run(lambda: import_official(Request(**vars(given))))

@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the file to write instead of docs/models.md")
     args = parser.parse_args()
     entry.set_up()
-    from video_adapters.training.model_table import DOCUMENT, document  # here, so that --help answers at once
+    from video_adapters.catalogue.model_table import DOCUMENT, document  # here, so that --help answers at once
 
     path = args.out or DOCUMENT
     text = entry.run(document)

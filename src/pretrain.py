@@ -12,7 +12,7 @@ from video_adapters.commands import entry
 @hydra.main(version_base="1.3", config_path="../configs", config_name="pretrain")
 def main(cfg: DictConfig) -> None:
     """Writes the encoder's weights and prints what a linear map reads from its feature."""
-    from video_adapters.training.make_encoder import make_encoder  # here, so that wrong keys answer at once
+    from video_adapters.pretraining.make_encoder import make_encoder  # here, so that wrong keys answer at once
 
     command = shlex.join(["python", "src/pretrain.py", *sys.argv[1:]])
     entry.run(lambda: make_encoder(cfg, command))

@@ -13,7 +13,7 @@ from video_adapters.commands import entry
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.training.import_official import Request, import_official
+from video_adapters.official.import_checkpoint import Request, import_official
 from video_adapters.trust import checkpoint_file
 
 State = dict[str, Tensor]

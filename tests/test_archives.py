@@ -9,7 +9,7 @@ import torch
 
 from video_adapters.commands.archives import Bomb, refuse_bomb
 from video_adapters.model.encoders.weights import build_from_file
-from video_adapters.training.official_request import read_official
+from video_adapters.official.request import read_official
 from video_adapters.trust import checkpoint_file
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.training.cost import print_cost
+from video_adapters.catalogue.experiment_cost import print_cost
 
 from toy import composed, run
 

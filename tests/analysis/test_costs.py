@@ -7,7 +7,7 @@ import pytest
 
 from video_adapters.analysis.costs import with_costs
 from video_adapters.analysis.runs import read_runs
-from video_adapters.training.cost import cost
+from video_adapters.model.build import cost
 
 from toy import composed
 from written_runs import write_run

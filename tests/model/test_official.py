@@ -7,8 +7,8 @@ import pytest
 import timm
 import torch
 
-from video_adapters.model.official import as_images, take_apart
-from video_adapters.model.official_sizes import CLIP, SWIN, VIT
+from video_adapters.official.sizes import CLIP, SWIN, VIT
+from video_adapters.official.split_checkpoint import as_images, take_apart
 
 from official import BUFFERS, State, swin, vit_clip, vit_imagenet, whole
 from rounding import rounding

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.official import take_apart
-from video_adapters.model.official_names import entries
+from video_adapters.official.names import entries
+from video_adapters.official.split_checkpoint import take_apart
 
 from official import State, imported, rebuilt, reference
 from rounding import BLOCK, assert_rounded

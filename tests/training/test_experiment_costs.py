@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from video_adapters.model.build import build_outline
+from video_adapters.catalogue.experiments import Experiment, count_experiment, names, variants
+from video_adapters.model.build import build_outline, cost
 from video_adapters.model.cost import Cost
-from video_adapters.training.cost import cost
-from video_adapters.training.experiments import Experiment, count_experiment, names, variants
 
 from toy import composed
 

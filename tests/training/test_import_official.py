@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from video_adapters.commands import entry
 from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.model import checkpoint
-from video_adapters.model.official import library_weights, take_apart
-from video_adapters.training import official_weights
-from video_adapters.training.official_config import PUBLISHED, compose_train, overrides_for, published_model
-from video_adapters.training.official_request import Request, read_official
+from video_adapters.official import frozen_weights as official_weights
+from video_adapters.official.recipe import PUBLISHED, compose_train, overrides_for, published_model
+from video_adapters.official.request import Request, read_official
+from video_adapters.official.split_checkpoint import library_weights, take_apart
 from video_adapters.trust import checkpoint_file
 
 from official import BUFFERS, State, imported, rebuilt, swin, vit_clip, vit_imagenet, whole

@@ -6,9 +6,9 @@ import pytest
 from omegaconf import OmegaConf
 
 import models
+from video_adapters.catalogue.experiments import CONFIGS, compose_experiment, names, variants
+from video_adapters.catalogue.model_table import DOCUMENT, read_measured, row, table
 from video_adapters.commands import entry
-from video_adapters.training.experiments import CONFIGS, compose_experiment, names, variants
-from video_adapters.training.model_table import DOCUMENT, read_measured, row, table
 
 
 @pytest.mark.slow

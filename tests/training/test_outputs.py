@@ -9,13 +9,13 @@ import pytest
 
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.outputs import check_file, check_folder
+from video_adapters.official import import_checkpoint as imports
+from video_adapters.official.request import Request as Import
 from video_adapters.preparation import check as checks
 from video_adapters.preparation import transcode as transcodes
 from video_adapters.preparation.source import Source
 from video_adapters.recognition import export as exports
 from video_adapters.recognition import predict as predictions
-from video_adapters.training import import_official as imports
-from video_adapters.training.official_request import Request as Import
 
 from miniatures import write_class_folders
 

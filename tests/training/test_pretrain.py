@@ -14,9 +14,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from video_adapters.model.finite_weights import NotFinite
-from video_adapters.pretraining.stills import TARGETS, draw_stills
-from video_adapters.training.make_encoder import make_encoder
-from video_adapters.training.pretrain import (
+from video_adapters.pretraining.make_encoder import make_encoder
+from video_adapters.pretraining.pretrain import (
     Reader,
     Recipe,
     asked,
@@ -26,7 +25,8 @@ from video_adapters.training.pretrain import (
     still_loss,
     to_input,
 )
-from video_adapters.training.probe import PROPERTIES, probe
+from video_adapters.pretraining.probe import PROPERTIES, probe
+from video_adapters.pretraining.stills import TARGETS, draw_stills
 
 from toy import composed
 
@@ -117,7 +117,7 @@ def test_a_probe_finds_what_is_there_and_nothing_where_nothing_is(monkeypatch: p
         images[:, 0, 0] = np.rint((stills.targets[:, :1] + 1) * 127.5)
         return stills._replace(images=images)
 
-    monkeypatch.setattr("video_adapters.training.probe.draw_stills", told)
+    monkeypatch.setattr("video_adapters.pretraining.probe.draw_stills", told)
     monkeypatch.setitem(PROPERTIES, "x", ("x",))
     quality = probe(Copies(), 8, 600, 300)
     assert quality["x"] > 0.999

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
+from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
-from video_adapters.training.cost import cost
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.foreign import read_config
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.checkpoint import holds_everything
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.cost import Cost, count
 from video_adapters.model.execution import Memory
 
 
@@ -40,3 +41,8 @@ def build_for(checkpoint: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
     """The network to be filled from a checkpoint; pretrained weights are not looked for where it holds them all."""
     complete = holds_everything(build_outline(cfg), checkpoint)
     return build_classifier(without_weights(cfg) if complete else cfg)
+
+
+def cost(cfg: DictConfig) -> Cost:
+    """Counts the model of a composed config; weights are neither loaded nor needed."""
+    return count(build_outline(cfg))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from video_adapters.catalogue.experiments import Experiment, count_experiment, names, variants
 from video_adapters.commands.config import PROJECT
-from video_adapters.training.experiments import Experiment, count_experiment, names, variants
 
 DOCUMENT = PROJECT / "docs" / "models.md"
 MEASURED = PROJECT / "benchmarks" / "moving_shapes.csv"

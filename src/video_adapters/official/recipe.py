@@ -7,9 +7,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import PROJECT, compose_config
 from video_adapters.commands.grammar import written
-from video_adapters.model.official import Official
-from video_adapters.model.official_sizes import CLIP, SWIN, VIT, Sizes
 from video_adapters.model.placement import place
+from video_adapters.official.sizes import CLIP, SWIN, VIT, Sizes
+from video_adapters.official.split_checkpoint import Official
 
 CONFIGS = PROJECT / "configs"
 

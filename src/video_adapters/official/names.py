@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from video_adapters.model.official_sizes import CLIP, SPACE_BIAS, SWIN, TIME_BIAS, Block, Sizes
+from video_adapters.official.sizes import CLIP, SPACE_BIAS, SWIN, TIME_BIAS, Block, Sizes
 
 Shape = tuple[int, ...]
 

@@ -8,8 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT
+from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
-from video_adapters.training.cost import cost
 
 CONFIGS = PROJECT / "configs"
 OWN_CLASSES = 10

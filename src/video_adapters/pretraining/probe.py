@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from video_adapters.data.shapes.drawing import SHAPES
+from video_adapters.pretraining.pretrain import asked, to_input
 from video_adapters.pretraining.stills import TARGETS, Stills, draw_stills
-from video_adapters.training.pretrain import asked, to_input
 
 PROPERTIES = {
     "position": ("x", "y"),

@@ -11,9 +11,9 @@ from safetensors.torch import save
 from video_adapters.commands.grammar import written
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
-from video_adapters.model.official import Official, library_weights
-from video_adapters.training.official_config import compose_train, published_model
-from video_adapters.training.official_request import Request
+from video_adapters.official.recipe import compose_train, published_model
+from video_adapters.official.request import Request
+from video_adapters.official.split_checkpoint import Official, library_weights
 
 
 class Verdict(NamedTuple):

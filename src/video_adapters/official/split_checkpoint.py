@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from video_adapters.model.encoders.encoder import Encoder
-from video_adapters.model.official_names import Entry, entries
-from video_adapters.model.official_sizes import Sizes, State, find_sizes
+from video_adapters.official.names import Entry, entries
+from video_adapters.official.sizes import Sizes, State, find_sizes
 
 WRAPPINGS = ("state_dict", "model")
 LISTED = 20  # names that an error lists of each kind

@@ -10,12 +10,12 @@ from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.model.checkpoint import PREFIX
 from video_adapters.model.finite_weights import refuse_not_finite
-from video_adapters.model.official import Official, take_apart
+from video_adapters.official.frozen_weights import check_kept, place_weights
+from video_adapters.official.import_summary import report
+from video_adapters.official.recipe import compose_train, overrides_for
+from video_adapters.official.request import Request, read_official
+from video_adapters.official.split_checkpoint import Official, take_apart
 from video_adapters.training import checkpoint_io
-from video_adapters.training.official_config import compose_train, overrides_for
-from video_adapters.training.official_report import report
-from video_adapters.training.official_request import Request, read_official
-from video_adapters.training.official_weights import check_kept, place_weights
 
 
 def import_official(request: Request) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from video_adapters.commands.config import PROJECT
-from video_adapters.training.pretrain import Reader, Recipe, pretrain, save_encoder, scale_residual
-from video_adapters.training.probe import probe
+from video_adapters.pretraining.pretrain import Reader, Recipe, pretrain, save_encoder, scale_residual
+from video_adapters.pretraining.probe import probe
 
 
 def make_encoder(cfg: DictConfig, command: str) -> None:

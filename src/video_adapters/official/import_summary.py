@@ -7,9 +7,9 @@ from omegaconf import DictConfig
 
 from video_adapters.commands.grammar import written
 from video_adapters.commands.terminal import summary
-from video_adapters.model.official import Official
-from video_adapters.model.official_sizes import CLIP, SWIN, Sizes
-from video_adapters.training.official_request import Request
+from video_adapters.official.request import Request
+from video_adapters.official.sizes import CLIP, SWIN, Sizes
+from video_adapters.official.split_checkpoint import Official
 
 
 def report(request: Request, official: Official, cfg: DictConfig, verdict: str, overrides: list[str]) -> None:

@@ -4,13 +4,7 @@ from omegaconf import DictConfig
 
 from video_adapters.commands.terminal import summary
 from video_adapters.data.from_config import with_classes_counted
-from video_adapters.model.build import build_outline
-from video_adapters.model.cost import Cost, count
-
-
-def cost(cfg: DictConfig) -> Cost:
-    """Counts the model of a composed config; weights are neither loaded nor needed."""
-    return count(build_outline(cfg))
+from video_adapters.model.build import cost
 
 
 def print_cost(cfg: DictConfig) -> None:
