@@ -30,8 +30,8 @@ from video_adapters.memory.allocator import CachingAllocator
 from video_adapters.memory.step import Workload
 from video_adapters.model.build import build_classifier, without_weights
 from video_adapters.model.execution import compile_blocks, hold_frozen
-from video_adapters.training.cards import card_of
-from video_adapters.training.rehearsal import half_type, rehearse, workload
+from video_adapters.training.planning.gpus import card_of
+from video_adapters.training.planning.trace import half_type, rehearse, workload
 
 GIB = 2**30
 PASSES = 2  # of a step: what a third would do, the second has done

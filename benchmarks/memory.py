@@ -27,7 +27,7 @@ from video_adapters.commands.config import PROJECT
 from video_adapters.memory.allocator import MIB, most_alive
 from video_adapters.memory.step import Workload, record
 from video_adapters.model.build import build_classifier, build_outline
-from video_adapters.training.rehearsal import workload
+from video_adapters.training.planning.trace import workload
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER / "README.md"

@@ -9,7 +9,7 @@ from video_adapters.commands import entry
 @hydra.main(version_base="1.3", config_path="../configs", config_name="plan")
 def main(cfg: DictConfig) -> None:
     """Prints what was considered and the command of what was chosen; nothing is downloaded, nothing computed."""
-    from video_adapters.training.plan import print_plan  # here, so that --help answers at once
+    from video_adapters.training.planning.plan import print_plan  # here, so that --help answers at once
 
     entry.run(lambda: print_plan(cfg, entry.command_line()))
 

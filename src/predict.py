@@ -44,7 +44,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 def main() -> None:
     given = parsed(sys.argv[1:])
     from video_adapters.recognition.predict import Request, predict  # here, so that --help answers at once
-    from video_adapters.recognition.report import Recognized
+    from video_adapters.recognition.results import Recognized
 
     try:
         outcomes = entry.run(lambda: predict(Request(**vars(given))))

@@ -17,12 +17,12 @@ from video_adapters.commands.shown import as_cell, of_cell, printable
 from video_adapters.commands.terminal import summary
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.check_report import Finding, read, write, write_header
-from video_adapters.recognition import report
-from video_adapters.recognition.find import Unread
+from video_adapters.recognition import results as report
+from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.recognizer import Prediction
-from video_adapters.recognition.report import Recognized
-from video_adapters.training.predictions import Scored, confusion_rows, prediction_rows
-from video_adapters.training.predictions import _write as write_rows
+from video_adapters.recognition.results import Recognized
+from video_adapters.training.callbacks.predictions import Scored, confusion_rows, prediction_rows
+from video_adapters.training.callbacks.predictions import _write as write_rows
 
 CLEAR, TITLE, C1 = "\x1b[2J.mp4", "\x1b]0;owned\x07.mp4", "\x9b2J.mp4"
 STEERING = [CLEAR, TITLE, C1, "a\rb.mp4", "a\nb.mp4", "a\x08b.mp4", "\u202e4pm.exe", "\x7f.mp4"]

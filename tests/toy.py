@@ -32,7 +32,7 @@ SMALL = [
 ]
 """Overrides that shorten any experiment."""
 
-WITH_SPEED = "+callbacks.speed._target_=video_adapters.training.speed.Speed"
+WITH_SPEED = "+callbacks.speed._target_=video_adapters.training.callbacks.speed.Speed"
 
 COUNTS = {"num_train": 36, "num_val": 24, "num_test": 24}
 SHAPES = [f"+data.annotations.{name}={count}" for name, count in COUNTS.items()]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from video_adapters.memory.allocator import most_alive
-from video_adapters.memory.record import Recorder
+from video_adapters.memory.storage_log import Recorder
 from video_adapters.model.build import build_classifier
-from video_adapters.training.rehearsal import workload
+from video_adapters.training.planning.trace import workload
 
 from toy import CONFIGS
 

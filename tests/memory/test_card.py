@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from video_adapters.memory.card import CONTEXT, LAUNCH, REACHED, Card
-from video_adapters.memory.record import Work
+from video_adapters.memory.gpu import CONTEXT, LAUNCH, REACHED, Card
+from video_adapters.memory.storage_log import Work
 
 FACTS = {"name": "made up", "memory": 11.0, "capability": 6.1, "fp32": 10.0, "fp16": 40.0, "bandwidth": 500.0}
 

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from video_adapters.memory.allocator import CachingAllocator, most_alive
 from video_adapters.memory.autocast import as_on_the_card
 from video_adapters.memory.kernels import choose, cublas_workspaces, workspace
-from video_adapters.memory.record import Recorder
+from video_adapters.memory.storage_log import Recorder
 
 
 class Names(TorchDispatchMode):
@@ -123,7 +123,7 @@ def test_the_backward_kernels_workspace_counts_while_they_run() -> None:
         recorder = Recorder()
         with FakeTensorMode(), as_on_the_card((6, 1)), monkeypatch.context() as patch:
             if not with_workspace:
-                patch.setattr("video_adapters.memory.record.workspace", lambda func, args: [])
+                patch.setattr("video_adapters.memory.storage_log.workspace", lambda func, args: [])
             with recorder:
                 q = torch.zeros(3, 2, 5, 8, dtype=torch.float16, requires_grad=True)
                 F.scaled_dot_product_attention(q, q, q).backward(torch.zeros(3, 2, 5, 8, dtype=torch.float16))

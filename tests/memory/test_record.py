@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.checkpoint import checkpoint
 
 from video_adapters.memory.allocator import CachingAllocator, Event
-from video_adapters.memory.record import Recorder
+from video_adapters.memory.storage_log import Recorder
 
 ROWS, WIDTH = 32, 64
 SIZE = ROWS * WIDTH * 4  # bytes of one activation, 16 blocks of 512

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from video_adapters.memory.allocator import MIB, Event, Peak
-from video_adapters.memory.card import CONTEXT, LAUNCH, MARGIN, Card
-from video_adapters.memory.record import Work
+from video_adapters.memory.gpu import CONTEXT, LAUNCH, MARGIN, Card
 from video_adapters.memory.search import MOST_TRACES, Option, Search
 from video_adapters.memory.step import Trace
+from video_adapters.memory.storage_log import Work
 
 SHARE = 8  # clips of a step
 PIECE, INPUT = 100, 20  # MiB a clip: what a block keeps comes in such pieces, and what it keeps if it is recomputed

@@ -10,8 +10,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from video_adapters.memory.allocator import ARRIVED, MIB, CachingAllocator, Event, Peak, most_alive
 from video_adapters.memory.kernels import cublas_workspaces
-from video_adapters.memory.record import Recorder
 from video_adapters.memory.step import Trace, Workload, _buckets, record, turn_into_fakes
+from video_adapters.memory.storage_log import Recorder
 
 PASCAL = (6, 1)
 WIDTH, CLASSES, TOKENS = 96, 7, 50

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.recognition.find import Unread, find_videos
+from video_adapters.recognition.find_videos import Unread, find_videos
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from video_adapters.commands import entry
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition import predict as commands
 from video_adapters.recognition.predict import Request, predict
-from video_adapters.recognition.report import Recognized
+from video_adapters.recognition.results import Recognized
 
 from colours import coloured
 from rounding import BLOCK, rounding

@@ -13,7 +13,7 @@ from video_adapters.data.video.decode import DecodeError
 from video_adapters.model.build import build_classifier
 from video_adapters.model.finite_weights import NotFinite
 from video_adapters.recognition import Recognizer
-from video_adapters.recognition.find import Unread
+from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.load import load
 from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.recognizer import Prediction, chosen_device

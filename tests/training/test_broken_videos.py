@@ -10,8 +10,8 @@ import torch
 from video_adapters.commands.errors import SharedError
 from video_adapters.data.dataset import Batch
 from video_adapters.data.from_config import build_data
-from video_adapters.training import broken_videos
-from video_adapters.training.broken_videos import BrokenVideos, UnreadTests
+from video_adapters.training.callbacks import broken_videos
+from video_adapters.training.callbacks.broken_videos import BrokenVideos, UnreadTests
 
 from miniatures import write_class_folders
 from toy import composed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from video_adapters.training.duration import duration
+from video_adapters.training.planning.duration import duration
 
 from toy import composed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from video_adapters.training.memory_check import MemoryCheck
+from video_adapters.training.planning.memory_check import MemoryCheck
 
 GIB = 2**30
 

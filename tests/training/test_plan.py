@@ -16,11 +16,11 @@ from video_adapters.memory.allocator import MIB, CachingAllocator, Event, Peak
 from video_adapters.memory.search import Option
 from video_adapters.memory.step import Trace
 from video_adapters.model.build import build_outline
-from video_adapters.training.cards import card_of, known, num_devices, this_card
-from video_adapters.training.plan import anchors, make_plan, planned, print_plan
-from video_adapters.training.plan_table import report
-from video_adapters.training.rehearsal import half_type, rehearse
-from video_adapters.training.remedies import remedies
+from video_adapters.training.planning.gpus import card_of, known, num_devices, this_card
+from video_adapters.training.planning.plan import anchors, make_plan, planned, print_plan
+from video_adapters.training.planning.plan_table import report
+from video_adapters.training.planning.suggestions import remedies
+from video_adapters.training.planning.trace import half_type, rehearse
 
 from toy import CONFIGS, SMALL, composed, run
 
@@ -152,7 +152,7 @@ def test_of_what_would_fit_the_least_changes_are_offered_more_checkpointing_firs
     monkeypatch: pytest.MonkeyPatch, free: float, precision: str, offered: list[str]
 ) -> None:
     rehearsed = Rehearsed()
-    monkeypatch.setattr("video_adapters.training.remedies.rehearse", rehearsed)
+    monkeypatch.setattr("video_adapters.training.planning.suggestions.rehearse", rehearsed)
     cfg = composed("model=toy_vit", "adapter=none", "data.num_frames=16", f"trainer.precision={precision}", card(free))
     found = [changes for changes, _ in remedies(cfg, card_of(cfg), 2, 3, update=[Event(3, MIB)])]
     assert found == offered
@@ -226,7 +226,7 @@ def test_a_run_trains_by_its_plan_and_goes_on_by_it(
     assert (config.batch.per_device, config.memory.checkpoint_blocks) == (8, 0)
     assert config.callbacks.memory_check.predicted > 0
     # on whatever card, the run that goes on keeps to what it was started with
-    monkeypatch.setattr("video_adapters.training.plan.make_plan", None)
+    monkeypatch.setattr("video_adapters.training.planning.plan.make_plan", None)
     run(tmp_path, f"resume={tmp_path}", "trainer.max_steps=3", "test=false")
     config = OmegaConf.load(tmp_path / "config.yaml")
     assert config.batch.per_device == 8

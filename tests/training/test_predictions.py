@@ -15,8 +15,8 @@ from omegaconf import DictConfig
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.views import Views
-from video_adapters.training import predictions
-from video_adapters.training.predictions import (
+from video_adapters.training.callbacks import predictions
+from video_adapters.training.callbacks.predictions import (
     UNREAD,
     Scored,
     confusion,

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from video_adapters.training.progress import Bar, EpochLines
+from video_adapters.training.callbacks.progress import Bar, EpochLines
 
 
 def trainer(**changes: Any) -> Any:

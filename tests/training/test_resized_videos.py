@@ -12,7 +12,7 @@ from video_adapters.data.clips.sample import Segments
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sampler import Key
-from video_adapters.training.resized_videos import ResizedVideos
+from video_adapters.training.callbacks.resized_videos import ResizedVideos
 
 from toy import composed
 
@@ -70,6 +70,6 @@ def test_no_checkpoint_grows_with_them(videos: Videos) -> None:
 
 def test_runs_resize_unless_they_are_told_to_be_strict() -> None:
     assert (composed().data.strict, composed("data.strict=true").data.strict) == (False, True)
-    assert "video_adapters.training.resized_videos.ResizedVideos" in [
+    assert "video_adapters.training.callbacks.resized_videos.ResizedVideos" in [
         callback["_target_"] for callback in composed().callbacks.values()
     ]

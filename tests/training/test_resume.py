@@ -16,7 +16,7 @@ import torch
 from omegaconf import OmegaConf
 
 from video_adapters.commands.signals import Interrupted
-from video_adapters.training.last_checkpoint import LastCheckpoint
+from video_adapters.training.callbacks.last_checkpoint import LastCheckpoint
 from video_adapters.training.module import ActionModule
 from video_adapters.training.schedule import factor
 

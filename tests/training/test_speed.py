@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from video_adapters.model.build import build_outline
 from video_adapters.model.cost import training_flops
-from video_adapters.training.speed import Speed, flops_of_a_clip, peak_tflops
+from video_adapters.training.callbacks.speed import Speed, flops_of_a_clip, peak_tflops
 
 from toy import composed
 
@@ -92,6 +92,6 @@ def test_a_measurement_that_fails_is_left_out_and_the_others_go_on(
     speed.on_train_batch_end(trainer, module, None, batch, 0)
     assert module.logged["speed/clips_per_s"] > 0
     assert not {"speed/tflop_per_s", "speed/peak_share"} & module.logged.keys()
-    monkeypatch.setattr("video_adapters.training.speed.peak_memory", lambda: 1 / 0)
+    monkeypatch.setattr("video_adapters.training.callbacks.speed.peak_memory", lambda: 1 / 0)
     speed.on_train_batch_end(trainer, module, None, batch, 0)
     assert "speed/* left out, the run goes on: ZeroDivisionError" in caplog.text

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from video_adapters.training.broken_videos import BrokenVideos
+from video_adapters.training.callbacks.broken_videos import BrokenVideos
 
 from rounding import BLOCK, rounding
 from ssv2 import OLD_PREFIX, write_ssv2

@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.plugins import MixedPrecision
 
-from video_adapters.training import random_state
-from video_adapters.training.last_checkpoint import _move
-from video_adapters.training.random_state import RandomState
+from video_adapters.training.callbacks import random_state
+from video_adapters.training.callbacks.last_checkpoint import _move
+from video_adapters.training.callbacks.random_state import RandomState
 
 from toy import run
 

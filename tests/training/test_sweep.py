@@ -23,9 +23,9 @@ from video_adapters.commands import entry
 from video_adapters.commands.signals import Interrupted
 from video_adapters.model.build import build_classifier
 from video_adapters.training import sweep
-from video_adapters.training.plan import OWN, _changed
-from video_adapters.training.record import resumed
-from video_adapters.training.sweep_report import SweepReport, swept_keys
+from video_adapters.training.callbacks.sweep_report import SweepReport, swept_keys
+from video_adapters.training.planning.plan import OWN, _changed
+from video_adapters.training.run_record import resumed
 
 from toy import CONFIGS, SMALL, composed, run
 

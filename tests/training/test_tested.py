@@ -12,7 +12,7 @@ from video_adapters.analysis.predictions import read_predictions
 from video_adapters.analysis.runs import read_runs
 from video_adapters.analysis.tables import overview
 from video_adapters.data.from_config import build_data
-from video_adapters.training.sweep_report import read_jobs
+from video_adapters.training.callbacks.sweep_report import read_jobs
 
 from toy import SMALL, composed, run, score
 from videos import numbered_frames, write_video

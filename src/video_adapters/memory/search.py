@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from video_adapters.memory.allocator import CachingAllocator, Event, Peak
-from video_adapters.memory.card import Card
+from video_adapters.memory.gpu import Card
 from video_adapters.memory.step import Trace
 
 ANCHOR = 5

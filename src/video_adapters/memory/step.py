@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from video_adapters.memory.allocator import ARRIVED, MIB, Event
 from video_adapters.memory.autocast import as_on_the_card
 from video_adapters.memory.kernels import cublas_workspaces
-from video_adapters.memory.record import Recorder, Work
+from video_adapters.memory.storage_log import Recorder, Work
 
 
 @dataclass(frozen=True, kw_only=True)

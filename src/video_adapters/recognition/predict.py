@@ -17,12 +17,12 @@ from video_adapters.commands.terminal import interactive
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.probe_video import size_of, stamp_of
 from video_adapters.model.finite_weights import NotFinite
-from video_adapters.recognition import report
+from video_adapters.recognition import results as report
 from video_adapters.recognition.annotate import free_name, write_annotated
-from video_adapters.recognition.find import Unread, find_videos
+from video_adapters.recognition.find_videos import Unread, find_videos
 from video_adapters.recognition.journal import Journal, journal_of
 from video_adapters.recognition.recognizer import Prediction, Recognizer
-from video_adapters.recognition.report import CsvFile, Outcome, Recognized
+from video_adapters.recognition.results import CsvFile, Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
 
 

@@ -27,14 +27,14 @@ from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.training.accuracy import accuracies
 from video_adapters.training.beginning import Beginning
+from video_adapters.training.callbacks.predictions import Predictions
 from video_adapters.training.claim import held, refuse_another
 from video_adapters.training.go_on import going_on
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
-from video_adapters.training.plan import planned
-from video_adapters.training.predictions import Predictions
+from video_adapters.training.planning.plan import planned
 from video_adapters.training.processes import ending_others
-from video_adapters.training.record import new_record, note_finish, resumed, write_record
+from video_adapters.training.run_record import new_record, note_finish, resumed, write_record
 from video_adapters.training.tested import told_part
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
 from video_adapters.trust import checkpoint_file

@@ -19,12 +19,12 @@ from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.grammar import key_of
 from video_adapters.commands.plural import counted
 from video_adapters.data.from_config import with_classes_counted
+from video_adapters.training.callbacks.sweep_report import FAILED
 from video_adapters.training.claim import Busy
-from video_adapters.training.plan import OWN
+from video_adapters.training.planning.plan import OWN
 from video_adapters.training.problems import expect_values, told_together
-from video_adapters.training.record import read_record
 from video_adapters.training.run import train
-from video_adapters.training.sweep_report import FAILED
+from video_adapters.training.run_record import read_record
 from video_adapters.trust.checkpoint_file import has_state
 from video_adapters.trust.foreign import read_config
 

@@ -15,9 +15,9 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.hardware import fitting_precision, make_ready
+from video_adapters.training.callbacks.progress import Bar
 from video_adapters.training.checkpoint_io import AtomicCheckpointIO
 from video_adapters.training.module import ActionModule
-from video_adapters.training.progress import Bar
 
 
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:

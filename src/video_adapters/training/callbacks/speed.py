@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from video_adapters.data.dataset import Batch
 from video_adapters.model.build import build_outline
 from video_adapters.model.cost import training_flops
-from video_adapters.training.cards import known
-from video_adapters.training.data_wait import DataWait
+from video_adapters.training.callbacks.data_wait import DataWait
 from video_adapters.training.optional import optional
+from video_adapters.training.planning.gpus import known
 
 FP32 = ("32-true", "32", "64-true")
 """Lightning's names of precisions that multiply in no half."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from video_adapters.commands.terminal import interactive
-from video_adapters.memory.card import MARGIN, Card
+from video_adapters.memory.gpu import MARGIN, Card
 from video_adapters.memory.search import Option
 
 COLUMNS = ("clips x passes", "blocks recomputed", "allocated", "reserved", "products a step", "time a step", "")

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import PROJECT
-from video_adapters.memory.card import Card
+from video_adapters.memory.gpu import Card
 
 FOLDER = PROJECT / "configs" / "gpu"
 OLDEST = "gtx1080ti"

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from video_adapters.data.dataset import Batch
 from video_adapters.memory.allocator import Event
-from video_adapters.memory.card import Card
+from video_adapters.memory.gpu import Card
 from video_adapters.memory.step import Trace, Workload, record
 from video_adapters.model.build import build_outline
 from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.execution import hold_frozen
 from video_adapters.model.hardware import refuse_other_halves, refuse_to_compile_for
-from video_adapters.training.cards import num_devices
 from video_adapters.training.module import ActionModule
+from video_adapters.training.planning.gpus import num_devices
 
 
 def rehearse(

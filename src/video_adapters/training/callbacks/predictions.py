@@ -1,7 +1,6 @@
 """What a test said of every video: files beside the run, and tables in W&B."""
 
 import csv
-import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,8 +21,6 @@ from video_adapters.data.video.film_strip import film_strip
 from video_adapters.training.accuracy import wilson
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
-
-log = logging.getLogger(__name__)
 
 MOST_SHOWN = 100  # classes of a confusion matrix in W&B, whose tables show 10 000 rows
 WORST_SHOWN = 8  # film strips in W&B

@@ -6,8 +6,8 @@ from itertools import combinations
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.memory.allocator import CachingAllocator, Event
-from video_adapters.memory.card import Card
-from video_adapters.training.rehearsal import half_type, rehearse
+from video_adapters.memory.gpu import Card
+from video_adapters.training.planning.trace import half_type, rehearse
 
 SITES = ("temporal", "temporal_in", "spatial", "joint")
 

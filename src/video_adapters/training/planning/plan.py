@@ -12,16 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.plural import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.memory.allocator import Event
-from video_adapters.memory.card import Card
+from video_adapters.memory.gpu import Card
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
 from video_adapters.model.build import build_outline
-from video_adapters.training.cards import card_of, is_named, num_devices
-from video_adapters.training.duration import duration
-from video_adapters.training.plan_table import bytes_in_words, command, report
-from video_adapters.training.record import choices
-from video_adapters.training.rehearsal import half_type, rehearse
-from video_adapters.training.remedies import OF_CHECKPOINTS, remedies
+from video_adapters.training.planning.duration import duration
+from video_adapters.training.planning.gpus import card_of, is_named, num_devices
+from video_adapters.training.planning.plan_table import bytes_in_words, command, report
+from video_adapters.training.planning.suggestions import OF_CHECKPOINTS, remedies
+from video_adapters.training.planning.trace import half_type, rehearse
+from video_adapters.training.run_record import choices
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from video_adapters.memory.allocator import MIB
-from video_adapters.memory.record import Work
+from video_adapters.memory.storage_log import Work
 
 CONTEXT = 0.5
 """GiB that CUDA's context, its libraries' code and PyTorch's kernels take of a card, before any tensor."""
