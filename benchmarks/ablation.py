@@ -9,9 +9,9 @@ import argparse
 
 import pandas as pd
 
-from video_adapters.analysis.configurations import mean_and_spread, without_repeats
-from video_adapters.analysis.costs import with_costs
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.runs.configurations import mean_and_spread, without_repeats
+from video_adapters.analysis.runs.counted_costs import with_costs
+from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.tables import presentable
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from omegaconf import OmegaConf
 
-from video_adapters.analysis.runs import read_metrics, read_runs
+from video_adapters.analysis.runs.folder import read_metrics, read_runs
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT
 from video_adapters.model.build import cost

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from video_adapters.analysis import report as pages
-from video_adapters.analysis.predictions import read_predictions
+from video_adapters.analysis.runs.test_files import read_predictions
 from video_adapters.commands import entry
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.shown import as_cell, of_cell, printable

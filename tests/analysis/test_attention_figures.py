@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from torch import Tensor
 
-from video_adapters.analysis import attention_figures
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.contribution import contributions
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.measures.contribution import contributions
+from video_adapters.analysis.questions import attended as attention_figures
 from video_adapters.data.video.decode import DecodeError
 
 from small_backbones import backbone, clip

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from video_adapters.analysis.attention import Weights, attention, weights
+from video_adapters.analysis.measures.attention_weights import Weights, attention, weights
 from video_adapters.model.backbone import Backbone
 
 from small_backbones import FAMILIES, backbone, clip

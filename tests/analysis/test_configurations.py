@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.configurations import (
+from video_adapters.analysis.runs.configurations import (
     alike,
     mean_and_spread,
     name_configurations,
@@ -13,7 +13,7 @@ from video_adapters.analysis.configurations import (
     select,
     settings,
 )
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.runs.folder import read_runs
 
 from written_runs import METRICS, write_run, write_scored
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from video_adapters.analysis.contribution import contributions
+from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.lora import Lora
 from video_adapters.model.adapters.st_adapter import StAdapter

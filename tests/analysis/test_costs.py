@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.costs import with_costs
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.runs.counted_costs import with_costs
+from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.model.build import cost
 
 from toy import composed

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from video_adapters.analysis import errors
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.errors import Error
 from video_adapters.analysis.film import strip
-from video_adapters.analysis.predictions import Confusion, read_predictions
-from video_adapters.analysis.trained import load_data
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.questions import mistakes as errors
+from video_adapters.analysis.questions.mistakes import Error
+from video_adapters.analysis.runs.test_files import Confusion, read_predictions
+from video_adapters.analysis.runs.trained import load_data
 
 NAMES = ("a", "b", "c")
 COUNTS = np.array([[5, 3, 1], [0, 9, 0], [4, 0, 5]])

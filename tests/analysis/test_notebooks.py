@@ -11,7 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from video_adapters.analysis.answers import Unanswerable
+from video_adapters.analysis.finding import Unanswerable
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 import report
-from video_adapters.analysis import errors, ratio
-from video_adapters.analysis.answers import Answer
+from video_adapters.analysis.finding import Answer
 from video_adapters.analysis.page import drawn, left_out, page
-from video_adapters.analysis.predictions import Confusion
+from video_adapters.analysis.questions import mistakes as errors
+from video_adapters.analysis.questions import ratio
 from video_adapters.analysis.report import Request, write
+from video_adapters.analysis.runs.test_files import Confusion
 
 from written_runs import write_run
 

@@ -10,10 +10,10 @@ import pytest
 import wandb
 from omegaconf import OmegaConf
 
-from video_adapters.analysis import projects
-from video_adapters.analysis.labels import labels
-from video_adapters.analysis.projects import read_wandb
-from video_adapters.analysis.runs import read_metrics, read_runs
+from video_adapters.analysis.runs import wandb_project as projects
+from video_adapters.analysis.runs.folder import read_metrics, read_runs
+from video_adapters.analysis.runs.labels import labels
+from video_adapters.analysis.runs.wandb_project import read_wandb
 
 from written_runs import write_run
 

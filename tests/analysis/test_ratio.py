@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from video_adapters.analysis import ratio
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.questions import ratio
+from video_adapters.analysis.runs.folder import read_runs
 
 from written_runs import METRICS, write_confusion, write_run, write_scored
 

@@ -13,9 +13,9 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 
-from video_adapters.analysis.figures import plot_curves, plot_throughput
-from video_adapters.analysis.labels import labels
-from video_adapters.analysis.runs import read_metrics, read_runs, runs_folder
+from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
+from video_adapters.analysis.runs.folder import read_metrics, read_runs, runs_folder
+from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.tables import overview
 
 from written_runs import METRICS, write_confusion, write_run

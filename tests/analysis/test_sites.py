@@ -6,10 +6,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from video_adapters.analysis import sites, sites_figures
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.runs import read_runs
-from video_adapters.analysis.sites import Place, place_of
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.measures import adapted_sites as sites
+from video_adapters.analysis.measures.adapted_sites import Place, place_of
+from video_adapters.analysis.questions import sites as sites_figures
+from video_adapters.analysis.runs.folder import read_runs
 
 from written_runs import write_scored
 

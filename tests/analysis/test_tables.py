@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.ablation import ablation_table, answer
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.questions.ablation import ablation_table, answer
+from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.tables import percentages, presentable
 
 from written_runs import METRICS, write_confusion, write_run, write_scored

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.time import (
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.measures.frame_order import (
     Scored,
     Shuffled,
     as_filmed,
@@ -22,8 +22,8 @@ from video_adapters.analysis.time import (
     right_of_pair,
     score_orders,
 )
-from video_adapters.analysis.time_figures import plot_classes, plot_orders, verdict
-from video_adapters.analysis.trained import load_run
+from video_adapters.analysis.questions.time import plot_classes, plot_orders, verdict
+from video_adapters.analysis.runs.trained import load_run
 from video_adapters.data.dataset import Batch
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.runs import read_runs
-from video_adapters.analysis.trained import best_run, clip_of, load_data, load_run
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.runs.folder import read_runs
+from video_adapters.analysis.runs.trained import best_run, clip_of, load_data, load_run
 
 from written_runs import METRICS, write_run
 

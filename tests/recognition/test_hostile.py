@@ -18,10 +18,10 @@ from hostile import ARGUMENTS, CODE, Config, hostile
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from video_adapters.analysis.costs import with_costs
-from video_adapters.analysis.projects import read_wandb
-from video_adapters.analysis.runs import read_runs
-from video_adapters.analysis.trained import load_data, load_run
+from video_adapters.analysis.runs.counted_costs import with_costs
+from video_adapters.analysis.runs.folder import read_runs
+from video_adapters.analysis.runs.trained import load_data, load_run
+from video_adapters.analysis.runs.wandb_project import read_wandb
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.recognition import export, predict
 from video_adapters.recognition.load import load

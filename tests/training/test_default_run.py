@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.time import Shuffled, backwards, right_of_pair, score_orders
-from video_adapters.analysis.trained import load_run
+from video_adapters.analysis.measures.frame_order import Shuffled, backwards, right_of_pair, score_orders
+from video_adapters.analysis.runs.trained import load_run
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, LENGTH, write_video
 from video_adapters.data.video.decode import VideoReader
 from video_adapters.recognition.predict import Request, predict

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.configurations import score_of
-from video_adapters.analysis.predictions import read_predictions
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.runs.configurations import score_of
+from video_adapters.analysis.runs.folder import read_runs
+from video_adapters.analysis.runs.test_files import read_predictions
 from video_adapters.analysis.tables import overview
 from video_adapters.data.from_config import build_data
 from video_adapters.training.callbacks.sweep_report import read_jobs

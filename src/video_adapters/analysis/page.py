@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.answers import Answer
+from video_adapters.analysis.finding import Answer
 
 RESOLUTION = 150  # dots per inch
 SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size

@@ -10,14 +10,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from video_adapters.analysis import ablation, attention_figures, errors, ratio, sites_figures, time_figures
-from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.figures import plot_curves, plot_throughput
+from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.measures.frame_order import score_orders
 from video_adapters.analysis.page import drawn, left_out, page
-from video_adapters.analysis.runs import read_runs
+from video_adapters.analysis.questions import ablation, ratio
+from video_adapters.analysis.questions import attended as attention_figures
+from video_adapters.analysis.questions import mistakes as errors
+from video_adapters.analysis.questions import sites as sites_figures
+from video_adapters.analysis.questions import time as time_figures
+from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
+from video_adapters.analysis.runs.folder import read_runs
+from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
 from video_adapters.analysis.tables import overview
-from video_adapters.analysis.time import score_orders
-from video_adapters.analysis.trained import Trained, best_run, load_data, load_run
 from video_adapters.commands.plural import counted
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from video_adapters.analysis.labels import labels
+from video_adapters.analysis.runs.labels import labels
 from video_adapters.training.accuracy import between
 
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.configurations import alike, mean_and_spread, score_of, select, settings
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.runs.configurations import alike, mean_and_spread, score_of, select, settings
 
 LADDER = ("frozen", "+ spatial", "+ temporal", "+ joint")
 """Rungs of Yang et al. 2023, table 1; each keeps the ones below it."""

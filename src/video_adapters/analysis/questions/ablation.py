@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.configurations import SCORES, mean_and_spread, name_configurations, score_of, select
-from video_adapters.analysis.costs import with_costs
+from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.runs.configurations import SCORES, mean_and_spread, name_configurations, score_of, select
+from video_adapters.analysis.runs.counted_costs import with_costs
 from video_adapters.analysis.tables import COLUMNS, presentable
 from video_adapters.commands.plural import counted
 

@@ -10,13 +10,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.attention import BlockAttention, attention
-from video_adapters.analysis.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
-from video_adapters.analysis.contribution import contributions
 from video_adapters.analysis.film import draw_maps
+from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.measures.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
+from video_adapters.analysis.measures.attention_weights import BlockAttention, attention
+from video_adapters.analysis.measures.contribution import contributions
+from video_adapters.analysis.runs.trained import Trained, clip_of
 from video_adapters.analysis.style import COLORS, SHADES, as_percent, dress
-from video_adapters.analysis.trained import Trained, clip_of
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.model.backbone import Backbone
 

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.answers import Answer
-from video_adapters.analysis.configurations import SCORES, select
-from video_adapters.analysis.sites import by, compared, other_differences
+from video_adapters.analysis.finding import Answer
+from video_adapters.analysis.measures.adapted_sites import by, compared, other_differences
+from video_adapters.analysis.runs.configurations import SCORES, select
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
 from video_adapters.analysis.tables import presentable
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from video_adapters.analysis.labels import UNINTERESTING, labels
+from video_adapters.analysis.runs.labels import UNINTERESTING, labels
 from video_adapters.commands.plural import counted
 
 SCORES = {

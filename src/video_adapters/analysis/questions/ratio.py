@@ -9,8 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from video_adapters.analysis.answers import Answer, Unanswerable
-from video_adapters.analysis.configurations import SCORES, alike, mean_and_spread, name_configurations, score_of, select
+from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.runs.configurations import (
+    SCORES,
+    alike,
+    mean_and_spread,
+    name_configurations,
+    score_of,
+    select,
+)
 from video_adapters.analysis.style import COLORS, as_percent, dress
 from video_adapters.analysis.tables import presentable
 from video_adapters.commands.plural import counted

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.predictions import reversals
-from video_adapters.analysis.trained import Trained
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.runs.test_files import reversals
+from video_adapters.analysis.runs.trained import Trained
 from video_adapters.model.classifier import mean_probabilities
 
 Order = Callable[[Tensor, Tensor], Tensor]

@@ -5,9 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.labels import labels
-from video_adapters.analysis.runs import read_metrics
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.runs.folder import read_metrics
+from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
 from video_adapters.commands.plural import counted
 

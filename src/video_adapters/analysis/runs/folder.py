@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from video_adapters.analysis.answers import Unanswerable
-from video_adapters.analysis.predictions import pair_accuracy, read_confusion
+from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.runs.test_files import pair_accuracy, read_confusion
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT
 from video_adapters.trust.foreign import bounded, read_config

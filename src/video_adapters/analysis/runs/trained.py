@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from video_adapters.analysis.answers import Unanswerable
+from video_adapters.analysis.finding import Unanswerable
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.plural import counted
 from video_adapters.data.annotations import Video

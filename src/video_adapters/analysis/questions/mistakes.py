@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from video_adapters.analysis.answers import Answer, Unanswerable
 from video_adapters.analysis.film import draw_strip
-from video_adapters.analysis.predictions import Confusion, read_confusion, read_predictions
+from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.runs.test_files import Confusion, read_confusion, read_predictions
+from video_adapters.analysis.runs.trained import clip_of
 from video_adapters.analysis.style import SHADES, clip_text
 from video_adapters.analysis.tables import percentages
-from video_adapters.analysis.trained import clip_of
 from video_adapters.commands.plural import counted
 from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData

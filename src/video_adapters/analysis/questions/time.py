@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.answers import Answer
+from video_adapters.analysis.finding import Answer
+from video_adapters.analysis.measures.frame_order import Scored, by_class, by_order
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
 from video_adapters.analysis.tables import percentages
-from video_adapters.analysis.time import Scored, by_class, by_order
 
 QUESTION = "Does the model use time?"
 MOST_CLASSES = 12
