@@ -29,9 +29,9 @@ from video_adapters.data.dataset import Batch
 from video_adapters.memory.allocator import CachingAllocator
 from video_adapters.memory.step import Workload
 from video_adapters.model.build import build_classifier, without_weights
-from video_adapters.model.execution import compile_blocks, hold_frozen
+from video_adapters.model.execution import cast_frozen, compile_blocks
 from video_adapters.training.planning.gpus import card_of
-from video_adapters.training.planning.trace import half_type, rehearse, workload
+from video_adapters.training.planning.trace import half_type, trace_experiment, workload
 
 GIB = 2**30
 PASSES = 2  # of a step: what a third would do, the second has done
@@ -97,13 +97,13 @@ def measure(case: str, precision: str) -> Row:
     """Steps of a case on the card."""
     cfg = without_weights(composed(case, precision))
     card, clips = card_of(cfg), cfg.batch.per_device
-    trace = rehearse(cfg, card, clips, cfg.memory.checkpoint_blocks)
+    trace = trace_experiment(cfg, card, clips, cfg.memory.checkpoint_blocks)
     predicted = CachingAllocator().run(trace.steps(PASSES)).reserved
     torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(0)
     classifier, half = build_classifier(cfg), half_type(cfg, card)
     if cfg.memory.frozen_dtype:
-        hold_frozen(classifier, half)
+        cast_frozen(classifier, half)
     if cfg.memory.compile:
         compile_blocks(classifier.backbone.blocks)
     work = workload(cfg, half, classifier.cuda().train(), noise)

@@ -87,12 +87,16 @@ def fp16_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     from lightning.pytorch.plugins import MixedPrecision  # here: tests of the data need nothing of it
     from lightning.pytorch.trainer.connectors.accelerator_connector import _AcceleratorConnector
 
+    from video_adapters.model import hardware
+    from video_adapters.training import trainer
+
     def precision(self: Any) -> Any:
         return MixedPrecision("16-mixed", "cpu") if self._precision_flag == "16-mixed" else before(self)
 
     before = _AcceleratorConnector._check_and_init_precision
     monkeypatch.setattr(_AcceleratorConnector, "_check_and_init_precision", precision)
-    monkeypatch.setattr(build, "fitting_precision", lambda precision, *_, **__: precision)
+    for module in (trainer, hardware):
+        monkeypatch.setattr(module, "fitting_precision", lambda asked, *_, **__: asked)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from video_adapters.model.adapters.adapter import DropPath
 from video_adapters.model.build import build_classifier
 from video_adapters.model.checkpoint import Origin
 from video_adapters.model.encoders import pretrained
-from video_adapters.model.execution import hold_frozen
+from video_adapters.model.execution import cast_frozen
 from video_adapters.training.module import ActionModule
 
 from toy import SMALL, composed
@@ -79,7 +79,7 @@ def losses(experiment: str, half: torch.dtype | None, *more: str) -> Tensor:
     for part in classifier.modules():
         if isinstance(part, DropPath):
             part.rate = 0.0
-    hold_frozen(classifier, half)
+    cast_frozen(classifier, half)
     module = ActionModule(
         classifier,
         optim=instantiate(cfg.optim, _convert_="all"),

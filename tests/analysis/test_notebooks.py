@@ -48,7 +48,7 @@ def test_a_notebook_states_a_question_and_is_stored_without_outputs(path: Path) 
     first = notebook.cells[0]
     assert first.cell_type == "markdown"
     assert "?" in first.source.splitlines()[0]
-    assert "**Answer.**" in first.source
+    assert "**Finding.**" in first.source
     assert notebook.metadata.kernelspec.name == "python3"
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
@@ -73,7 +73,7 @@ def test_a_question_without_an_answer_is_a_sentence_and_no_traceback(
     shell = InteractiveShell()
     shell.history_manager.enabled = False
     monkeypatch.setenv("RUNS", str(tmp_path))
-    cell = "from video_adapters.analysis.runs import read_runs, runs_folder\nread_runs(runs_folder())"
+    cell = "from video_adapters.analysis.runs.folder import read_runs, runs_folder\nread_runs(runs_folder())"
     assert isinstance(shell.run_cell(cell).error_in_exec, Unanswerable)
     said = "".join(capsys.readouterr()).strip()
     assert said.startswith(f"no run in {tmp_path}: looked for folders")

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import report
-from video_adapters.analysis.finding import Answer
+from video_adapters.analysis.finding import Finding
 from video_adapters.analysis.page import drawn, left_out, page
 from video_adapters.analysis.questions import mistakes as errors
 from video_adapters.analysis.questions import ratio
@@ -57,7 +57,7 @@ def figure() -> plt.Figure:
 
 def test_answers_stand_with_their_pictures_and_tables_and_gaps_with_their_reason() -> None:
     table = pd.DataFrame({"top-1": ["96.7 ± 0.4"], "missing": [float("nan")]}, index=pd.Index(["<b>"], name="run"))
-    answer = Answer(question="", text="1 < 2", figures={"a caption": figure()}, tables={"a table": table})
+    answer = Finding(question="", text="1 < 2", figures={"a caption": figure()}, tables={"a table": table})
     found = {"Which & why?": drawn(answer), "And?": left_out("no <sweep>.")}
     text = page("runs in <logs>", found)
     structure = Structure(text)
@@ -136,7 +136,7 @@ def test_a_figure_that_cannot_be_drawn_costs_its_own_question_alone(
 ) -> None:
     bad = figure()
     bad.suptitle("$\\nothing$", parse_math=True)
-    monkeypatch.setattr(ratio, "answer", lambda runs: Answer(question="", text="", figures={"bad": bad}))
+    monkeypatch.setattr(ratio, "answer", lambda runs: Finding(question="", text="", figures={"bad": bad}))
     write_run(tmp_path / "runs" / "a")
     missing = write(Request(runs=tmp_path / "runs"), tmp_path / "report.html", lambda question: None)
     assert "Unknown symbol" in missing.left_out[ratio.QUESTION]
@@ -146,7 +146,7 @@ def test_a_figure_that_cannot_be_drawn_costs_its_own_question_alone(
 
 def test_dollars_in_a_class_name_are_no_formula() -> None:
     confusion = Confusion(("from $5{ to $10", "b"), np.array([[1, 1], [0, 2]]), np.zeros(2, int))
-    assert "<img" in drawn(Answer(question="", text="", figures={"": errors.plot_confusion(confusion)}))
+    assert "<img" in drawn(Finding(question="", text="", figures={"": errors.plot_confusion(confusion)}))
 
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_rows_that_are_there_are_kept_unless_asked_for_again(
 
 
 def test_a_run_that_fails_ends_the_benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(trained.entry, "PROJECT", tmp_path)  # where there is nothing to run
+    monkeypatch.setattr(trained, "PROJECT", tmp_path)  # where there is nothing to run
     with pytest.raises(SystemExit, match="moving_shapes ended with exit code 2; finished rows are kept"):
         trained.train(["experiment=moving_shapes"], tmp_path / "moving_shapes")
 

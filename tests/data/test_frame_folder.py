@@ -14,7 +14,7 @@ from video_adapters.data.annotations import Video
 from video_adapters.data.video import picture
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.frame_folder import FrameFolder
-from video_adapters.data.video.probe_video import inspect
+from video_adapters.data.video.probe_video import probe_video
 from video_adapters.data.video.reader import open_video
 
 from videos import frame_number, numbered_frames, stored_for_display
@@ -82,7 +82,7 @@ def test_an_image_beside_the_frames_is_left_out_and_named(name: str, folder: Pat
     frames, quality = read(folder)
     np.testing.assert_array_equal(frames, FRAMES)
     assert quality == (f"left out as no frames: {name}",)
-    assert (inspect(Video(str(folder), 0)).status, inspect(Video(str(folder), 0)).reason) == ("ok", quality[0])
+    assert (probe_video(Video(str(folder), 0)).status, probe_video(Video(str(folder), 0)).reason) == ("ok", quality[0])
     with pytest.raises(DecodeError, match=f"the image {name} has no number of its own"):
         read(folder, strict=True)
 
@@ -112,11 +112,11 @@ def test_frames_of_changing_size_get_the_first_ones(folder: Path) -> None:
     with open_video(Video(str(folder), 0)) as video:
         assert video.read([4]).shape == (1, 48, 64, 3)  # also where the first is not among them
         assert video.num_resized == 1
-    found = inspect(Video(str(folder), 0))
+    found = probe_video(Video(str(folder), 0))
     assert (found.status, found.reason, found.width, found.height) == ("resized", quality[0], 64, 48)
     with pytest.raises(DecodeError, match="the frame size changes on the way"):
         read(folder, strict=True)
-    assert inspect(Video(str(folder), 0), strict=True).status == "broken"
+    assert probe_video(Video(str(folder), 0), strict=True).status == "broken"
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "tif", "png", "webp"])
@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_named_and_waited_for_by_nobody(spoil, reason: st
     try:
         with pytest.raises(DecodeError, match=rf"img_00003\.png cannot be read as an image: .*{reason}"):
             read(folder)
-        assert inspect(Video(str(folder), 0)).status == "broken"
+        assert probe_video(Video(str(folder), 0)).status == "broken"
     finally:
         signal.alarm(0)
 

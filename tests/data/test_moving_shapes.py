@@ -191,7 +191,7 @@ def test_an_interrupted_rendering_is_never_used(tmp_path: Path, monkeypatch: pyt
 RENDER = """
 import logging, sys, time
 from pathlib import Path
-from video_adapters.data import moving_shapes
+from video_adapters.data.shapes import moving_shapes
 logging.basicConfig(level=logging.INFO)
 if sys.argv[2] == "hang":
     def hang(path, frames, quantiser):
@@ -203,7 +203,7 @@ moving_shapes.MovingShapes(sys.argv[1], num_train=12, num_val=12, num_test=12).p
 
 
 def render_elsewhere(root: Path, how: str) -> subprocess.Popen[str]:
-    src = str(Path(moving_shapes.__file__).parents[2])
+    src = str(Path(moving_shapes.__file__).parents[3])
     command = [sys.executable, "-c", RENDER, str(root), how]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": src}, stderr=subprocess.PIPE, text=True)
 

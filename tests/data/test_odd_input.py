@@ -19,7 +19,7 @@ from video_adapters.data.annotations import Video
 from video_adapters.data.clips.sample import Segments, Strided
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.picture import resized
-from video_adapters.data.video.probe_video import inspect
+from video_adapters.data.video.probe_video import probe_video
 from video_adapters.data.video.reader import open_video
 
 from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
@@ -290,7 +290,7 @@ def read(path: str) -> tuple[np.ndarray, list[tuple[list[int], np.ndarray]], str
 
 def outcome(made: Made) -> Outcome:
     """What reading all frames, and the clips of both samplings, comes to."""
-    status = inspect(Video(made.path, 0)).status
+    status = probe_video(Video(made.path, 0)).status
     try:
         frames, clips, remarks = read(made.path)
     except DecodeError as error:

@@ -9,7 +9,7 @@ import pytest
 from video_adapters.data.annotations import Video
 from video_adapters.data.video.decode import VideoReader
 from video_adapters.data.video.film_strip import film_strip
-from video_adapters.data.video.probe_video import inspect
+from video_adapters.data.video.probe_video import probe_video
 from video_adapters.preparation.encode_video import Settings, transcode
 from video_adapters.recognition.annotate import write_annotated
 
@@ -70,6 +70,6 @@ def test_frames_are_seen_as_players_show_them(kind: str, look: Callable[[Path], 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_turned_or_mirrored_is_reported(kind: str, tmp_path: Path) -> None:
     matrix, status, degrees = KINDS[kind]
-    found = inspect(Video(str(recording(tmp_path, matrix)), 0))
+    found = probe_video(Video(str(recording(tmp_path, matrix)), 0))
     assert (found.status, found.rotation, found.width, found.height) == (status, degrees, WIDTH, HEIGHT)
     assert ("mirrored" in found.reason) == (status == "mirrored")

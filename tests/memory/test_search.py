@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from video_adapters.memory.allocator import MIB, Event, Peak
-from video_adapters.memory.gpu import CONTEXT, LAUNCH, MARGIN, Card
+from video_adapters.memory.gpu import CONTEXT, LAUNCH, MARGIN, Gpu
 from video_adapters.memory.search import MOST_TRACES, Option, Search
 from video_adapters.memory.step import Trace
 from video_adapters.memory.storage_log import Work
@@ -44,10 +44,10 @@ class Model:
         return Trace(clips, [], forward, backward, [], scores, [*work, Work(0, ())])
 
 
-def card(free: float, tflops: float = 10) -> Card:
+def card(free: float, tflops: float = 10) -> Gpu:
     """A card with so many MiB to plan with."""
     memory = CONTEXT + (free + 0.5) / 1024 / (1 - MARGIN)
-    return Card(name="made up", memory=memory, capability=6.1, fp32=tflops, fp16=tflops, bandwidth=100)
+    return Gpu(name="made up", memory=memory, capability=6.1, fp32=tflops, fp16=tflops, bandwidth=100)
 
 
 def search(model: Model, free: float, anchors: Sequence[int] = ()) -> Search:

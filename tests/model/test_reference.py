@@ -10,7 +10,7 @@ from torch import Tensor
 
 from video_adapters.model.backbone import Backbone
 from video_adapters.official.names import entries
-from video_adapters.official.split_checkpoint import take_apart
+from video_adapters.official.split_checkpoint import split_checkpoint
 
 from official import State, imported, rebuilt, reference
 from rounding import BLOCK, assert_rounded
@@ -34,7 +34,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     heads = HEADS[request.param]
     feature = torch.zeros(12, numbers["features"].shape[1])
     imported(folder, {**weights, "cls_head.fc_cls.weight": feature, "cls_head.fc_cls.bias": feature[:, 0]}, heads=heads)
-    sizes = take_apart(weights, heads).sizes
+    sizes = split_checkpoint(weights, heads).sizes
     ours = {e.name: e.trained.removeprefix("backbone.") for e in entries(sizes) if e.trained}
     numbers = {f"gp/{ours[k[3:]]}" if k.startswith("gp/") else k: v for k, v in numbers.items() if k[:2] != "g/"}
     biases = {mine for name, mine in ours.items() if "temporal_position_bias" in name}

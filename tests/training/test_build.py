@@ -4,11 +4,11 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
-from video_adapters.model import build, hardware
+from video_adapters.model import hardware
+from video_adapters.model.build import build_outline
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.hardware import fitting_precision
-from video_adapters.training import trainer
-from video_adapters.training.trainer import refuse_sweep_over_processes
+from video_adapters.training.trainer import build_trainer, refuse_sweep_over_processes
 
 from toy import composed
 
@@ -43,7 +43,7 @@ def test_a_cpu_run_beside_a_gpu_is_a_cpu_run(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_several_processes_in_a_sweep_are_refused_unless_started_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = trainer.build_trainer(composed("trainer.accelerator=cpu", "trainer.devices=2", "run_dir=."), [], [])
+    trainer = build_trainer(composed("trainer.accelerator=cpu", "trainer.devices=2", "run_dir=."), [], [])
     refuse_sweep_over_processes(trainer, multirun=False)
     with pytest.raises(ValueError, match=r"trainer.devices=2 inside a sweep"):
         refuse_sweep_over_processes(trainer, multirun=True)
@@ -53,7 +53,7 @@ def test_several_processes_in_a_sweep_are_refused_unless_started_from_outside(mo
 
 def outline(*overrides: str) -> tuple[VideoClassifier, DictConfig]:
     cfg = composed("model=toy_clip", "trainer.accelerator=auto", *overrides)
-    return build.build_outline(cfg), cfg
+    return build_outline(cfg), cfg
 
 
 @pytest.mark.parametrize(

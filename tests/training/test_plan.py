@@ -19,8 +19,8 @@ from video_adapters.model.build import build_outline
 from video_adapters.training.planning.gpus import card_of, known, num_devices, this_card
 from video_adapters.training.planning.plan import anchors, make_plan, planned, print_plan
 from video_adapters.training.planning.plan_table import report
-from video_adapters.training.planning.suggestions import remedies
-from video_adapters.training.planning.trace import half_type, rehearse
+from video_adapters.training.planning.suggestions import suggestions
+from video_adapters.training.planning.trace import half_type, trace_experiment
 
 from toy import CONFIGS, SMALL, composed, run
 
@@ -36,7 +36,7 @@ def card(free: float) -> str:
 
 def reserved(cfg: DictConfig, clips: int, checkpointed: int) -> float:
     """MiB of a trace of just that."""
-    trace = rehearse(cfg, card_of(cfg), clips, checkpointed)
+    trace = trace_experiment(cfg, card_of(cfg), clips, checkpointed)
     return CachingAllocator().run(trace.steps(cfg.batch.per_step // clips)).reserved / MIB
 
 
@@ -77,10 +77,10 @@ def test_the_end_of_every_stage_is_considered() -> None:
 
 def test_checkpointing_and_less_precision_lower_the_peak() -> None:
     cfg = composed(*TOY, card(2000))
-    peaks = [CachingAllocator().run(rehearse(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
+    peaks = [CachingAllocator().run(trace_experiment(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
     assert peaks[0] > peaks[1] * 1.5
     full = composed(*TOY, card(2000), "trainer.precision=32-true")
-    assert CachingAllocator().run(rehearse(full, card_of(full), 8, 0).steps(1)).allocated > peaks[0]
+    assert CachingAllocator().run(trace_experiment(full, card_of(full), 8, 0).steps(1)).allocated > peaks[0]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_checkpointing_and_less_precision_lower_the_peak() -> None:
 )
 def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model: str) -> None:
     cfg = composed(f"experiment={experiment}", f"model={model}", "data.image_size=64", card(900))
-    trace = rehearse(cfg, card_of(cfg), 2, 1)
+    trace = trace_experiment(cfg, card_of(cfg), 2, 1)
     assert trace.backward
     assert trace.evaluation
     assert sum(work.flops for work in trace.work) > 0
@@ -152,9 +152,9 @@ def test_of_what_would_fit_the_least_changes_are_offered_more_checkpointing_firs
     monkeypatch: pytest.MonkeyPatch, free: float, precision: str, offered: list[str]
 ) -> None:
     rehearsed = Rehearsed()
-    monkeypatch.setattr("video_adapters.training.planning.suggestions.rehearse", rehearsed)
+    monkeypatch.setattr("video_adapters.training.planning.suggestions.trace_experiment", rehearsed)
     cfg = composed("model=toy_vit", "adapter=none", "data.num_frames=16", f"trainer.precision={precision}", card(free))
-    found = [changes for changes, _ in remedies(cfg, card_of(cfg), 2, 3, update=[Event(3, MIB)])]
+    found = [changes for changes, _ in suggestions(cfg, card_of(cfg), 2, 3, update=[Event(3, MIB)])]
     assert found == offered
     assert {blocks for blocks, _, _ in rehearsed.asked} <= {2, 3}
     assert [given for _, given, _ in rehearsed.asked].count(False) == 1, "the model of half the frames is another"
@@ -214,7 +214,7 @@ def test_what_a_run_on_the_card_would_refuse_is_not_planned(override: str, sente
     cfg = composed("model=toy_vit", "data.image_size=64", "trainer.precision=bf16-mixed", override, "gpu=gtx1080ti")
     with pytest.raises(ValueError, match=sentence):
         make_plan(cfg, card_of(cfg))
-    assert rehearse(cfg, card_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
+    assert trace_experiment(cfg, card_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
 
 
 def test_a_run_trains_by_its_plan_and_goes_on_by_it(

@@ -1,4 +1,4 @@
-"""What every question of the notebooks and the report comes to."""
+"""A question of the notebooks and the report with its answer."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ class Unanswerable(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Finding:
     """A question with its answer in words, and the figures and tables that it rests on."""
 
     question: str

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.finding import Answer
+from video_adapters.analysis.finding import Finding
 
 RESOLUTION = 150  # dots per inch
 SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size
@@ -63,7 +63,7 @@ def page(title: str, found: Mapping[str, str], notes: Sequence[str] = ()) -> str
     return _PAGE.format(title=html.escape(title), notes=above, contents=f"<ol>\n{contents}</ol>", sections=sections)
 
 
-def drawn(answer: Answer) -> str:
+def drawn(answer: Finding) -> str:
     """An answer as the page shows it. Closes its figures."""
     parts = [f"<p>{html.escape(answer.text)}</p>"]
     parts += [_figure(caption, _picture(caption, figure)) for caption, figure in answer.figures.items()]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.measures.frame_order import score_orders
 from video_adapters.analysis.page import drawn, left_out, page
 from video_adapters.analysis.questions import ablation, ratio
@@ -96,7 +96,7 @@ class _LookedInto:
     def trained(self) -> Trained:
         return load_run(self.run, self._request.data_root, self._request.max_videos)
 
-    def errors(self) -> Answer:
+    def errors(self) -> Finding:
         """With film strips where the videos are found, else without."""
         try:
             data = load_data(self.run, self._request.data_root)
@@ -105,7 +105,7 @@ class _LookedInto:
         return errors.answer(self.run, data)
 
 
-def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable[[], Answer]]]:
+def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable[[], Finding]]]:
     one = _LookedInto(runs, request)
     yield QUESTION, lambda: _learned(runs)
     yield ablation.QUESTION, lambda: ablation.answer(runs)
@@ -116,7 +116,7 @@ def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable
     yield errors.QUESTION, lambda: _of(one, one.errors())
 
 
-def _learned(runs: pd.DataFrame) -> Answer:
+def _learned(runs: pd.DataFrame) -> Finding:
     logged = runs["steps"] > 0
     if not logged.any():
         raise Unanswerable(f"None of {counted(len(runs), 'run')} has logged a step yet.")
@@ -127,12 +127,12 @@ def _learned(runs: pd.DataFrame) -> Answer:
     figures = {"Learning curves": plot_curves(runs)}
     if runs["clips_per_s"].notna().any():
         figures["Speed of training"] = plot_throughput(runs)
-    return Answer(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
+    return Finding(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
 
 
-def _of(one: _LookedInto, answer: Answer) -> Answer:
+def _of(one: _LookedInto, answer: Finding) -> Finding:
     """An answer that says which run it is of."""
-    return Answer(
+    return Finding(
         question=answer.question,
         text=f"{answer.text} (Of the run {one.run}.)",
         figures=answer.figures,

@@ -1,4 +1,4 @@
-"""How all figures look: colours that people who see fewer colours can tell apart, and axes that say their unit."""
+"""Style of all figures: colours that people who see fewer colours can tell apart, and axes that say their unit."""
 
 from typing import Any
 

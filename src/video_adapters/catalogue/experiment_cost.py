@@ -1,4 +1,4 @@
-"""What a composed experiment costs, counted on the meta device."""
+"""Cost of a composed experiment, counted on the meta device."""
 
 from omegaconf import DictConfig
 

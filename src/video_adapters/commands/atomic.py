@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all: written beside their place, on disk, then renamed."""
 
 import os
 import socket
@@ -19,6 +19,8 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{PART}")
     try:
         yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
         error.filename = error.filename or str(path)  # what has failed to write knows no name

@@ -1,4 +1,4 @@
-"""What the commands share: environment, config resolvers, and how a run ends."""
+"""Start and end of every command: environment, config resolvers, errors, signals."""
 
 import argparse
 import atexit

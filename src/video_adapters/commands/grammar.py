@@ -70,7 +70,7 @@ PLAIN = re.compile(r"[A-Za-z_/][\w/.-]*", re.ASCII)
 """Text that Hydra's grammar takes without quotes, and not for a number."""
 
 
-def written(value: Any) -> str:
+def hydra_quote(value: Any) -> str:
     """A value in the grammar of Hydra's command line."""
     if value is None:
         return "null"
@@ -80,7 +80,7 @@ def written(value: Any) -> str:
         plain = PLAIN.fullmatch(value) and value.lower() not in ("null", "true", "false", "nan", "inf")
         return value if plain else quoted(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{name}:{written(v)}" for name, v in value.items()) + "}"
+        return "{" + ",".join(f"{name}:{hydra_quote(v)}" for name, v in value.items()) + "}"
     if isinstance(value, list | tuple | ListConfig):
-        return "[" + ",".join(map(written, value)) + "]"
+        return "[" + ",".join(map(hydra_quote, value)) + "]"
     return str(value)

@@ -1,4 +1,4 @@
-"""Why a batch did not come: what torch says of its loading processes, in a sentence with what to do."""
+"""Loading processes that died or hang, in a sentence with what to do."""
 
 import re
 

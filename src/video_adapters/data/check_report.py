@@ -1,4 +1,4 @@
-"""What a full decode said of each video of a data set, in a csv file."""
+"""Reports of `python src/prepare.py check`: a line of csv for each video of a data set."""
 
 import csv
 import os
@@ -13,7 +13,7 @@ UNREADABLE = ("broken", "missing")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class VideoCheck:
     """One video's line."""
 
     path: str  # relative to the data set's root where it lies below it
@@ -32,7 +32,7 @@ class Finding:
     reason: str = ""  # why it is not ok
 
 
-COLUMNS = tuple(field.name for field in fields(Finding))
+COLUMNS = tuple(field.name for field in fields(VideoCheck))
 EARLIER = tuple(name for name in COLUMNS if name not in ("stamp", "root"))  # versions of the report had no others
 _WHOLE, _REAL = ("frames", "width", "height", "rotation", "size"), ("fps", "seconds")
 
@@ -41,13 +41,13 @@ def write_header(file: TextIO) -> None:
     _writer(file).writerow(COLUMNS)
 
 
-def write(file: TextIO, finding: Finding) -> None:
+def write(file: TextIO, finding: VideoCheck) -> None:
     """Adds a line, in one piece."""
     _writer(file).writerow(_cell(getattr(finding, name)) for name in COLUMNS)
     file.flush()
 
 
-def read(path: str) -> dict[str, Finding]:
+def read(path: str) -> dict[str, VideoCheck]:
     """The lines of a report by the videos' paths; a last line that was cut off while it was written is left out.
 
     Raises:
@@ -78,7 +78,7 @@ def _cell(value: Any) -> Any:
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _findings(path: str, file: TextIO) -> Iterator[Finding]:
+def _findings(path: str, file: TextIO) -> Iterator[VideoCheck]:
     lines = csv.reader(file)
     header = next(lines, [])
     if tuple(header) not in (COLUMNS, EARLIER):
@@ -94,7 +94,7 @@ def _findings(path: str, file: TextIO) -> Iterator[Finding]:
                 values |= {name: float(values[name]) if values[name] else None for name in _REAL}
             except ValueError as error:
                 raise ValueError(f"the report {path}, line {lines.line_num}: {error}") from error
-            yield Finding(**values)
+            yield VideoCheck(**values)
 
 
 def _writer(file: TextIO) -> Any:

@@ -1,4 +1,4 @@
-"""Which video goes into which batch on which process: exact for any number of videos, processes and accumulations."""
+"""Distribution of videos over batches and processes, exact for any number of videos, processes, accumulations."""
 
 import atexit
 import signal

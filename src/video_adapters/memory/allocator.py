@@ -1,4 +1,4 @@
-"""What PyTorch's caching allocator for CUDA makes of a log of storages: bytes allocated and bytes reserved."""
+"""PyTorch's caching allocator for CUDA, replayed on a log of storages: bytes allocated and bytes reserved."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a plan has to know about a graphics card."""
+"""Facts of a graphics card that a plan needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ LAUNCH = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class Gpu:
     """A graphics card.
 
     Raises:

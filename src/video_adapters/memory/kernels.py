@@ -1,4 +1,4 @@
-"""Which fused attention a card runs, and what kernels need beside their results."""
+"""Fused attention kernels by card, and the workspace that kernels need beside their results."""
 
 from collections.abc import Callable
 from typing import Any

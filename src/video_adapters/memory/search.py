@@ -1,4 +1,4 @@
-"""Which split of a step's clips, and how many blocks recomputed, fit a card and cost the least time."""
+"""The cheapest split of a step's clips, with the fewest blocks recomputed, that fits a card."""
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from video_adapters.memory.allocator import CachingAllocator, Event, Peak
-from video_adapters.memory.gpu import Card
+from video_adapters.memory.gpu import Gpu
 from video_adapters.memory.step import Trace
 
 ANCHOR = 5
@@ -49,9 +49,7 @@ class Search:
         half: type of autocast, if any.
     """
 
-    def __init__(
-        self, record: Tracer, anchors: Iterable[int], share: int, card: Card, half: torch.dtype | None
-    ) -> None:
+    def __init__(self, record: Tracer, anchors: Iterable[int], share: int, card: Gpu, half: torch.dtype | None) -> None:
         self.record, self.share, self.card, self.half = record, share, card, half
         self.known: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
         self.update: list[Event] | None = None

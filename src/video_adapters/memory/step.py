@@ -1,4 +1,4 @@
-"""What a training step does to memory, recorded without a value being computed."""
+"""Memory of a training step, recorded without a value being computed."""
 
 import gc
 from collections.abc import Callable, Iterator

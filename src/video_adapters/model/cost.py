@@ -1,4 +1,4 @@
-"""What a model costs: parameters, and multiply-accumulates of one view."""
+"""Costs of a model: parameters, and multiply-accumulates of one view."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

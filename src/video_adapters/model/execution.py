@@ -1,4 +1,4 @@
-"""How a model spends memory and time: settings that change no result, or by the rounding that they name."""
+"""Execution settings of a network: kept tokens, recomputing, half precision, compiled blocks."""
 
 import math
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
     return torch.autocast(x.device.type, enabled=False) if autocast_dtype(x) else nullcontext()
 
 
-def hold_frozen(model: nn.Module, dtype: torch.dtype | None) -> None:
+def cast_frozen(model: nn.Module, dtype: torch.dtype | None) -> None:
     """Holds frozen weights of linear layers, attentions and convolutions in `dtype`, which AMP would cast at every use.
 
     Results stay the same to the bit, but only under AMP of that type. Norms, embeddings and all that trains stay fp32,

@@ -6,7 +6,7 @@ import torch
 from omegaconf import DictConfig
 
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.model.execution import HALVES, Memory, compile_blocks, hold_frozen
+from video_adapters.model.execution import HALVES, Memory, cast_frozen, compile_blocks
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
     half = AMP.get(fitting_precision(precision, cfg.trainer.accelerator, silent=True))
     refuse_other_halves(memory, precision, half, "this machine")
     if memory.frozen_dtype and half:
-        hold_frozen(classifier, HALVES[half])
+        cast_frozen(classifier, HALVES[half])
     if memory.compile:
         refuse_to_compile_for(torch.cuda.get_device_capability() if _on_gpu(cfg.trainer.accelerator) else TRITON)
         compile_blocks(classifier.backbone.blocks)

@@ -1,4 +1,4 @@
-"""Which blocks of an encoder receive an adapter."""
+"""Placement of adapters: a name or a list to block indices."""
 
 from collections.abc import Sequence
 

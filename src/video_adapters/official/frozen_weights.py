@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from safetensors.torch import save
 
-from video_adapters.commands.grammar import written
+from video_adapters.commands.grammar import hydra_quote
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
 from video_adapters.official.recipe import compose_train, published_model
@@ -104,4 +104,4 @@ def _judge(request: Request, official: Official, overrides: list[str]) -> Verdic
 
 
 def _from_file(path: Path) -> list[str]:
-    return [f"model.weights={written(str(path.absolute()))}"]
+    return [f"model.weights={hydra_quote(str(path.absolute()))}"]

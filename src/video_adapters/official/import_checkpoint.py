@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.grammar import written
+from video_adapters.commands.grammar import hydra_quote
 from video_adapters.commands.outputs import check_file
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
@@ -14,8 +14,8 @@ from video_adapters.official.frozen_weights import check_kept, place_weights
 from video_adapters.official.import_summary import report
 from video_adapters.official.recipe import compose_train, overrides_for
 from video_adapters.official.request import Request, read_official
-from video_adapters.official.split_checkpoint import Official, take_apart
-from video_adapters.training import checkpoint_io
+from video_adapters.official.split_checkpoint import Official, split_checkpoint
+from video_adapters.trust import checkpoint_file
 
 
 def import_official(request: Request) -> dict[str, Any]:
@@ -31,16 +31,16 @@ def import_official(request: Request) -> dict[str, Any]:
     check_file(request.out, "--out")
     if request.encoder_out is not None:
         check_file(request.encoder_out, "--encoder-out")
-    official = take_apart(read_official(request.checkpoint), request.heads, request.image_size)
+    official = split_checkpoint(read_official(request.checkpoint), request.heads, request.image_size)
     refuse_not_finite(official.frozen | official.trained, str(request.checkpoint))
     names = request.class_names(official.sizes.num_classes)
-    said = [*([f"data.root={written(request.root)}"] if request.root else []), *request.overrides]
+    said = [*([f"data.root={hydra_quote(request.root)}"] if request.root else []), *request.overrides]
     overrides = overrides_for(official, request.data, request.scale, said)
     verdict, found = place_weights(request, official, overrides)
     cfg = compose_train([*overrides, *found])
     try:
         content = _content(cfg, official, names, request)
-        checkpoint_io.AtomicCheckpointIO().save_checkpoint(content, request.out)
+        checkpoint_file.write(content, request.out)
     except Exception:
         if str(request.encoder_file) in verdict:  # half of a pair, and in the way of the next attempt
             request.encoder_file.unlink()

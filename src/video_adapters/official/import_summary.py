@@ -1,11 +1,11 @@
-"""What an import says: what was found, what was assumed, what was written, and what to type next."""
+"""The summary of an import: what it read, assumed and wrote, and what to type next."""
 
 import shlex
 from typing import Any
 
 from omegaconf import DictConfig
 
-from video_adapters.commands.grammar import written
+from video_adapters.commands.grammar import hydra_quote
 from video_adapters.commands.terminal import summary
 from video_adapters.official.request import Request
 from video_adapters.official.sizes import CLIP, SWIN, Sizes
@@ -43,7 +43,7 @@ def report(request: Request, official: Official, cfg: DictConfig, verdict: str, 
 
 def _found(sizes: Sizes, cfg: DictConfig) -> dict[str, str]:
     tubelets = f" in tubelets of {sizes.tubelet}" if sizes.tubelet > 1 else ""
-    sites = [f"{site}: {written(cfg.adapter[site])}" for site, blocks in sizes.sites.items() if blocks]
+    sites = [f"{site}: {hydra_quote(cfg.adapter[site])}" for site, blocks in sizes.sites.items() if blocks]
     time = [name for name, there in (("embedding", sizes.temporal_embedding), ("bias", sizes.time_bias)) if there]
     return {
         "model": f"{sizes.family.title}, {' + '.join(map(str, sizes.depths))} blocks, width {sizes.width}, "

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import PROJECT, compose_config
-from video_adapters.commands.grammar import written
+from video_adapters.commands.grammar import hydra_quote
 from video_adapters.model.placement import place
 from video_adapters.official.sizes import CLIP, SWIN, VIT, Sizes
 from video_adapters.official.split_checkpoint import Official
@@ -57,8 +57,8 @@ def overrides_for(official: Official, data: str | None, scale: float | None, sai
     groups = [f"experiment={_experiment(sizes, data)}", f"data={data}", f"model={model}", f"adapter={adapter}"]
     base = compose_train([*groups, *said])
     values = _data_values(sizes, data, base) | _adapter_values(sizes, scale)
-    changes = [f"{key}={written(value)}" for key, value in values.items() if OmegaConf.select(base, key) != value]
-    encoder = [f"++model.encoder.{key}={written(value)}" for key, value in _encoder_values(official).items()]
+    changes = [f"{key}={hydra_quote(value)}" for key, value in values.items() if OmegaConf.select(base, key) != value]
+    encoder = [f"++model.encoder.{key}={hydra_quote(value)}" for key, value in _encoder_values(official).items()]
     return [*groups, *changes, *encoder, *said]
 
 

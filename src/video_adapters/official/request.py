@@ -1,4 +1,4 @@
-"""What a user gives when a checkpoint of the official release is to be imported, read and checked."""
+"""An import as its user asks for it: the checkpoint of the official release and its options, checked."""
 
 import json
 import re

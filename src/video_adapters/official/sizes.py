@@ -1,4 +1,4 @@
-"""What the names and shapes in a checkpoint of the official AIM release tell: which model, of which sizes."""
+"""Model and sizes of a checkpoint of the official AIM release, by its names and shapes."""
 
 import math
 import re

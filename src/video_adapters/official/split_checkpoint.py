@@ -30,7 +30,7 @@ class Official:
         return self.frozen[f"{self.sizes.family.patches}.weight"].shape[1]
 
 
-def take_apart(content: Any, num_heads: int | None = None, image_size: int | None = None) -> Official:
+def split_checkpoint(content: Any, num_heads: int | None = None, image_size: int | None = None) -> Official:
     """Recognises a checkpoint's content and translates its names.
 
     Args:

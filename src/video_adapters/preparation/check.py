@@ -18,9 +18,9 @@ from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import interactive
 from video_adapters.commands.workers import Failure
 from video_adapters.data import check_report as report
-from video_adapters.data.check_report import STATUSES, UNREADABLE, Finding, in_report
+from video_adapters.data.check_report import STATUSES, UNREADABLE, VideoCheck, in_report
 from video_adapters.data.from_config import annotations_of, splits_of
-from video_adapters.data.video.probe_video import inspect, size_of, stamp_of
+from video_adapters.data.video.probe_video import probe_video, size_of, stamp_of
 from video_adapters.preparation.source import Listed, Source, listed
 from video_adapters.preparation.workload import worked_on
 
@@ -63,7 +63,7 @@ def check(asked: Check) -> Path:
     return path
 
 
-def _known(path: Path, root: str) -> dict[str, Finding]:
+def _known(path: Path, root: str) -> dict[str, VideoCheck]:
     """What an earlier check of the same root found.
 
     Raises:
@@ -80,7 +80,7 @@ def _known(path: Path, root: str) -> dict[str, Finding]:
     return known
 
 
-def _still_true(one: Listed, known: dict[str, Finding], root: str) -> Finding | None:
+def _still_true(one: Listed, known: dict[str, VideoCheck], root: str) -> VideoCheck | None:
     """What an earlier check found, unless the file has changed since; what could not be read is looked at again."""
     finding = known.get(in_report(one.video.path, root))
     if finding is None or finding.status in UNREADABLE or not finding.stamp:
@@ -90,7 +90,7 @@ def _still_true(one: Listed, known: dict[str, Finding], root: str) -> Finding | 
     return replace(finding, splits=one.splits)
 
 
-def _start_file(path: Path, done: Sequence[Finding]) -> None:
+def _start_file(path: Path, done: Sequence[VideoCheck]) -> None:
     """A report of what is known, in one step: what was there before is not lost when this is interrupted."""
     new = path.with_name(f".{path.name}.new")
     with new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -100,14 +100,14 @@ def _start_file(path: Path, done: Sequence[Finding]) -> None:
     os.replace(new, path)
 
 
-def _decoded(path: Path, left: Sequence[Listed], cfg: DictConfig, workers: int | None) -> list[Finding]:
+def _decoded(path: Path, left: Sequence[Listed], cfg: DictConfig, workers: int | None) -> list[VideoCheck]:
     """Decodes what is left, and adds a line to the report as each is done."""
     findings = []
     with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
         for one, result in worked_on("decoding", partial(_inspect, cfg.strict), left, workers):
             if isinstance(result, Failure):
                 size = size_of(one.video.path)
-                result = Finding(path=one.video.path, status="broken", size=size, reason=result.reason)
+                result = VideoCheck(path=one.video.path, status="broken", size=size, reason=result.reason)
             named = in_report(one.video.path, cfg.root)
             finding = replace(result, path=named, splits=one.splits, root=os.path.realpath(cfg.root))
             report.write(file, finding)
@@ -115,11 +115,11 @@ def _decoded(path: Path, left: Sequence[Listed], cfg: DictConfig, workers: int |
     return findings
 
 
-def _inspect(strict: bool, one: Listed) -> Finding:
-    return inspect(one.video, strict)
+def _inspect(strict: bool, one: Listed) -> VideoCheck:
+    return probe_video(one.video, strict)
 
 
-def _summarise(path: Path, findings: Sequence[Finding], splits: Sequence[str]) -> None:
+def _summarise(path: Path, findings: Sequence[VideoCheck], splits: Sequence[str]) -> None:
     found = Counter(finding.status for finding in findings)
     statuses = [status for status in STATUSES if found[status] or status in ("ok", *UNREADABLE)]
     table = Table("split", "videos", *statuses, "frames", title=str(path), title_justify="left")

@@ -1,4 +1,4 @@
-"""What a copy of a data set will cost and gain, measured on a few of its videos."""
+"""Cost and gain of copying a data set, measured on a few of its videos."""
 
 import os
 import tempfile

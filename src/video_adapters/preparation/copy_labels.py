@@ -1,4 +1,4 @@
-"""What a copy of a data set needs beside videos: the files that its annotations are read from."""
+"""Label files of a data set that its copy needs beside the videos."""
 
 import os
 import shutil

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig
 
 from video_adapters.commands.config import compose_config
-from video_adapters.commands.grammar import written
+from video_adapters.commands.grammar import hydra_quote
 from video_adapters.data.annotations import Annotations, Video
 from video_adapters.data.annotations.prepared import in_copy
 
@@ -23,7 +23,7 @@ class Source:
 
     def config(self) -> DictConfig:
         """The composed data config."""
-        root = [] if self.root is None else [f"data.root={written(str(self.root))}"]
+        root = [] if self.root is None else [f"data.root={hydra_quote(str(self.root))}"]
         recipe = [] if any(word.startswith("experiment=") for word in self.overrides) else ["~experiment"]
         words = [*recipe, f"data={self.data}", *root, *self.overrides, "name=prepare", "run_dir=."]
         return compose_config("train", words).data

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from video_adapters.commands.errors import OF_THE_PLACE
-from video_adapters.commands.grammar import written
+from video_adapters.commands.grammar import hydra_quote
 from video_adapters.commands.lock import alone
 from video_adapters.commands.outputs import check_folder
 from video_adapters.commands.shown import as_cell
@@ -185,6 +185,6 @@ def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_ou
             rows[split] += f"; {moved} are of another split in the originals: what is left out shifts who is set aside"
     if left_out:
         rows["left out"] = f"{len(left_out)}, listed in {asked.to / LEFT_OUT}"
-    root = f"data.root={written(str(asked.to.absolute()))}"
+    root = f"data.root={hydra_quote(str(asked.to.absolute()))}"
     rows["train on it by"] = shlex.join([f"data={asked.source.data}", *asked.source.overrides, root])
     summary(str(asked.to), rows)

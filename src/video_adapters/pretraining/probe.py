@@ -1,4 +1,4 @@
-"""What a linear map reads from a frozen encoder's feature of stills of moving shapes."""
+"""A linear map from a frozen encoder's feature to the contents of stills."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What a trained checkpoint is for: classes of videos, in Python and by the commands predict.py and export.py."""
+"""Recognition with a trained checkpoint: classes of videos, in Python and by the commands predict.py and export.py."""
 
 from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.timeline import Timeline

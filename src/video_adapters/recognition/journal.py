@@ -1,4 +1,4 @@
-"""What a prediction has found so far, on disk, so that the same command goes on after it was stopped or killed."""
+"""A prediction's results so far, on disk, so that the same command goes on after it was stopped or killed."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What `python src/predict.py` does: videos in, classes out; what cannot be read is named, and the rest goes on."""
+"""The command `python src/predict.py`: videos in, classes out; unreadable ones are named, and the rest goes on."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What lies between a video and the input of an exported network, in words and numbers for those who write it anew."""
+"""Preprocessing of an exported network, in words and numbers for those who write it anew."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is wrong with a config, told together: who mends one thing need not start again to hear of the next."""
+"""Problems of a config, reported together: who mends one need not start again to hear of the next."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the processes of a run tell each other."""
+"""Messages between the processes of a run."""
 
 import atexit
 import subprocess

@@ -1,4 +1,4 @@
-"""What a run says about itself in its folder (config.yaml, run.json), and what a run that goes on reads there."""
+"""A run's record in its folder (config.yaml, run.json), written at its start and read by a run that goes on."""
 
 import json
 import os

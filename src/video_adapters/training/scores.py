@@ -1,4 +1,4 @@
-"""What a model scored on a split: exact counts, so that any number of processes gives the same figures."""
+"""Scores of a split by exact counts, so that any number of processes gives the same figures."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What a config from a file may give its targets: arguments they take, and no place to download from or to write to."""
+"""Arguments in a config from a file: those that its targets take, and no place to download from or to write to."""
 
 import inspect
 import os

@@ -1,6 +1,7 @@
 """Checkpoint files, read as data and checked whole."""
 
 import logging
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from video_adapters.commands.archives import Bomb, refuse_bomb
+from video_adapters.commands.atomic import replacing
 from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.checkpoint import _is_written_out
 from video_adapters.model.finite_weights import refuse_not_finite
@@ -60,6 +62,18 @@ def read(path: str | Path) -> dict[str, Any]:
         )
     refuse_not_finite(content["state_dict"], str(path))
     return content
+
+
+def write(content: dict[str, Any], path: Path) -> None:
+    """Puts a checkpoint in its place whole; of a run's state, the one saved before is kept too.
+
+    A kill leaves the old one or the new one, and a state that is found damaged has one before it to go on from.
+    """
+    with replacing(path) as part:
+        with part.open("wb") as file:
+            torch.save(content, file)
+        if path.name == LAST and path.exists():
+            os.replace(path, path.with_name(PREVIOUS))
 
 
 def _damaged_part(path: Path) -> str | None:

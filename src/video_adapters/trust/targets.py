@@ -12,7 +12,31 @@ from video_adapters.commands.config import PROJECT
 
 CONFIGS = PROJECT / "configs"
 
-RENAMED: Mapping[str, str] = {}
+RENAMED: Mapping[str, str] = {
+    f"video_adapters.{old}": f"video_adapters.{new}"
+    for old, new in {
+        "data.augment.RandAugment": "data.clips.augment.RandAugment",
+        "data.datamodule.Views": "data.views.Views",
+        "data.moving_shapes.MovingShapes": "data.shapes.moving_shapes.MovingShapes",
+        "data.sample.Segments": "data.clips.sample.Segments",
+        "data.sample.Strided": "data.clips.sample.Strided",
+        "data.transform.TrainTransform": "data.clips.transform.TrainTransform",
+        "memory.card.Card": "memory.gpu.Gpu",
+        "model.head.MeanHead": "model.heads.mean.MeanHead",
+        "training.broken_videos.BrokenVideos": "training.callbacks.broken_videos.BrokenVideos",
+        "training.broken_videos.UnreadTests": "training.callbacks.broken_videos.UnreadTests",
+        "training.finite.Finite": "training.callbacks.finite.Finite",
+        "training.last_checkpoint.LastCheckpoint": "training.callbacks.last_checkpoint.LastCheckpoint",
+        "training.memory_check.MemoryCheck": "training.planning.memory_check.MemoryCheck",
+        "training.predictions.Predictions": "training.callbacks.predictions.Predictions",
+        "training.pretrain.Recipe": "pretraining.pretrain.Recipe",
+        "training.progress.EpochLines": "training.callbacks.progress.EpochLines",
+        "training.random_state.RandomState": "training.callbacks.random_state.RandomState",
+        "training.resized_videos.ResizedVideos": "training.callbacks.resized_videos.ResizedVideos",
+        "training.speed.Speed": "training.callbacks.speed.Speed",
+        "training.sweep_report.SweepReport": "training.callbacks.sweep_report.SweepReport",
+    }.items()
+}
 """Targets that have moved, by the names that files of earlier versions have for them."""
 
 FREE = ("callbacks", "logger")  # groups whose entries are named as one likes

@@ -1,4 +1,4 @@
-"""Which sites and which blocks need adapting? Where runs have adapters, and which of them can be compared."""
+"""Adapted sites and blocks of runs, and which of these runs can be compared."""
 
 from typing import NamedTuple
 

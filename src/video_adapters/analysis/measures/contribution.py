@@ -1,4 +1,4 @@
-"""How much each adapter adds to what passes by it."""
+"""Size of each adapter's output beside what passes by it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Does the model use time? Its scores when the frames of a clip come in another order."""
+"""Scores of a model when the frames of a clip come in another order."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""What does each configuration score, and at which cost? One table of all runs, seeds taken together."""
+"""Scores and costs of each configuration: one table of all runs, seeds taken together."""
 
 import pandas as pd
 
-from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.runs.configurations import SCORES, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.runs.counted_costs import with_costs
 from video_adapters.analysis.tables import COLUMNS, presentable
@@ -13,7 +13,7 @@ QUESTION = "What does each configuration score, and at which cost?"
 _COLUMNS = (*SCORES, "test/pair", "trainable_parameters", "macs", "minutes", "clips_per_s")
 
 
-def answer(runs: pd.DataFrame) -> Answer:
+def answer(runs: pd.DataFrame) -> Finding:
     """The table of rows of `read_runs`, the best configuration first.
 
     Raises:
@@ -24,7 +24,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     best, score, fewest = table.index[0], COLUMNS[score_of(kept)].title, int(table["runs"].min())
     text = f"{counted(len(table), 'configuration')}, each of at least {counted(fewest, 'run')}; the best is {best}: "
     text = f"{text}{score} {table[score].iloc[0]}. {left_out}".rstrip()
-    return Answer(question=QUESTION, text=text, tables={"Means and standard deviations over seeds": table})
+    return Finding(question=QUESTION, text=text, tables={"Means and standard deviations over seeds": table})
 
 
 def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What does the model look at? The answer in words and figures."""
+"""Places and frames that the model attends to, in words and figures."""
 
 from contextlib import suppress
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from video_adapters.analysis.film import draw_maps
-from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.measures.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
 from video_adapters.analysis.measures.attention_weights import BlockAttention, attention
 from video_adapters.analysis.measures.contribution import contributions
@@ -28,7 +28,7 @@ MOST_CLIPS = 32
 """Clips that contributions are averaged over."""
 
 
-def answer(trained: Trained, video: int = 0) -> Answer:
+def answer(trained: Trained, video: int = 0) -> Finding:
     """What each block attends to in a test video, and how much each adapter adds.
 
     Args:
@@ -52,7 +52,7 @@ def answer(trained: Trained, video: int = 0) -> Answer:
         figures["What adapters add"] = plot_contributions(table)
     if not figures:
         raise Unanswerable(f"{trained.run} attends by kernels of its own and has no adapters that add to its tokens.")
-    return Answer(question=QUESTION, text=verdict(found, table), figures=figures)
+    return Finding(question=QUESTION, text=verdict(found, table), figures=figures)
 
 
 def verdict(found: list[BlockAttention], table: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""What does the model get wrong? Confusions, and the worst clips as strips of film."""
+"""Mistakes of the model: confusions, and the worst clips as strips of film."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from video_adapters.analysis.film import draw_strip
-from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.runs.test_files import Confusion, read_confusion, read_predictions
 from video_adapters.analysis.runs.trained import clip_of
 from video_adapters.analysis.style import SHADES, clip_text
@@ -37,7 +37,7 @@ class Error(NamedTuple):
     certainty: float  # probability of what was said
 
 
-def answer(run: str, data: VideoData | None) -> Answer:
+def answer(run: str, data: VideoData | None) -> Finding:
     """The confusions of a run's test and the clips that it was most wrongly certain of.
 
     Args:
@@ -55,7 +55,7 @@ def answer(run: str, data: VideoData | None) -> Answer:
     if data is not None and errors:
         figures["The errors it was most certain of, frame by frame"] = plot_errors(errors, data)
     tables = {"Most frequent confusions (% of the class)": percentages(confused_pairs(confusion))}
-    return Answer(question=QUESTION, text=verdict(confusion, errors), figures=figures, tables=tables)
+    return Finding(question=QUESTION, text=verdict(confusion, errors), figures=figures, tables=tables)
 
 
 def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:

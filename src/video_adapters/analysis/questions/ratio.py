@@ -1,4 +1,4 @@
-"""How small may the bottleneck be? Accuracy, parameters and time over `adapter.ratio`."""
+"""The smallest bottleneck that serves: accuracy, parameters and time over `adapter.ratio`."""
 
 from collections.abc import Iterator
 from itertools import cycle, product
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from video_adapters.analysis.finding import Answer, Unanswerable
+from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.runs.configurations import (
     SCORES,
     alike,
@@ -32,7 +32,7 @@ _COLUMN = f"config.{KEY}"
 _MARKERS = "os^Dv"
 
 
-def answer(runs: pd.DataFrame) -> Answer:
+def answer(runs: pd.DataFrame) -> Finding:
     """Accuracy, parameters and time by ratio, of every sweep among the rows of `read_runs`.
 
     Raises:
@@ -42,7 +42,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     score = _score(found)
     tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep, score)) for name, sweep in found.items()}
     text = f"{verdict(found)} {select(runs).left_out}".rstrip()
-    return Answer(question=QUESTION, text=text, figures={CAPTION: plot(found)}, tables=tables)
+    return Finding(question=QUESTION, text=text, figures={CAPTION: plot(found)}, tables=tables)
 
 
 def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Which sites and which blocks need adapting? The answer in words and figures."""
+"""The sites and blocks that need adapting, in words and figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.finding import Answer
+from video_adapters.analysis.finding import Finding
 from video_adapters.analysis.measures.adapted_sites import by, compared, other_differences
 from video_adapters.analysis.runs.configurations import SCORES, select
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, dress
@@ -15,7 +15,7 @@ from video_adapters.analysis.tables import presentable
 QUESTION = "Which sites, and which blocks, need adapting?"
 
 
-def answer(runs: pd.DataFrame) -> Answer:
+def answer(runs: pd.DataFrame) -> Finding:
     """The ladder and the placements among the rows of `read_runs`.
 
     Raises:
@@ -23,7 +23,7 @@ def answer(runs: pd.DataFrame) -> Answer:
     """
     parts = compared(runs)
     known = {title: by(part) for title, part in parts.items()}
-    return Answer(
+    return Finding(
         question=QUESTION,
         text=f"{verdict(parts)} {select(runs).left_out}".rstrip(),
         figures={"Means over n runs with standard deviations": plot(known)},

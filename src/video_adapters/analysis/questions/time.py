@@ -1,4 +1,4 @@
-"""Does the model use time? The answer in words and figures."""
+"""The model's use of time, in words and figures."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from video_adapters.analysis.finding import Answer
+from video_adapters.analysis.finding import Finding
 from video_adapters.analysis.measures.frame_order import Scored, by_class, by_order
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
 from video_adapters.analysis.tables import percentages
@@ -19,7 +19,7 @@ _MARKERS = {"as filmed": ("o", 45), "shuffled": ("X", 45), "reversed": ("<", 45)
 """By order: marker and size; the last is a frame around what lies beneath it."""
 
 
-def answer(scored: Scored) -> Answer:
+def answer(scored: Scored) -> Finding:
     """What other orders of frames do to the accuracy, over all videos and by class."""
     table, classes = by_order(scored), by_class(scored)
     figures = {"Over all test videos": plot_orders(scored), "By class": plot_classes(scored)}
@@ -27,7 +27,7 @@ def answer(scored: Scored) -> Answer:
         "% of test videos": percentages(table),
         "Accuracy by class (%), the most temporal first": percentages(classes),
     }
-    return Answer(question=QUESTION, text=verdict(scored), figures=figures, tables=tables)
+    return Finding(question=QUESTION, text=verdict(scored), figures=figures, tables=tables)
 
 
 def verdict(scored: Scored) -> str:

@@ -1,4 +1,4 @@
-"""What the models of runs cost, counted from their configs."""
+"""Costs of the models of runs, counted from their configs."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a test wrote of every video and class, read again; and classes that are each other's reversal."""
+"""Files that a test wrote of every video and class, read again; and classes that are each other's reversal."""
 
 from pathlib import Path
 from typing import NamedTuple

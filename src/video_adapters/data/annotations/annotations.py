@@ -1,4 +1,4 @@
-"""What every data set answers, whatever its label files look like."""
+"""The interface of data sets, whatever their label files look like."""
 
 import os
 from abc import ABC, abstractmethod

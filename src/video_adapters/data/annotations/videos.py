@@ -1,4 +1,4 @@
-"""What annotation files come down to: a list of videos that costs workers nothing."""
+"""A list of videos with labels, which costs loading processes nothing."""
 
 import os
 from collections.abc import Iterable, Sequence

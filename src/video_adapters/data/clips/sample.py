@@ -1,4 +1,4 @@
-"""Which frames of a video make a clip: frame counts in, indices out.
+"""Sampling of a clip from a video: frame counts in, indices out.
 
 Both rules are those of AIM's published recipes (Yang et al. 2023, section 4.1 and the official configs).
 """

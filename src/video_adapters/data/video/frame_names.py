@@ -1,4 +1,4 @@
-"""Which images of a folder are the frames of a video, and in which order: by the numbers that end their names."""
+"""Frames of a folder in their order: images whose names end in the numbers of a sequence."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How a stored picture is to be turned and mirrored to stand as players show it."""
+"""Turning and mirroring of stored pictures, so that they stand as players show them."""
 
 import math
 from typing import NamedTuple

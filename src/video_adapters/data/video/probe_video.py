@@ -1,4 +1,4 @@
-"""What a video is like, by decoding all of it."""
+"""Properties of a video, by decoding all of it."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.check_report import Finding
+from video_adapters.data.check_report import VideoCheck
 from video_adapters.data.video.decode import DecodeError, VideoReader, resizing
 from video_adapters.data.video.frame_folder import FrameFolder
 from video_adapters.data.video.orientation import Orientation, orientation_of
@@ -15,7 +15,7 @@ MIRRORED = ("stored mirrored, left and right, and read as players show it",)
 MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
 
 
-def inspect(video: Video, strict: bool = False) -> Finding:
+def probe_video(video: Video, strict: bool = False) -> VideoCheck:
     """Decodes a video from end to end. Its span is broken when it begins past the last frame.
 
     Args:
@@ -24,13 +24,13 @@ def inspect(video: Video, strict: bool = False) -> Finding:
     """
     size, stamp = size_of(video.path), stamp_of(video.path)  # before it is read: what changes meanwhile has changed
     if not os.path.lexists(video.path):
-        return Finding(path=video.path, status="missing", reason="no such file")
+        return VideoCheck(path=video.path, status="missing", reason="no such file")
     try:
         finding = (_folder if os.path.isdir(video.path) else _file)(video.path, strict)
         if video.start >= (finding.frames or 0):
             raise DecodeError(video.path, f"has {finding.frames} frames, its annotation begins at {video.start}")
     except DecodeError as error:
-        return Finding(path=video.path, status="broken", size=size, stamp=stamp, reason=error.reason)
+        return VideoCheck(path=video.path, status="broken", size=size, stamp=stamp, reason=error.reason)
     return replace(finding, size=size, stamp=stamp)
 
 
@@ -55,7 +55,7 @@ def stamp_of(path: str) -> str:
     return hashlib.sha256(repr(entries).encode()).hexdigest()[:16]
 
 
-def _file(path: str, strict: bool) -> Finding:
+def _file(path: str, strict: bool) -> VideoCheck:
     with VideoReader(path) as video:
         at_first, sizes, orientation = video.quality, Counter[tuple[int, int]](), Orientation()
         try:
@@ -69,7 +69,7 @@ def _file(path: str, strict: bool) -> Finding:
         (width, height), seconds = next(iter(sizes)), _seconds(video)
         others = video.num_frames - sizes[width, height]
         remarks = (*resizing(others, (height, width)),) * bool(others) + MIRRORED * orientation.mirrored
-        return Finding(
+        return VideoCheck(
             path=path,
             status=_status(at_first, video.quality, others, orientation),
             frames=video.num_frames,
@@ -83,11 +83,11 @@ def _file(path: str, strict: bool) -> Finding:
         )
 
 
-def _folder(path: str, strict: bool) -> Finding:
+def _folder(path: str, strict: bool) -> VideoCheck:
     with FrameFolder(path, strict) as video:
         for _, picture in video.stream(range(video.num_frames)):
             height, width = picture.shape[:2]
-        return Finding(
+        return VideoCheck(
             path=path, status=_status((), (), video.num_resized, Orientation()), frames=video.num_frames, width=width,
             height=height, rotation=0, codec="images", reason=_reason(video.quality),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether a video file ends before it should, as half a download does; decoders say nothing of it.
+"""Truncation of video files, as of half a download, of which decoders say nothing.
 
 Formats tell in different ways how long they are: mp4 by the sizes of its boxes, Matroska and AVI by one in their first
 bytes, most by a duration. What none of these tells (a cut transport stream) nobody can know.

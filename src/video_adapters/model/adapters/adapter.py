@@ -1,4 +1,4 @@
-"""What adapter methods are built from, and what a backbone asks of one."""
+"""Parts of adapter methods, and the interface between a method and the backbone."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every encoder family shows of a pretrained image network: its blocks by their parts, and the ways in and out."""
+"""Pretrained image networks behind one interface: blocks by their parts, the ways in and out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

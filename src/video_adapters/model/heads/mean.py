@@ -15,7 +15,7 @@ class MeanHead(nn.Module):
         width: D.
         num_classes: of the scores.
         dropout: rate.
-        standardise: puts `Standardise` ahead of the dropout, for small data sets.
+        standardise: puts `RunningNorm` ahead of the dropout, for small data sets.
 
     Raises:
         ValueError: for a dropout rate out of [0, 1), or fewer than two classes.
@@ -27,7 +27,7 @@ class MeanHead(nn.Module):
             raise ValueError(f"head.dropout is {dropout}, expected a rate from 0 to below 1")
         if num_classes < 2:
             raise ValueError(f"data.num_classes is {num_classes}, expected at least 2")
-        self.standardise = Standardise(width) if standardise else None
+        self.standardise = RunningNorm(width) if standardise else None
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, num_classes)
         nn.init.normal_(self.linear.weight, std=0.01)
@@ -45,7 +45,7 @@ class MeanHead(nn.Module):
             return self.linear(self.dropout(features).to(self.linear.weight.dtype))
 
 
-class Standardise(nn.Module):
+class RunningNorm(nn.Module):
     """Features less their running mean, over their running spread: (B, D) -> (B, D) float32.
 
     Batch norm without affine parts, as in linear probing, but by what was seen up to the last optimizer step instead of

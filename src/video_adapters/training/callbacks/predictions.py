@@ -1,4 +1,4 @@
-"""What a test said of every video: files beside the run, and tables in W&B."""
+"""Predictions of a test, video by video: files beside the run, and tables in W&B."""
 
 import csv
 from collections.abc import Iterable, Sequence

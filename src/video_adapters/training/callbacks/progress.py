@@ -1,4 +1,4 @@
-"""What a run says on the terminal."""
+"""Lines and bars of a run on the terminal."""
 
 import time
 from typing import Any

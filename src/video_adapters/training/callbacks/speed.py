@@ -1,4 +1,4 @@
-"""How fast a run is, and what it waits for."""
+"""Speed of a run, and what it waits for."""
 
 import resource
 import sys

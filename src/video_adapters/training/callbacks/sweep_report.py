@@ -1,4 +1,4 @@
-"""What became of the jobs of a sweep, said when it ends."""
+"""A sweep's jobs and how each ended, printed at its end."""
 
 import atexit
 import json

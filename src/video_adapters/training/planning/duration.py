@@ -1,4 +1,4 @@
-"""How long a whole run takes by a plan, with what that assumes."""
+"""Duration of a whole run by a plan, with its assumptions."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import PROJECT
-from video_adapters.memory.gpu import Card
+from video_adapters.memory.gpu import Gpu
 
 FOLDER = PROJECT / "configs" / "gpu"
 OLDEST = "gtx1080ti"
@@ -19,7 +19,7 @@ def is_named(cfg: DictConfig) -> bool:
     return cfg.gpu.memory is not None
 
 
-def card_of(cfg: DictConfig) -> Card:
+def card_of(cfg: DictConfig) -> Gpu:
     """The card of a config; what it leaves open is this machine's where there is one and no memory is given.
 
     Raises:
@@ -50,28 +50,28 @@ def num_devices(cfg: DictConfig) -> int:
     return torch.cuda.device_count() * cfg.trainer.num_nodes
 
 
-def this_card() -> Card:
+def this_card() -> Gpu:
     """The smallest of this machine's cards; rates are those of the most similar card that is known."""
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     least = min(cards, key=lambda properties: properties.total_memory)
     memory, capability = least.total_memory / 2**30, least.major + least.minor / 10
     like = min(known(), key=lambda card: (abs(card.capability - capability), abs(card.memory - memory)))
-    return Card(
+    return Gpu(
         name=least.name, memory=memory, capability=capability, fp32=like.fp32, fp16=like.fp16, bandwidth=like.bandwidth
     )
 
 
 @cache
-def known() -> tuple[Card, ...]:
+def known() -> tuple[Gpu, ...]:
     """The cards of configs/gpu."""
     return tuple(_named(path.stem) for path in sorted(FOLDER.glob("*.yaml")) if path.stem != "this")
 
 
-def _named(name: str) -> Card:
+def _named(name: str) -> Gpu:
     facts: Any = OmegaConf.load(FOLDER / f"{name}.yaml")
     del facts["defaults"]
-    return Card(**facts)
+    return Gpu(**facts)
 
 
-def _filled(given: dict[str, Any], card: Card) -> Card:
+def _filled(given: dict[str, Any], card: Gpu) -> Gpu:
     return instantiate({**vars(card), "name": f"a card of {given.get('memory', card.memory):g} GiB", **given})

@@ -12,15 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.plural import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.memory.allocator import Event
-from video_adapters.memory.gpu import Card
+from video_adapters.memory.gpu import Gpu
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
 from video_adapters.model.build import build_outline
 from video_adapters.training.planning.duration import duration
 from video_adapters.training.planning.gpus import card_of, is_named, num_devices
 from video_adapters.training.planning.plan_table import bytes_in_words, command, report
-from video_adapters.training.planning.suggestions import OF_CHECKPOINTS, remedies
-from video_adapters.training.planning.trace import half_type, rehearse
+from video_adapters.training.planning.suggestions import OF_CHECKPOINTS, suggestions
+from video_adapters.training.planning.trace import half_type, trace_experiment
 from video_adapters.training.run_record import choices
 
 log = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ OWN = ("batch.per_device", "memory.checkpoint_blocks")
 class Plan(NamedTuple):
     """What a plan considered, and what it chose."""
 
-    card: Card
+    card: Gpu
     chosen: Option | None  # None: nothing fits
     options: list[Option]
     update: list[Event] | None  # of a trace
 
 
 @uncollected()
-def make_plan(cfg: DictConfig, card: Card) -> Plan:
+def make_plan(cfg: DictConfig, card: Gpu) -> Plan:
     """Plans a composed experiment for a card, keeping batch.per_step.
 
     Raises:
@@ -51,7 +51,7 @@ def make_plan(cfg: DictConfig, card: Card) -> Plan:
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", cfg.memory.checkpoint_blocks or least)
     blocks = anchors(build_outline(cfg).backbone.encoder.depths, least)
-    search = Search(partial(rehearse, cfg, card), blocks, share, card, half_type(cfg, card))
+    search = Search(partial(trace_experiment, cfg, card), blocks, share, card, half_type(cfg, card))
     chosen = search.best()
     return Plan(card, chosen, search.options(), search.update)
 
@@ -136,6 +136,6 @@ def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
         f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(plan.card.limit)} are to be had"
     )
     most = max(1, *(option.checkpointed for option in plan.options))
-    changes = remedies(cfg, plan.card, least.checkpointed, most, plan.update)
+    changes = suggestions(cfg, plan.card, least.checkpointed, most, plan.update)
     found = [f"{overrides} ({bytes_in_words(peak)})" for overrides, peak in changes]
     return f"{text}. {'What would fit: ' + '; or '.join(found) if found else 'Fewer pixels, or a smaller encoder'}"

@@ -1,4 +1,4 @@
-"""What a plan says on the terminal."""
+"""Plans as tables on the terminal."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from video_adapters.commands.terminal import interactive
-from video_adapters.memory.gpu import MARGIN, Card
+from video_adapters.memory.gpu import MARGIN, Gpu
 from video_adapters.memory.search import Option
 
 COLUMNS = ("clips x passes", "blocks recomputed", "allocated", "reserved", "products a step", "time a step", "")
 
 
-def report(cfg: DictConfig, card: Card, options: Sequence[Option], chosen: Option | None) -> None:
+def report(cfg: DictConfig, card: Gpu, options: Sequence[Option], chosen: Option | None) -> None:
     """Prints the table of what was considered."""
     title = (
         f"{cfg.name}: {cfg.model.encoder.model_name}, {cfg.data.num_frames} frames, {cfg.batch.per_step} clips a step, "
@@ -54,7 +54,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _row(option: Option, card: Card, chosen: bool) -> list[str]:
+def _row(option: Option, card: Gpu, chosen: bool) -> list[str]:
     verdict = "chosen" if chosen else "fits" if option.peak.reserved <= card.limit else "too large"
     about = "" if option.traced else "~"
     return [

@@ -1,4 +1,4 @@
-"""What would fit a card that an experiment does not fit."""
+"""Suggestions for an experiment that does not fit a card."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -6,8 +6,8 @@ from itertools import combinations
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.memory.allocator import CachingAllocator, Event
-from video_adapters.memory.gpu import Card
-from video_adapters.training.planning.trace import half_type, rehearse
+from video_adapters.memory.gpu import Gpu
+from video_adapters.training.planning.trace import half_type, trace_experiment
 
 SITES = ("temporal", "temporal_in", "spatial", "joint")
 
@@ -17,8 +17,8 @@ OF_CHECKPOINTS = ("checkpoint_nested", "offload")
 Changes = dict[str, str | int]
 
 
-def remedies(
-    cfg: DictConfig, card: Card, checkpointed: int, most: int, update: list[Event] | None
+def suggestions(
+    cfg: DictConfig, card: Gpu, checkpointed: int, most: int, update: list[Event] | None
 ) -> Iterator[tuple[str, int]]:
     """Changes with which one clip at a time fits a card, with the bytes reserved; none adds to another that fits.
 
@@ -38,7 +38,7 @@ def remedies(
         changed = cfg.copy()
         for key, value in changes.items():
             OmegaConf.update(changed, key, value)
-        trace = rehearse(changed, card, 1, blocks, updates.get(of_model), scored)
+        trace = trace_experiment(changed, card, 1, blocks, updates.get(of_model), scored)
         updates[of_model] = trace.first_update
         return CachingAllocator().run(trace.steps(2)).reserved
 
@@ -64,7 +64,7 @@ def _combined(single: list[Changes]) -> Iterator[Changes]:
             yield {key: value for part in parts for key, value in part.items()}
 
 
-def _changes(cfg: DictConfig, card: Card) -> list[Changes]:
+def _changes(cfg: DictConfig, card: Gpu) -> list[Changes]:
     """More checkpointing, half-precision weights and residual stream, half the blocks, half the frames."""
     nested: Changes = {f"memory.{name}": True for name in OF_CHECKPOINTS if cfg.memory.get(name) is False}
     lean: Changes = {}

@@ -1,4 +1,4 @@
-"""A composed experiment's training step and evaluation, made ready to be recorded without a value being computed."""
+"""Traces of an experiment: its training step and evaluation, recorded without a value being computed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from video_adapters.data.dataset import Batch
 from video_adapters.memory.allocator import Event
-from video_adapters.memory.gpu import Card
+from video_adapters.memory.gpu import Gpu
 from video_adapters.memory.step import Trace, Workload, record
 from video_adapters.model.build import build_outline
 from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.model.execution import hold_frozen
+from video_adapters.model.execution import cast_frozen
 from video_adapters.model.hardware import refuse_other_halves, refuse_to_compile_for
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.gpus import num_devices
 
 
-def rehearse(
-    cfg: DictConfig, card: Card, clips: int, checkpointed: int, update: list[Event] | None = None, scored: bool = True
+def trace_experiment(
+    cfg: DictConfig, card: Gpu, clips: int, checkpointed: int, update: list[Event] | None = None, scored: bool = True
 ) -> Trace:
     """The trace of an experiment on a card, with so many clips a pass and so many blocks recomputed.
 
@@ -40,7 +40,7 @@ def rehearse(
     name = str(half).removeprefix("torch.") if half else None
     refuse_other_halves(classifier.backbone.memory, str(cfg.trainer.precision), name, card.name)
     if cfg.memory.frozen_dtype:
-        hold_frozen(classifier, half)
+        cast_frozen(classifier, half)
     return record(workload(cfg, half, classifier), clips, card.version, update, scored)
 
 
@@ -80,7 +80,7 @@ def workload(
     )
 
 
-def half_type(cfg: DictConfig, card: Card) -> torch.dtype | None:
+def half_type(cfg: DictConfig, card: Gpu) -> torch.dtype | None:
     """The type of autocast that the precision of a config comes to on a card; None without autocast.
 
     Raises:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands import entry
 from video_adapters.commands.config import PROJECT, explain
 from video_adapters.commands.errors import UserError
-from video_adapters.commands.grammar import for_hydra, written
+from video_adapters.commands.grammar import for_hydra, hydra_quote
 from video_adapters.preparation.source import Source
 from video_adapters.training.run_record import resumed
 from video_adapters.trust.overrides import with_overrides
@@ -70,7 +70,7 @@ def test_roots_of_any_name_reach_prepare(tmp_path: Path) -> None:
     source = Source(data="csv", root=tmp_path / "josé (1)", overrides=["data.annotations.file=~/videos.csv"])
     assert source.config().root == str(tmp_path / "josé (1)")
     assert source.config().annotations.file == f"{HOME}/videos.csv"
-    assert written("/josé") == "'/josé'"
+    assert hydra_quote("/josé") == "'/josé'"
     with pytest.raises(UserError, match=r"there is no data=ssv \(did you mean ssv2\?\)"):
         Source(data="ssv", root=None, overrides=[]).config()
 

@@ -16,7 +16,7 @@ from video_adapters.commands.errors import UserError
 from video_adapters.commands.shown import as_cell, of_cell, printable
 from video_adapters.commands.terminal import summary
 from video_adapters.data.annotations import Video, Videos
-from video_adapters.data.check_report import Finding, read, write, write_header
+from video_adapters.data.check_report import VideoCheck, read, write, write_header
 from video_adapters.recognition import results as report
 from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.recognizer import Prediction
@@ -66,7 +66,7 @@ def test_a_cell_starts_no_formula_steers_nothing_and_gives_its_name_back(name: s
 
 @pytest.mark.parametrize("name", [*STEERING, *FORMULAS])
 def test_reports_of_a_check_hold_neither_and_are_read_again(tmp_path: Path, name: str) -> None:
-    finding = Finding(path=name, status="broken", root=f"/{name}", reason=f"{name} cannot be read", size=3)
+    finding = VideoCheck(path=name, status="broken", root=f"/{name}", reason=f"{name} cannot be read", size=3)
     with (tmp_path / "report.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         write_header(file)
         write(file, finding)

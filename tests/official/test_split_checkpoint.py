@@ -8,7 +8,7 @@ import timm
 import torch
 
 from video_adapters.official.sizes import CLIP, SWIN, VIT
-from video_adapters.official.split_checkpoint import as_images, take_apart
+from video_adapters.official.split_checkpoint import as_images, split_checkpoint
 
 from official import BUFFERS, State, swin, vit_clip, vit_imagenet, whole
 from rounding import rounding
@@ -33,7 +33,7 @@ VARIANTS: dict[str, Callable[[], State]] = {
 @pytest.mark.parametrize("adapters", [1, 2])
 @pytest.mark.parametrize(("state", "family"), [(vit_clip, CLIP), (vit_imagenet, VIT)])
 def test_a_vit_tells_its_sizes_and_its_temporal_adapters(state: Any, family: Any, adapters: int) -> None:
-    sizes = take_apart(state(adapters=adapters, classes=7, frames=6, depth=2)).sizes
+    sizes = split_checkpoint(state(adapters=adapters, classes=7, frames=6, depth=2)).sizes
     assert sizes.family is family
     assert (sizes.width, sizes.depths, sizes.num_heads, sizes.patch, sizes.image_size) == (64, (2,), (1,), 16, 32)
     assert (sizes.num_frames, sizes.tubelet, sizes.num_classes, sizes.mlp_ratio) == (6, 1, 7, 4.0)
@@ -47,13 +47,13 @@ def test_a_vit_tells_its_sizes_and_its_temporal_adapters(state: Any, family: Any
 def test_a_swin_keeps_its_scale_with_two_temporal_adapters_too() -> None:
     state = swin()
     state |= {name.replace("T_Adapter", "T_Adapter_in"): value for name, value in state.items() if "T_Adapter" in name}
-    sizes = take_apart(state).sizes
+    sizes = split_checkpoint(state).sizes
     assert (sizes.sites["temporal_in"], sizes.usual_scale) == ((0, 2), 0.5)
 
 
 @pytest.mark.parametrize("absolute", [False, True])
 def test_a_swin_tells_its_sizes_and_its_setting(absolute: bool) -> None:
-    sizes = take_apart(swin(absolute=absolute, times=3)).sizes
+    sizes = split_checkpoint(swin(absolute=absolute, times=3)).sizes
     assert sizes.family is SWIN
     assert (sizes.width, sizes.depths, sizes.num_heads, sizes.patch, sizes.window) == (16, (2, 2), (2, 4), 4, 4)
     assert (sizes.num_frames, sizes.num_times, sizes.tubelet, sizes.num_classes) == (6, 3, 2, 12)
@@ -64,19 +64,19 @@ def test_a_swin_tells_its_sizes_and_its_setting(absolute: bool) -> None:
 
 def test_a_swin_without_masks_has_the_usual_image_size_or_the_one_said() -> None:
     state = {name: value for name, value in swin().items() if not name.endswith(BUFFERS)}
-    assert (take_apart(state).sizes.image_size, take_apart(state).sizes.image_size_told) == (224, False)
-    assert take_apart(state, image_size=32).sizes.image_size == 32
+    assert (split_checkpoint(state).sizes.image_size, split_checkpoint(state).sizes.image_size_told) == (224, False)
+    assert split_checkpoint(state, image_size=32).sizes.image_size == 32
     with pytest.raises(ValueError, match=r"16 pixels leave 2x2 tokens .* windows are 4x4: say --image-size N"):
-        take_apart(state, image_size=16)
+        split_checkpoint(state, image_size=16)
 
 
 def test_heads_that_no_tensor_tells_can_be_said() -> None:
-    assert take_apart(vit_clip(), num_heads=4).sizes.num_heads == (4,)
+    assert split_checkpoint(vit_clip(), num_heads=4).sizes.num_heads == (4,)
 
 
 def test_blocks_with_adapters_may_be_any() -> None:
     state = {name: v for name, v in vit_clip().items() if not ("resblocks.1.T_Adapter" in name or "2.S_Ad" in name)}
-    sites = take_apart(state).sizes.sites
+    sites = split_checkpoint(state).sizes.sites
     assert sites == dict(temporal=(0, 2), temporal_in=(0, 2), spatial=(0, 1), joint=(0, 1, 2))
 
 
@@ -87,7 +87,7 @@ def test_a_ratio_gives_exactly_the_bottleneck(units: int) -> None:
     shapes = {"1.weight": (units, 98), "1.bias": (units,), "2.weight": (98, units), "2.bias": (98,)}
     for name in [name for name in state if "Adapter" in name]:
         state[name] = torch.zeros(shapes[name.split("D_fc")[1]])
-    assert int(98 * take_apart(state, num_heads=2).sizes.ratio) == units
+    assert int(98 * split_checkpoint(state, num_heads=2).sizes.ratio) == units
 
 
 # whose values go where
@@ -103,7 +103,7 @@ def test_wrappings_and_prefixes_do_not_matter(wrap: str) -> None:
         "module": {"state_dict": {f"module.{name}": value for name, value in whole(state).items()}},
         "backbone": whole(state),
     }[wrap]
-    plain, found = take_apart(state), take_apart(wrapped)
+    plain, found = split_checkpoint(state), split_checkpoint(wrapped)
     assert found.sizes == plain.sizes
     assert all(torch.equal(found.trained[name], value) for name, value in plain.trained.items())
     assert all(torch.equal(found.frozen[name], value) for name, value in plain.frozen.items())
@@ -113,7 +113,7 @@ def test_wrappings_and_prefixes_do_not_matter(wrap: str) -> None:
 def test_every_value_arrives_once(variant: str) -> None:
     """Searched for by value, so that no table of names is trusted."""
     state = VARIANTS[variant]()
-    found = take_apart(state)
+    found = split_checkpoint(state)
     values = {name: value for name, value in state.items() if not name.endswith(BUFFERS)}
     arrived = [*found.trained.values(), *(v for name, v in found.frozen.items() if name not in found.shared)]
     assert len(arrived) == len(values)
@@ -126,7 +126,7 @@ def test_every_value_arrives_once(variant: str) -> None:
 
 @pytest.mark.parametrize(("state", "norm"), [(vit_clip(), "ln_post"), (vit_imagenet(), "norm")])
 def test_a_final_norm_that_trained_completes_the_encoder_too(state: State, norm: str) -> None:
-    found = take_apart(state)
+    found = split_checkpoint(state)
     assert found.shared == {f"{norm}.weight", f"{norm}.bias"}
     assert torch.equal(found.frozen[f"{norm}.bias"], state["ln_post.bias"])
     assert torch.equal(found.trained[f"backbone.encoder.net.{norm}.bias"], state["ln_post.bias"])
@@ -135,7 +135,7 @@ def test_a_final_norm_that_trained_completes_the_encoder_too(state: State, norm:
 def test_a_swin_is_whole_by_the_names_of_timm() -> None:
     sizes = dict(img_size=32, patch_size=4, window_size=4, embed_dim=16, depths=(2, 2), num_heads=(2, 4), num_classes=0)
     net = timm.create_model("swin_tiny_patch4_window7_224", **sizes)
-    found = take_apart(swin())
+    found = split_checkpoint(swin())
     net.load_state_dict(found.frozen)
     assert not found.shared
     assert torch.equal(net.layers[1].downsample.reduction.weight, swin()["layers.0.downsample.reduction.weight"])
@@ -195,7 +195,7 @@ def changed(state: State, **changes: torch.Tensor | None) -> State:
 )  # fmt: skip
 def test_what_fits_nothing_is_listed(state: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        take_apart(state)
+        split_checkpoint(state)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +209,12 @@ def test_what_fits_nothing_is_listed(state: Any, message: str) -> None:
 )
 def test_what_contradicts_the_tensors_is_refused(state: State, said: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        take_apart(state, **said)
+        split_checkpoint(state, **said)
 
 
 def test_an_encoder_without_adapters_is_refused() -> None:
     with pytest.raises(ValueError, match="holds no adapter"):
-        take_apart({name: value for name, value in vit_clip().items() if "Adapter" not in name})
+        split_checkpoint({name: value for name, value in vit_clip().items() if "Adapter" not in name})
 
 
 def test_adapters_of_several_ratios_are_refused() -> None:
@@ -222,10 +222,10 @@ def test_adapters_of_several_ratios_are_refused() -> None:
     for leaf, shape in {"1.weight": (8, 64), "1.bias": (8,), "2.weight": (64, 8)}.items():
         state[f"transformer.resblocks.1.S_Adapter.D_fc{leaf}"] = torch.zeros(shape)
     with pytest.raises(ValueError, match="8 of 64, 16 of 64 units: no single ratio"):
-        take_apart(state)
+        split_checkpoint(state)
 
 
 def test_a_temporal_embedding_ahead_of_a_block_without_temporal_adapter_is_refused() -> None:
     state = {name: value for name, value in vit_clip().items() if "resblocks.0.T_Adapter" not in name}
     with pytest.raises(ValueError, match=r"temporal_embedding, but no temporal adapter .* in its first block"):
-        take_apart(state)
+        split_checkpoint(state)

@@ -11,6 +11,7 @@ import pytest
 
 from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import UNLABELLED, Video
+from video_adapters.preparation import workload
 from video_adapters.preparation.encode_video import Copy
 from video_adapters.preparation.source import Listed
 from video_adapters.preparation.workload import most_seconds, worked_on
@@ -62,7 +63,7 @@ def test_a_folder_of_many_images_may_take_longer(tmp_path: Path) -> None:
 
 
 def test_each_video_has_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(workload, "MOST_SECONDS", 0.1)
     (tmp_path / "large").touch()
     os.truncate(tmp_path / "large", 10**9)
     copies = [Copy(str(tmp_path / name), "") for name in ("small", "large")]

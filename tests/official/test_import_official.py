@@ -21,7 +21,7 @@ from video_adapters.model import checkpoint
 from video_adapters.official import frozen_weights as official_weights
 from video_adapters.official.recipe import PUBLISHED, compose_train, overrides_for, published_model
 from video_adapters.official.request import Request, read_official
-from video_adapters.official.split_checkpoint import library_weights, take_apart
+from video_adapters.official.split_checkpoint import library_weights, split_checkpoint
 from video_adapters.trust import checkpoint_file
 
 from official import BUFFERS, State, imported, rebuilt, swin, vit_clip, vit_imagenet, whole
@@ -108,7 +108,7 @@ def shapes_root(shapes: list[str]) -> tuple[str, list[str]]:
 
 def model_overrides(path: Path) -> list[str]:
     """What an imported model is composed by, as the import prints it."""
-    cfg, official = config_of(path), take_apart(torch.load(path.with_name("official.pth")))
+    cfg, official = config_of(path), split_checkpoint(torch.load(path.with_name("official.pth")))
     overrides = overrides_for(official, "moving_shapes", None, [])
     return [*overrides, f"model.weights={cfg.model.weights}"]
 
@@ -160,7 +160,7 @@ def test_without_a_head_it_is_started_from_but_not_scored(shapes: list[str], tmp
 
 def test_frozen_weights_that_are_a_published_encoders_are_named_not_written(tmp_path: Path) -> None:
     state = vit_imagenet()
-    published = take_apart(state).frozen
+    published = split_checkpoint(state).frozen
     published["norm.weight"] = torch.ones(64)  # as it was before AIM trained it
     save_file(published, tmp_path / "published.safetensors")
     imported(tmp_path, state, published=tmp_path / "published.safetensors")
@@ -172,7 +172,7 @@ def test_frozen_weights_that_are_a_published_encoders_are_named_not_written(tmp_
 
 def test_frozen_weights_that_differ_are_written_and_the_differences_said(tmp_path: Path, capsys: Any) -> None:
     state = swin()
-    published = {name: value.contiguous() for name, value in take_apart(state).frozen.items()}
+    published = {name: value.contiguous() for name, value in split_checkpoint(state).frozen.items()}
     published["norm.bias"] = published["norm.bias"] + torch.eye(32)[3] / 2
     save_file(published, tmp_path / "published.safetensors")
     imported(tmp_path, state, published=tmp_path / "published.safetensors")
@@ -208,7 +208,7 @@ LARGE: dict[str, Callable[[], State]] = {
 @pytest.mark.parametrize("model", LARGE)
 def test_sizes_of_a_published_encoder_choose_its_config(model: str) -> None:
     entry.set_up()
-    official = take_apart(LARGE[model]())
+    official = split_checkpoint(LARGE[model]())
     assert published_model(official.sizes) == model
     assert model in PUBLISHED.values()
     overrides = overrides_for(official, None, None, [])
@@ -278,7 +278,7 @@ def test_weights_that_are_no_numbers_are_refused(name: str, tmp_path: Path) -> N
 def test_the_numbers_of_numpy_that_mmcv_leaves_in_meta_are_let_in(tmp_path: Path) -> None:
     scores = {"best_score": np.float64(0.83), "last": np.int64(3), "half": np.float32(1)}
     torch.save({"meta": {"epoch": 30, "hook_msgs": scores}, "state_dict": whole(vit_clip())}, tmp_path / "official.pth")
-    assert take_apart(read_official(tmp_path / "official.pth")).sizes.num_frames == 4
+    assert split_checkpoint(read_official(tmp_path / "official.pth")).sizes.num_frames == 4
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from video_adapters.data import check_report as report
-from video_adapters.data.check_report import Finding, in_report
+from video_adapters.data.check_report import VideoCheck, in_report
 
 FINDINGS = [
-    Finding(path="a, b.mp4", splits="train val", status="ok", frames=9, width=64, height=48, rotation=0, fps=30.0,
+    VideoCheck(path="a, b.mp4", splits="train val", status="ok", frames=9, width=64, height=48, rotation=0, fps=30.0,
             seconds=0.3, codec="h264", size=1234, stamp="1700000000123456789", root="/a, b"),
-    Finding(path=os.fsdecode(b"\xff\n.mp4"), splits="val", status="broken", size=0, reason='says "no"'),
-    Finding(path="gone.mp4", splits="val", status="missing", reason="no such file"),
+    VideoCheck(path=os.fsdecode(b"\xff\n.mp4"), splits="val", status="broken", size=0, reason='says "no"'),
+    VideoCheck(path="gone.mp4", splits="val", status="missing", reason="no such file"),
 ]  # fmt: skip
 
 
-def write(path: Path, findings: list[Finding]) -> Path:
+def write(path: Path, findings: list[VideoCheck]) -> Path:
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         report.write_header(file)
         for finding in findings:
@@ -33,7 +33,7 @@ def test_a_report_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(
         f"path,splits,status,frames,width,height,rotation,fps,seconds,codec,size,reason\n{line}"
     )
-    broken = Finding(path="a.mp4", splits="train", status="broken", size=12, reason="cut")
+    broken = VideoCheck(path="a.mp4", splits="train", status="broken", size=12, reason="cut")
     assert report.read(str(tmp_path / "r.csv")) == {"a.mp4": broken}
 
 

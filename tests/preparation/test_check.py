@@ -11,8 +11,9 @@ import pytest
 from video_adapters.commands import entry
 from video_adapters.commands.lock import alone
 from video_adapters.data import check_report as report
-from video_adapters.data.check_report import Finding
+from video_adapters.data.check_report import VideoCheck
 from video_adapters.preparation import check as checking
+from video_adapters.preparation import workload
 from video_adapters.preparation.check import Check, check
 from video_adapters.preparation.source import Source
 
@@ -85,7 +86,7 @@ def test_an_interrupted_check_goes_on_where_it_stopped(
 ) -> None:  # fmt: skip
     out, written, write = tmp_path / "r.csv", [], report.write
 
-    def counting(file: object, finding: Finding) -> None:
+    def counting(file: object, finding: VideoCheck) -> None:
         write(file, finding)
         written.append(finding.path)
         if len(written) == 4:
@@ -184,7 +185,7 @@ def test_a_report_that_does_not_say_its_root_is_left_alone(tmp_path: Path) -> No
 def test_where_nobody_watches_a_line_a_minute_tells_how_far_it_is(
     damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(workload, "QUIET_SECONDS", 0)
     check(asked(damaged, tmp_path / "r.csv"))
     shown = capsys.readouterr().out
     assert "decoding 1/15, 0 min left\n" in shown
@@ -232,7 +233,7 @@ def _spied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Paths that are decoded from now on, in this process, where they can be seen."""
     decoded: list[str] = []
 
-    def inline(title: str, work: Callable[..., Finding], jobs: list[checking.Listed], workers: int) -> object:
+    def inline(title: str, work: Callable[..., VideoCheck], jobs: list[checking.Listed], workers: int) -> object:
         for job in jobs:
             decoded.append(job.video.path)
             yield job, work(job)

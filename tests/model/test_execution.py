@@ -17,7 +17,7 @@ from video_adapters.model.adapters.video_swin import VideoSwin
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import fingerprint, open_up
-from video_adapters.model.execution import Memory, compile_blocks, hold_frozen
+from video_adapters.model.execution import Memory, cast_frozen, compile_blocks
 from video_adapters.model.heads.mean import MeanHead
 
 from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise
@@ -115,7 +115,7 @@ def test_so_do_the_rivals(name: str, method: str, option: str) -> None:
 def test_frozen_weights_in_half_precision_learn_the_same_under_amp(name: str, option: str | None) -> None:
     """To the bit, where attention's and adapter's layers are no more composed: there to one rounding."""
     lean = model(name, memory=Memory(**OPTIONS[option]) if option else Memory())
-    hold_frozen(lean, torch.bfloat16)
+    cast_frozen(lean, torch.bfloat16)
     assert_rounded(losses(lean, torch.bfloat16), plain_losses(name, half=torch.bfloat16), 1, torch.bfloat16)
 
 
@@ -131,7 +131,7 @@ def test_a_residual_stream_in_half_precision_learns_nearly_the_same(name: str, o
 @pytest.mark.parametrize("name", FAMILIES)
 def test_so_do_frozen_weights_and_residual_stream_together(name: str) -> None:
     lean = model(name, memory=Memory(residual_dtype="auto"))
-    hold_frozen(lean, torch.bfloat16)
+    cast_frozen(lean, torch.bfloat16)
     assert_rounded(losses(lean, torch.bfloat16), plain_losses(name), DEPTH, torch.bfloat16)
 
 
@@ -153,7 +153,7 @@ def test_a_half_precision_stream_is_half_precision_in_every_block() -> None:
 def test_only_frozen_weights_of_products_are_held_in_half_precision() -> None:
     classifier = model("open_clip")
     before = {name: p.detach().clone() for name, p in classifier.named_parameters()}
-    hold_frozen(classifier, torch.float16)
+    cast_frozen(classifier, torch.float16)
     halves = {name for name, p in classifier.named_parameters() if p.dtype == torch.float16}
     assert halves.isdisjoint(classifier.trainable())
     layers = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias", "c_fc.weight", "c_fc.bias")
@@ -170,7 +170,7 @@ def test_the_fingerprint_is_that_of_the_weights_as_loaded() -> None:
     net = network(clip_vit())
     expected = fingerprint(net)
     backbone = Backbone(open_up(net), Aim(), T)
-    hold_frozen(backbone, torch.float16)
+    cast_frozen(backbone, torch.float16)
     assert backbone.encoder.fingerprint == expected
 
 
@@ -282,7 +282,7 @@ def test_more_blocks_than_the_compiler_would_specialise_by_itself_are_compiled()
 def test_compiled_blocks_learn_the_same_with_every_other_option(option: str, half: torch.dtype | None) -> None:
     """By the compiler's front; in half precision frozen weights and residual stream are held in it, too."""
     compiled = model("open_clip", memory=Memory(residual_dtype="auto" if half else None, **OPTIONS[option]))
-    hold_frozen(compiled, half)
+    cast_frozen(compiled, half)
     compile_blocks(compiled.backbone.blocks, backend="aot_eager")
     assert_rounded(losses(compiled, half), plain_losses("open_clip"), DEPTH if half else DEPTH * BLOCK, half)
 
@@ -304,7 +304,7 @@ def test_blocks_compiled_to_machine_code_learn_the_same(name: str) -> None:
 def test_on_a_gpu_in_fp16_every_option_learns_the_same(name: str, option: str | None, residual: str | None) -> None:
     memory = Memory(residual_dtype=residual, **(OPTIONS[option] if option else {}))
     lean, full = model(name, memory=memory).cuda(), model(name).cuda()
-    hold_frozen(lean, torch.float16)
+    cast_frozen(lean, torch.float16)
     torch.manual_seed(1)  # of drop path
     with torch.autocast("cuda", torch.float16):
         ours = lean(clips().cuda())
