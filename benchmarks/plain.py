@@ -9,7 +9,6 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.adapter import Adapter
@@ -59,7 +58,7 @@ class PlainBlock(nn.Module):
         self.temporal, self.temporal_in, self.spatial, self.joint = (
             _adapter(getattr(block, site)) for site in ("temporal", "temporal_in", "spatial", "joint")
         )
-        self.scale, self.drop_path, self.num_times = block.scale, block.drop_path, block.drop_path.num_times
+        self.scale, self.drop_path, self.num_times = block.scale, block.drop_path, block.execution.num_times
 
     def forward(self, x: Tensor) -> Tensor:
         if self.temporal is not None:
@@ -71,10 +70,10 @@ class PlainBlock(nn.Module):
         return x + (y if self.joint is None else y + self._dropped(self.scale * self.joint(z)))
 
     def _over_time(self, x: Tensor) -> Tensor:
-        y = self.norm1(rearrange(x, "n (b t) d -> t (b n) d", t=self.num_times))
+        y = self.norm1(x.unflatten(1, (-1, self.num_times)).permute(2, 1, 0, 3).flatten(1, 2))
         if self.temporal_in is not None:
             y = y + self.temporal_in(y)
-        return rearrange(self._attend(y), "t (b n) d -> n (b t) d", n=x.shape[0])
+        return self._attend(y).unflatten(1, (-1, x.shape[0])).permute(2, 1, 0, 3).flatten(1, 2)
 
     def _attend(self, x: Tensor) -> Tensor:
         return self.attention(x, x, x, need_weights=False)[0]

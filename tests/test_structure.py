@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,34 @@ def test_a_module_says_what_it_is(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(SRC.glob("*.py")), ids=lambda path: path.name)
 def test_entry_scripts_are_thin(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 80
+
+
+METHODS = sorted(
+    path for path in (PACKAGE / "model" / "adapters").glob("*.py") if "(AdaptedBlock):" in path.read_text()
+)
+
+
+def test_there_are_methods() -> None:
+    assert len(METHODS) >= 5
+
+
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
+def test_a_methods_block_is_read_on_one_screen(path: Path) -> None:
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "AdaptedBlock" for base in node.bases):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno < 40
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(METHODS, 2)), ids=lambda path: path.stem)
+def test_methods_repeat_nothing_of_each_other(one: Path, other: Path) -> None:
+    """No three lines in a row, blank ones and imports aside: what several methods need is done by their base."""
+
+    def threes(path: Path) -> set[tuple[str, ...]]:
+        imports = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        left_out = {i for node in imports for i in range(node.lineno, (node.end_lineno or 0) + 1)}
+        lines = enumerate(path.read_text().splitlines(), start=1)
+        rest = [line for number, line in lines if line.strip() and number not in left_out]
+        return set(zip(rest, rest[1:], rest[2:], strict=False))
+
+    assert threes(one) & threes(other) == set()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from video_adapters.model.encoders.activation import QuickGelu
 from video_adapters.model.encoders.weights import build_random
+from video_adapters.model.execution import Execution
 
 IMAGE_SIZE = 32
 DEPTH = 3
@@ -83,6 +84,11 @@ def randomise(module: nn.Module, scale: float = 0.1) -> None:
     generator = torch.Generator().manual_seed(1)
     for parameter in module.parameters():
         parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
+
+
+def executions(num_times: int, depth: int = DEPTH) -> list[Execution]:
+    """How blocks run whose tokens are all read."""
+    return [Execution(num_times=num_times)] * depth
 
 
 def clips(num_clips: int = 2, num_frames: int = 4) -> Tensor:

@@ -11,7 +11,7 @@ from video_adapters.model.adapters.adapter import Adapter
 from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, DEPTH, network, randomise
+from networks import BUILDS, DEPTH, executions, network, randomise
 from rounding import BLOCK, assert_rounded
 
 B, T = 2, 3
@@ -19,7 +19,7 @@ B, T = 2, 3
 
 def adapted(build: str, method: Aim) -> list[Any]:
     encoder = open_up(network(BUILDS[build]))
-    blocks = method.adapt(encoder, T).blocks
+    blocks = method.adapt(encoder, executions(T)).blocks
     randomise(nn.ModuleList(blocks))
     return blocks
 
@@ -94,8 +94,8 @@ def test_each_site_stands_where_it_is_placed() -> None:
 
 def test_time_enters_at_the_first_temporal_block_and_nowhere_without_one() -> None:
     encoder = open_up(network(BUILDS["timm"]))
-    assert Aim(temporal=[2, 1]).adapt(encoder, T).time_from == 1
-    assert Aim(temporal=None).adapt(encoder, T).time_from is None
+    assert Aim(temporal=[2, 1]).adapt(encoder, executions(T)).time_from == 1
+    assert Aim(temporal=None).adapt(encoder, executions(T)).time_from is None
 
 
 def test_drop_path_rises_linearly_to_the_last_block() -> None:

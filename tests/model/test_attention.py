@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from video_adapters.memory.autocast import as_on_the_card
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
+from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
 from video_adapters.model.encoders.pretrained import open_up
 
 from networks import BUILDS, clips, network
@@ -87,11 +87,11 @@ def test_a_packed_layer_is_split_into_queries_keys_and_values() -> None:
         torch.testing.assert_close(v, packed[:, :, 2])
 
 
-def test_an_answer_is_projected_and_scaled() -> None:
+def test_what_an_attention_gives_is_projected_and_scaled() -> None:
     mixed, weight, bias, scale = torch.randn(2, N, 8), torch.randn(8, 8), torch.randn(8), torch.randn(8)
     expected = (mixed @ weight.T + bias) * scale
-    torch.testing.assert_close(Answer(mixed, weight, bias, scale).project(), expected)
-    assert Answer(mixed, None, None, None).project() is mixed
+    torch.testing.assert_close(Unprojected(mixed, weight, bias, scale).project(), expected)
+    assert Unprojected(mixed).project() is mixed
 
 
 @pytest.mark.parametrize("name", BUILDS)

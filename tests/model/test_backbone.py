@@ -1,6 +1,7 @@
 """Clips, time and order."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_what_nothing_reads_can_be_left_out_of_the_last_block(name: str) -> None
     whole = Backbone(open_up(network(BUILDS[name])), method, T, memory=memory).double()
     randomise(whole)
     lean = deepcopy(whole)
-    lean.blocks[-1].keep = lean.encoder.pooled
+    lean.blocks[-1].execution = replace(lean.blocks[-1].execution, skip_dead_work=True)
     results = []
     for backbone in (whole.train(), lean.train()):
         features = backbone.features(clips())
@@ -147,7 +148,7 @@ def test_what_nothing_reads_can_be_left_out_of_the_last_block(name: str) -> None
 
 def test_it_is_left_out_wherever_the_class_token_alone_is_read() -> None:
     def kept(name: str) -> list[int | None]:
-        return [block.keep for block in Backbone(open_up(network(BUILDS[name])), Aim(), T).blocks]
+        return [block.execution.keep for block in Backbone(open_up(network(BUILDS[name])), Aim(), T).blocks]
 
     assert kept("timm like DINOv2") == kept("open_clip") == [None, None, 1]
     assert kept("timm mean pooling") == kept("open_clip mean, then norm") == kept("timm Swin") == [None] * 3

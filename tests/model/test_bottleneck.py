@@ -7,13 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from video_adapters.model.adapters.adapted_block import _adapted
 from video_adapters.model.adapters.adapter import Adapter
 from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.adapters.bottleneck import bottleneck
-from video_adapters.model.encoders.attention import Answer
+from video_adapters.model.encoders.attention import Unprojected
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, clip_vit, network, randomise
+from networks import BUILDS, clip_vit, executions, network, randomise
 
 D, K = 8, 3
 
@@ -79,12 +80,12 @@ def test_in_mixed_precision_it_is_what_autograd_makes_of_it(precision: torch.dty
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-def test_an_answers_last_layer_and_the_first_of_an_adapter_make_one(scaled: bool) -> None:
+def test_an_attentions_last_layer_and_the_first_of_an_adapter_make_one(scaled: bool) -> None:
     adapter = Adapter(D, 0.5)
     randomise(adapter)
-    answer = Answer(torch.randn(2, 5, D), torch.randn(D, D), torch.randn(D), torch.rand(D) if scaled else None)
-    torch.testing.assert_close(adapter.of(answer), adapter(answer.project()))
-    assert not torch.allclose(adapter.of(answer), adapter(answer.mixed), atol=0.1)
+    attended = Unprojected(torch.randn(2, 5, D), torch.randn(D, D), torch.randn(D), torch.rand(D) if scaled else None)
+    torch.testing.assert_close(_adapted(adapter, attended), adapter(attended.project()))
+    assert not torch.allclose(_adapted(adapter, attended), adapter(attended.mixed), atol=0.1)
 
 
 @pytest.mark.parametrize("build", ["open_clip", "timm"])
@@ -95,7 +96,7 @@ def test_a_block_keeps_what_the_equation_needs_and_nothing_else(build: str) -> N
     encoder = open_up(network(BUILDS[build]))
     for parts in encoder.blocks:
         parts.requires_grad_(False)
-    block: AimBlock = Aim(drop_path=0.0).adapt(encoder, times).blocks[1]  # type: ignore[assignment]
+    block: AimBlock = Aim(drop_path=0.0).adapt(encoder, executions(times)).blocks[1]  # type: ignore[assignment]
     width, num_heads = block.parts.width, block.parts.num_heads
     x = torch.randn(2 * times, 5, width, requires_grad=True)
     hidden, rows = width // 4, 2 * times * 5

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import AdapterMethod
+from video_adapters.model.adapters.adapted_block import AdapterMethod
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.timesformer import TimeSformer
 from video_adapters.model.adapters.video_swin import VideoSwin
@@ -15,7 +15,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.execution import Memory
 
-from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin, with_our_activation
+from networks import BUILDS, DEPTH, clips, executions, network, randomise, timm_swin, with_our_activation
 from rounding import BLOCK, assert_rounded, rounding
 
 T = 4
@@ -131,7 +131,7 @@ def test_a_still_clip_through_inflated_windows_gives_the_features_of_the_image_e
 
 def test_windows_are_shifted_over_time_too_in_every_second_block_of_a_stage() -> None:
     encoder = open_up(network(timm_swin(depths=(2, 2))))
-    blocks: Any = VideoSwin(window=4).adapt(encoder, T).blocks
+    blocks: Any = VideoSwin(window=4).adapt(encoder, executions(T, depth=4)).blocks
     assert [block.attention.shift_size for block in blocks] == [[0, 0, 0], [2, 2, 2], [0, 0, 0], [2, 0, 0]]
 
 
@@ -163,10 +163,9 @@ def test_drop_path_rises_to_the_last_block_and_drops_whole_clips(method: Adapter
 
 
 def test_positions_are_not_decayed() -> None:
-    tables = [
-        p for block in VideoSwin(window=2).adapt(open_up(network(timm_swin())), T).blocks for p in block.positions()
-    ]
+    windows = VideoSwin(window=2).adapt(open_up(network(timm_swin())), executions(T)).blocks
+    tables = [p for block in windows for p in block.positions()]
     assert [tuple(p.shape) for p in tables] == [(3 * 7 * 7, 2), (3 * 7 * 7, 2), (3 * 7 * 7, 4)]
-    blocks = Aim(time_bias=True).adapt(open_up(network(timm_swin())), T).blocks
+    blocks = Aim(time_bias=True).adapt(open_up(network(timm_swin())), executions(T)).blocks
     assert [len(block.positions()) for block in blocks] == [2, 2, 2]
     assert isinstance(blocks[0], nn.Module)

@@ -11,7 +11,7 @@ from video_adapters.model.adapters.st_adapter import StAdapter, TemporalConvolut
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, DEPTH, clips, network, randomise
+from networks import BUILDS, DEPTH, clips, executions, network, randomise
 
 T = 4
 TWICE = StAdapter(before_mlp="all")
@@ -45,7 +45,7 @@ def test_each_channel_is_convolved_over_time_at_its_place(kernel_size: int, pref
 @pytest.mark.parametrize("build", ["timm like DINOv2", "open_clip", "timm Swin"])
 @torch.no_grad()
 def test_adapters_stand_ahead_of_attention_and_mlp(build: str) -> None:
-    blocks: Any = TWICE.adapt(open_up(network(BUILDS[build])), T).blocks
+    blocks: Any = TWICE.adapt(open_up(network(BUILDS[build])), executions(T)).blocks
     randomise(nn.ModuleList(blocks))
     block = blocks[0]
     side = (8, 8) if "Swin" in build else (9,)
@@ -88,9 +88,9 @@ def test_parameters_are_those_of_the_equation(build: str, second: int) -> None:
     """Two linears and three weights a channel, with biases; none ahead of the last MLP where nothing would read it."""
     width, hidden = 32, 16
     one = (width * hidden + hidden) + (3 * hidden + hidden) + (hidden * width + width)
-    adapted = TWICE.adapt(open_up(network(BUILDS[build])), T)
-    kept = {id(p) for block in adapted.blocks for p in block.pretrained()}
-    added = [p for block in adapted.blocks for p in block.parameters() if id(p) not in kept]
+    blocks: Any = Backbone(open_up(network(BUILDS[build])), TWICE, T).blocks
+    kept = {id(p) for block in blocks for p in block.pretrained()}
+    added = [p for p in blocks.parameters() if id(p) not in kept]
     assert sum(p.numel() for p in added) == (DEPTH + second) * one
 
 
@@ -109,4 +109,4 @@ def test_impossible_settings_are_refused(wrong: dict[str, Any], message: str) ->
 
 def test_a_bottleneck_without_a_unit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"adapter.ratio=0.01 of width 32 leaves no unit; at least 0.03125 is due"):
-        StAdapter(ratio=0.01).adapt(open_up(network(BUILDS["timm"])), T)
+        StAdapter(ratio=0.01).adapt(open_up(network(BUILDS["timm"])), executions(T))

@@ -13,7 +13,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import fingerprint, load_encoder, open_up
 from video_adapters.model.execution import Memory
 
-from networks import clips, network, randomise, timm_swin
+from networks import clips, executions, network, randomise, timm_swin
 
 T = 3
 
@@ -38,7 +38,7 @@ def test_the_time_bias_trains_in_mixed_precision(precision: torch.dtype) -> None
 
 def test_even_blocks_are_those_that_do_not_shift() -> None:
     encoder = open_up(network(timm_swin(depths=(2, 4), patch_size=2)))
-    adapted = Aim(temporal="even").adapt(encoder, T).blocks
+    adapted = Aim(temporal="even").adapt(encoder, executions(T, depth=6)).blocks
     shifted = [any(block.parts.block.shift_size) for block in adapted]
     assert shifted == [False, True, False, True, False, True]
     assert [block.temporal is None for block in adapted] == shifted

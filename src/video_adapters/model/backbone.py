@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import AdapterMethod
+from video_adapters.model.adapters.adapted_block import AdapterMethod
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.execution import Memory, autocast_dtype, recompute
 
@@ -48,17 +48,13 @@ class Backbone(nn.Module):
         encoder.requires_grad_(False)
         for parts in encoder.blocks:
             parts.requires_grad_(False)
-            parts.half_norms = memory.residual_dtype is not None
         self.encoder = encoder
         self.num_frames, self.num_times, self.tubelet = num_frames, num_frames // tubelet, tubelet
-        adapted = method.adapt(encoder, self.num_times)
+        executions = memory.executions(len(encoder.blocks), self.num_times, encoder.pooled)
+        adapted = method.adapt(encoder, executions)
         for module in adapted.tuned:
             module.requires_grad_(True)
         self.blocks = nn.ModuleList(adapted.blocks)
-        for block in adapted.blocks:
-            block.recompute_mlp = memory.recompute_mlp
-        if memory.skip_dead_work:
-            adapted.blocks[-1].keep = encoder.pooled
         self.memory = memory
         self.time_from = adapted.time_from
         self.temporal_embedding: nn.Parameter | None = None

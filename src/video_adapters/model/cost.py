@@ -1,14 +1,13 @@
 """Costs of a model: parameters, and multiply-accumulates of one view."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from video_adapters.model.adapters.adapted_block import running
 from video_adapters.model.classifier import VideoClassifier
 
 
@@ -26,20 +25,8 @@ def count(model: VideoClassifier) -> Cost:
     params = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.trainable().values())
     run = _macs(model)
-    with _as_published(model):
+    with running(model.backbone.blocks, skip_dead_work=False, fuse=False):  # all products that the paper writes
         return Cost(params, trainable, _macs(model), run)
-
-
-@contextmanager
-def _as_published(model: VideoClassifier) -> Iterator[None]:
-    """Has blocks compute all that their paper writes."""
-    blocks: Any = model.backbone.blocks
-    before = [(block.keep, block.as_published) for block in blocks]
-    for block in blocks:
-        block.keep, block.as_published = None, True
-    yield
-    for block, (keep, as_published) in zip(blocks, before, strict=True):
-        block.keep, block.as_published = keep, as_published
 
 
 @torch.no_grad()

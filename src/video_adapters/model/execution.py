@@ -1,16 +1,34 @@
-"""Execution settings of a network: kept tokens, recomputing, half precision, compiled blocks."""
+"""Execution of a network: kept tokens, recomputing, half precision, compiled blocks."""
 
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """How an adapted block runs, of which its method's paper says nothing."""
+
+    num_times: int  # T: frames or tubelets of a clip, whose rows are adjacent
+    read: int | None = None  # how many tokens of a frame, from the first, anything reads after the block; None: all
+    skip_dead_work: bool = True  # the others do not leave it
+    fuse: bool = True  # the last layer of an attention and the first of the adapter after it are taken for one
+    recompute_mlp: bool = False  # the MLP's hidden layer is made again in the backward pass instead of kept
+    half_norms: bool = False  # norms of a half-precision stream stay in its precision
+
+    @property
+    def keep(self) -> int | None:
+        """How many tokens of a frame, from the first, leave the block; None: all."""
+        return self.read if self.skip_dead_work else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +59,16 @@ class Memory:
             if given not in (None, "auto", *HALVES):
                 raise ValueError(f"memory.{name} is {given}, expected auto, {', '.join(HALVES)} or null")
 
+    def executions(self, depth: int, num_times: int, read: int | None) -> list[Execution]:
+        """How each of so many blocks runs, where the first `read` tokens of a frame are read after the last."""
+        every = Execution(
+            num_times=num_times,
+            skip_dead_work=self.skip_dead_work,
+            recompute_mlp=self.recompute_mlp,
+            half_norms=self.residual_dtype is not None,
+        )
+        return [every] * (depth - 1) + [replace(every, read=read)]
+
     def segments(self, depth: int) -> list[range]:
         """Blocks that are recomputed together; within one of several, each is recomputed by itself once more.
 
@@ -65,6 +93,18 @@ def recompute(run: Callable[..., Tensor], *inputs: Any, offload: bool = False) -
     with kept:
         result: Tensor = checkpoint(run, *inputs, use_reentrant=False)
     return result
+
+
+def normed(norm: nn.Module, x: Tensor, in_half: bool) -> Tensor:
+    """A norm: (..., D) -> (..., D). `in_half`: a layer norm of a half-precision x, in its precision.
+
+    AMP would turn x to fp32 on a GPU and keep that for the backward pass; the kernel sums in fp32 by itself.
+    """
+    if not in_half or not isinstance(norm, nn.LayerNorm) or x.dtype == torch.float32:
+        return norm(x)
+    weight, bias = (None if p is None else p.to(x.dtype) for p in (norm.weight, norm.bias))
+    with torch.autocast(x.device.type, enabled=False):
+        return F.layer_norm(x, norm.normalized_shape, weight, bias, norm.eps)
 
 
 def autocast_dtype(x: Tensor) -> torch.dtype | None:

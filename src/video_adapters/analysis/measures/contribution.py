@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from video_adapters.model.adapters.adapted_block import running
 from video_adapters.model.adapters.adapter import Adapter
 from video_adapters.model.adapters.aim import AimBlock
 from video_adapters.model.adapters.st_adapter import TemporalConvolution
@@ -36,7 +36,8 @@ def contributions(backbone: Backbone, clips: Tensor) -> pd.DataFrame:
         method has no branches of these kinds.
     """
     rows: list[dict[str, float]] = [{} for _ in backbone.blocks]
-    with _watched(backbone, rows):
+    # no adapter makes one layer with the attention's last one: what enters it is to be seen
+    with _watched(backbone, rows), running(backbone.blocks, fuse=False):
         backbone.features(clips.to(backbone.mean.device))
     table = pd.DataFrame(rows).rename_axis("block")
     return table[[site for site in SITES if site in table]]
@@ -52,9 +53,6 @@ def _watched(backbone: Backbone, rows: list[dict[str, float]]) -> Iterator[None]
             if isinstance(adapter, Adapter | TemporalConvolution):
                 scale = block.scale if site == "joint" and isinstance(block, AimBlock) else 1.0
                 undo.append(adapter.register_forward_hook(_measure(row, site, entering, scale)).remove)
-        # no adapter makes one layer with the attention's last one: what enters it is to be seen
-        vars(block)["as_published"] = True
-        undo.append(partial(vars(block).pop, "as_published"))
     try:
         yield
     finally:

@@ -1,61 +1,9 @@
-"""Parts of adapter methods, and the interface between a method and the backbone."""
-
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import NamedTuple
+"""Parts of adapter methods: bottleneck, bias over time, drop path."""
 
 import torch
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.bottleneck import bottleneck
-from video_adapters.model.encoders.attention import Answer
-from video_adapters.model.encoders.encoder import Encoder
-from video_adapters.model.execution import recompute
-
-
-class AdaptedBlock(nn.Module, ABC):
-    """A pretrained block with what a method puts around its parts: (B*T, ..., D) -> same shape."""
-
-    keep: int | None = None
-    """How many tokens of a frame, from the first, are read after this block: the others need not leave it."""
-
-    as_published: bool = False
-    """Whether every product that the paper writes is computed as it stands, for counting them."""
-
-    recompute_mlp: bool = False
-    """Whether the MLP's hidden layer is made again in the backward pass instead of kept."""
-
-    @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """With `keep`: (B*T, N, D) -> (B*T, keep, D)."""
-
-    def without_hidden(self, branch: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """branch(x), the block's way through its MLP, keeping no more than the block is told to."""
-        return recompute(branch, x) if self.recompute_mlp else branch(x)
-
-    @abstractmethod
-    def pretrained(self) -> list[nn.Parameter]:
-        """Parameters that came with the encoder, or start as copies of such."""
-
-    @abstractmethod
-    def positions(self) -> list[nn.Parameter]:
-        """Parameters that stand for positions in space or time, which recipes exempt from weight decay."""
-
-
-class Adapted(NamedTuple):
-    """An encoder's blocks with a method around them."""
-
-    blocks: list[AdaptedBlock]
-    tuned: tuple[nn.Module, ...]  # what of the pretrained network trains beside what was added
-    time_from: int | None  # the block before which a temporal embedding enters; None: there is none
-
-
-class AdapterMethod(ABC):
-    """The settings of one paper's method; `adapt` puts it around an encoder's blocks."""
-
-    @abstractmethod
-    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
-        """Wraps the blocks of a frozen encoder, for clips of `num_times` frames or tubelets. What it adds trains."""
 
 
 class Adapter(nn.Module):
@@ -71,9 +19,7 @@ class Adapter(nn.Module):
 
     def __init__(self, width: int, ratio: float) -> None:
         super().__init__()
-        hidden = int(width * ratio)
-        if hidden < 1:
-            raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is due")
+        hidden = bottleneck_width(width, ratio)
         self.down = nn.Linear(width, hidden)
         self.up = nn.Linear(hidden, width)
         nn.init.trunc_normal_(self.down.weight, std=0.02)
@@ -84,16 +30,16 @@ class Adapter(nn.Module):
         """With `made_from` and `by`, x is by(made_from), and is made again in the backward pass instead of kept."""
         return bottleneck(x, self.down.weight, self.down.bias, self.up.weight, self.up.bias, made_from, by)
 
-    def of(self, answer: Answer) -> Tensor:
-        """The same for what an attention answers, without its last layer where that is linear: (..., D) -> (..., D).
 
-        That layer and `down` make one: a product of K x D x D replaces one of tokens x D x D, and the answer itself is
-        not kept for the backward pass.
-        """
-        if answer.weight is None:
-            return self(answer.mixed)
-        weight, bias = answer.into(self.down.weight, self.down.bias)
-        return bottleneck(answer.mixed, weight, bias, self.up.weight, self.up.bias)
+def bottleneck_width(width: int, ratio: float) -> int:
+    """A share of D, rounded down.
+
+    Raises:
+        ValueError: when no unit is left.
+    """
+    if (hidden := int(width * ratio)) < 1:
+        raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is due")
+    return hidden
 
 
 class TimeBias(nn.Module):
@@ -145,6 +91,6 @@ def check_drop_path(rate: float) -> None:
         raise ValueError(f"adapter.drop_path is {rate}, expected a rate from 0 to below 1")
 
 
-def drop_paths(rate: float, num_blocks: int, num_times: int) -> list[DropPath]:
-    """One for each block: 0 in the first, rising linearly to `rate` in the last."""
-    return [DropPath(rate * i / max(num_blocks - 1, 1), num_times) for i in range(num_blocks)]
+def rising(rate: float, num_blocks: int) -> list[float]:
+    """A rate of drop path for each block: 0 in the first, rising linearly to `rate` in the last."""
+    return [rate * i / max(num_blocks - 1, 1) for i in range(num_blocks)]

@@ -1,21 +1,14 @@
 """AIM: temporal, spatial and joint adaptation of a frozen image model (Yang et al., ICLR 2023, section 3, figure 2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import (
-    Adapted,
-    AdaptedBlock,
-    Adapter,
-    AdapterMethod,
-    DropPath,
-    TimeBias,
-    check_drop_path,
-    drop_paths,
-)
-from video_adapters.model.encoders.attention import Answer
+from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.adapters.adapter import Adapter, TimeBias, check_drop_path, rising
 from video_adapters.model.encoders.encoder import Encoder, Parts
+from video_adapters.model.execution import Execution
 from video_adapters.model.placement import Placement, place
 
 
@@ -45,7 +38,7 @@ class Aim(AdapterMethod):
             raise ValueError(f"adapter.ratio is {self.ratio}, expected a number above 0, such as 0.25")
         check_drop_path(self.drop_path)
 
-    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
+    def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:
         temporal, temporal_in, spatial, joint = (
             place(site, encoder.depths) for site in (self.temporal, self.temporal_in, self.spatial, self.joint)
         )
@@ -55,22 +48,24 @@ class Aim(AdapterMethod):
         def adapter(site: tuple[int, ...], i: int) -> Adapter | None:
             return Adapter(encoder.blocks[i].width, self.ratio) if i in site else None
 
-        rising = drop_paths(self.drop_path, len(encoder.blocks), num_times)
         blocks = [
             AimBlock(
                 parts,
+                execution,
                 temporal=adapter(temporal, i),
                 temporal_in=adapter(temporal_in, i),
                 spatial=adapter(spatial, i),
                 joint=adapter(joint, i),
-                time_bias=TimeBias(parts.num_heads, num_times) if self.time_bias and i in temporal else None,
+                time_bias=TimeBias(parts.num_heads, execution.num_times) if self.time_bias and i in temporal else None,
                 scale=self.scale,
-                drop_path=drop_path,
+                drop_path=rate,
             )
-            for i, (parts, drop_path) in enumerate(zip(encoder.blocks, rising, strict=True))
+            for i, (parts, execution, rate) in enumerate(
+                zip(encoder.blocks, executions, rising(self.drop_path, len(executions)), strict=True)
+            )
         ]
         time_from = min(temporal, default=None) if self.temporal_embedding else None
-        return Adapted([*blocks], self._tuned(encoder), time_from)
+        return Adapted(blocks, self._tuned(encoder), time_from)
 
     def _tuned(self, encoder: Encoder) -> tuple[nn.Module, ...]:
         if not self.frozen:
@@ -79,11 +74,16 @@ class Aim(AdapterMethod):
 
 
 class AimBlock(AdaptedBlock):
-    """A pretrained block with AIM's adapters around its parts: (B*T, ..., D) -> same shape."""
+    """A pretrained block with AIM's adapters T, T_in, S and J around its parts: (B*T, ..., D) -> same shape.
+
+    x += T(attn(z + T_in(z))) over time, z = norm1 x; x += y + S(y), y = attn(norm1 x) within frames; x += mlp(z) +
+    scale J(z), z = norm2 x (figure 2 d). Drop path is on T and J.
+    """
 
     def __init__(
         self,
         parts: Parts,
+        execution: Execution,
         *,
         temporal: Adapter | None,
         temporal_in: Adapter | None,
@@ -91,43 +91,16 @@ class AimBlock(AdaptedBlock):
         joint: Adapter | None,
         time_bias: TimeBias | None,
         scale: float,
-        drop_path: DropPath,
+        drop_path: float,
     ) -> None:
-        super().__init__()
-        self.parts = parts
+        super().__init__(parts, execution, drop_path)
         self.temporal, self.temporal_in, self.spatial, self.joint = temporal, temporal_in, spatial, joint
         self.time_bias = time_bias
         self.scale = scale
-        self.drop_path = drop_path
 
     def forward(self, x: Tensor) -> Tensor:
         if self.temporal is not None:
-            x = x + self.drop_path(self.temporal.of(self._over_time(x)))
-        answer = self._counted(self.parts.attend(self.parts.norm1(x), self.keep))
-        x, y = x[:, : self.keep], answer.project()
-        x = x + (y if self.spatial is None else y + self.spatial.of(answer))
-        return x + self.without_hidden(self._mlp, x)
-
-    def _mlp(self, x: Tensor) -> Tensor:
-        z = self.parts.norm2(x)
-        # ahead of the MLP: where both are recomputed, that ends with the last tensor needed, the MLP's hidden layer
-        side = None if self.joint is None else self.drop_path(self.scale * self.joint(z, x, self.parts.norm2))
-        y = self.parts.mlp(z)
-        return y if side is None else y + side
-
-    def _over_time(self, x: Tensor) -> Answer:
-        y = self.parts.norm1(x)
-        if self.temporal_in is not None:
-            y = y + self.temporal_in(y)
-        bias = None if self.time_bias is None else self.time_bias()
-        return self._counted(self.parts.attend_time(y, self.drop_path.num_times, bias))
-
-    def _counted(self, answer: Answer) -> Answer:
-        """With its last layer done where the paper's products are counted, so that no adapter makes one with it."""
-        return Answer(answer.project(), None, None, None) if self.as_published else answer
-
-    def pretrained(self) -> list[nn.Parameter]:
-        return list(self.parts.parameters())
-
-    def positions(self) -> list[nn.Parameter]:
-        return [*self.parts.positions(), *(() if self.time_bias is None else (self.time_bias.table,))]
+            y = self.attend_time(x, first=self.temporal_in, then=self.temporal, bias=self.time_bias)
+            x = x + self.drop_path(y)
+        x = self.kept(x) + self.attend(x, add=self.spatial)
+        return x + self.mlp(x, beside=self.joint, scale=self.scale)

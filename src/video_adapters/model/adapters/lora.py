@@ -1,15 +1,16 @@
 """LoRA: low-rank changes of a frozen encoder's own matrices (Hu et al., ICLR 2022, section 4.1)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from video_adapters.model.adapters.adapter import Adapted, AdaptedBlock, AdapterMethod
-from video_adapters.model.encoders.encoder import Encoder, Parts
+from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.encoders.encoder import Encoder
+from video_adapters.model.execution import Execution
 from video_adapters.model.placement import Placement, place
 
 
@@ -35,14 +36,13 @@ class Lora(AdapterMethod):
                 f"adapter.rank is {self.rank} and adapter.alpha {self.alpha}, expected at least 1, and a number above 0"
             )
 
-    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
-        chosen = place(self.blocks, encoder.depths)
-        blocks = [LoraBlock(parts) for parts in encoder.blocks]
-        for i in chosen:
+    def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:
+        blocks = [LoraBlock(parts, execution) for parts, execution in zip(encoder.blocks, executions, strict=True)]
+        for i in place(self.blocks, encoder.depths):
             for module, name in matrices(blocks[i].parts.block):
                 num_out, num_in = getattr(module, name).shape
                 register_parametrization(module, name, LowRank(num_out, num_in, self.rank, self.alpha / self.rank))
-        return Adapted([*blocks], (encoder.final_norm,) if self.final_norm else (), time_from=None)
+        return Adapted(blocks, (encoder.final_norm,) if self.final_norm else ())
 
 
 def matrices(block: nn.Module) -> Iterator[tuple[nn.Module, str]]:
@@ -71,17 +71,10 @@ class LowRank(nn.Module):
 class LoraBlock(AdaptedBlock):
     """A pretrained block, run as it is: (B*T, ..., D) -> same shape. What changes is in its matrices."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__()
-        self.parts = parts
-
     def forward(self, x: Tensor) -> Tensor:
-        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep).project()
-        return x + self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x)
+        x = self.kept(x) + self.attend(x)
+        return x + self.mlp(x)
 
     def pretrained(self) -> list[nn.Parameter]:
         added = {id(p) for m in self.modules() if isinstance(m, LowRank) for p in m.parameters()}
-        return [p for p in self.parts.parameters() if id(p) not in added]
-
-    def positions(self) -> list[nn.Parameter]:
-        return self.parts.positions()
+        return [p for p in super().pretrained() if id(p) not in added]

@@ -1,11 +1,14 @@
 """ST-Adapter: a bottleneck with a convolution over time in it (Pan et al., NeurIPS 2022, section 3.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.adapters.adapter import bottleneck_width
 from video_adapters.model.encoders.encoder import Encoder, Parts
+from video_adapters.model.execution import Execution
 from video_adapters.model.placement import Placement, place
 
 
@@ -29,21 +32,23 @@ class StAdapter(AdapterMethod):
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
             raise ValueError(f"adapter.kernel_size is {self.kernel_size}, expected an odd number of frames, such as 3")
 
-    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
+    def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:
         first, second = (place(site, encoder.depths) for site in (self.before_attention, self.before_mlp))
-        last = len(encoder.blocks) - 1
-        if encoder.pooled is not None and encoder.pooled <= encoder.prefix:
-            second = tuple(i for i in second if i != last)  # nothing reads the patches after it
+        read = executions[-1].read
+        if read is not None and read <= encoder.prefix:  # no patches after the last block
+            second = tuple(i for i in second if i < len(executions) - 1)
 
-        def adapter(i: int) -> TemporalConvolution:
-            width = encoder.blocks[i].width
+        def adapter(site: tuple[int, ...], i: int) -> TemporalConvolution | None:
+            width, num_times = encoder.blocks[i].width, executions[i].num_times
+            if i not in site:
+                return None
             return TemporalConvolution(width, self.ratio, self.kernel_size, num_times, encoder.prefix)
 
         blocks = [
-            StBlock(parts, adapter(i) if i in first else None, adapter(i) if i in second else None)
-            for i, parts in enumerate(encoder.blocks)
+            StBlock(parts, execution, adapter(first, i), adapter(second, i))
+            for i, (parts, execution) in enumerate(zip(encoder.blocks, executions, strict=True))
         ]
-        return Adapted([*blocks], (encoder.final_norm,) if self.final_norm else (), time_from=None)
+        return Adapted(blocks, (encoder.final_norm,) if self.final_norm else ())
 
 
 class TemporalConvolution(nn.Module):
@@ -65,9 +70,7 @@ class TemporalConvolution(nn.Module):
 
     def __init__(self, width: int, ratio: float, kernel_size: int, num_times: int, prefix: int) -> None:
         super().__init__()
-        hidden = int(width * ratio)
-        if hidden < 1:
-            raise ValueError(f"adapter.ratio={ratio} of width {width} leaves no unit; at least {1 / width:.4g} is due")
+        hidden = bottleneck_width(width, ratio)
         self.num_times, self.prefix = num_times, prefix
         self.down = nn.Linear(width, hidden)
         self.conv = nn.Conv2d(hidden, hidden, (kernel_size, 1), padding=(kernel_size // 2, 0), groups=hidden)
@@ -92,23 +95,14 @@ class TemporalConvolution(nn.Module):
 class StBlock(AdaptedBlock):
     """A pretrained block with ST-Adapters ahead of its attention and its MLP: (B*T, ..., D) -> same shape."""
 
-    def __init__(
-        self, parts: Parts, before_attention: TemporalConvolution | None, before_mlp: TemporalConvolution | None
-    ) -> None:
-        super().__init__()
-        self.parts = parts
-        self.before_attention, self.before_mlp = before_attention, before_mlp
+    def __init__(self, parts: Parts, execution: Execution, *adapters: TemporalConvolution | None) -> None:
+        super().__init__(parts, execution)
+        self.before_attention, self.before_mlp = adapters
 
     def forward(self, x: Tensor) -> Tensor:
         if self.before_attention is not None:
             x = self.before_attention(x)
-        x = x[:, : self.keep] + self.parts.attend(self.parts.norm1(x), self.keep).project()
+        x = self.kept(x) + self.attend(x)
         if self.before_mlp is not None:
             x = self.before_mlp(x)
-        return x + self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x)
-
-    def pretrained(self) -> list[nn.Parameter]:
-        return list(self.parts.parameters())
-
-    def positions(self) -> list[nn.Parameter]:
-        return self.parts.positions()
+        return x + self.mlp(x)

@@ -1,18 +1,14 @@
 """TimeSformer: divided space-time attention, fully tuned (Bertasius et al., ICML 2021, section 3.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import (
-    Adapted,
-    AdaptedBlock,
-    AdapterMethod,
-    DropPath,
-    check_drop_path,
-    drop_paths,
-)
+from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.adapters.adapter import check_drop_path, rising
 from video_adapters.model.encoders.encoder import Encoder, Parts
+from video_adapters.model.execution import Execution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +27,10 @@ class TimeSformer(AdapterMethod):
     def __post_init__(self) -> None:
         check_drop_path(self.drop_path)
 
-    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
-        rising = drop_paths(self.drop_path, len(encoder.blocks), num_times)
-        blocks = [TimeSformerBlock(parts, drop) for parts, drop in zip(encoder.blocks, rising, strict=True)]
-        return Adapted([*blocks], (encoder, *blocks), time_from=0)
+    def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:
+        rates = rising(self.drop_path, len(executions))
+        blocks = [TimeSformerBlock(*block) for block in zip(encoder.blocks, executions, rates, strict=True)]
+        return Adapted(blocks, (encoder, *blocks), time_from=0)
 
 
 class TimeSformerBlock(AdaptedBlock):
@@ -44,24 +40,17 @@ class TimeSformerBlock(AdaptedBlock):
     Bertasius et al. in all blocks but the first), so that before training every frame leaves as the image encoder's.
     """
 
-    def __init__(self, parts: Parts, drop_path: DropPath) -> None:
-        super().__init__()
-        self.parts = parts
+    def __init__(self, parts: Parts, execution: Execution, drop_path: float) -> None:
+        super().__init__(parts, execution, drop_path)
         self.time = parts.time_copy()
         self.time_out = nn.Linear(parts.width, parts.width)
         nn.init.zeros_(self.time_out.weight)
         nn.init.zeros_(self.time_out.bias)
-        self.drop_path = drop_path
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.time.attend_time(self.time.norm1(x), self.drop_path.num_times).project()
-        x = x + self.drop_path(self.time_out(y))
-        y = self.parts.attend(self.parts.norm1(x), self.keep).project()
-        x = x[:, : self.keep] + self.drop_path(y)
-        return x + self.drop_path(self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x))
+        x = x + self.drop_path(self.time_out(self.attend_time(x, by=self.time)))
+        x = self.kept(x) + self.drop_path(self.attend(x))
+        return x + self.drop_path(self.mlp(x))
 
     def pretrained(self) -> list[nn.Parameter]:
-        return [*self.parts.parameters(), *self.time.parameters()]
-
-    def positions(self) -> list[nn.Parameter]:
-        return self.parts.positions()
+        return [*super().pretrained(), *self.time.parameters()]

@@ -1,21 +1,16 @@
 """Video Swin: windows that reach over time, fully tuned (Liu et al., CVPR 2022)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from einops import rearrange
 from torch import Tensor, nn
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
-from video_adapters.model.adapters.adapter import (
-    Adapted,
-    AdaptedBlock,
-    AdapterMethod,
-    DropPath,
-    check_drop_path,
-    drop_paths,
-)
+from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.adapters.adapter import check_drop_path, rising
 from video_adapters.model.encoders.encoder import Encoder, Parts
 from video_adapters.model.encoders.timm_swin import TimmSwinParts
+from video_adapters.model.execution import Execution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +33,20 @@ class VideoSwin(AdapterMethod):
             raise ValueError(f"adapter.window is {self.window}, expected at least 1")
         check_drop_path(self.drop_path)
 
-    def adapt(self, encoder: Encoder, num_times: int) -> Adapted:
+    def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:
         for parts in encoder.blocks:
             if not isinstance(parts, TimmSwinParts):
                 raise ValueError(
                     "adapter=video_swin widens the windows of a Swin, but the encoder's blocks are of the class "
                     f"{type(parts.block).__name__}, without windows; take a Swin, such as model=swin_b"
                 )
-        rising = drop_paths(self.drop_path, len(encoder.blocks), num_times)
-        places = [i for depth in encoder.depths for i in range(depth)]
+        shifted = [i % 2 == 1 for depth in encoder.depths for i in range(depth)]
+        rates = rising(self.drop_path, len(shifted))
         blocks = [
-            VideoSwinBlock(parts, self.window, place % 2 == 1, drop)
-            for parts, place, drop in zip(encoder.blocks, places, rising, strict=True)
+            VideoSwinBlock(parts, execution, self.window, shift, rate)
+            for parts, execution, shift, rate in zip(encoder.blocks, executions, shifted, rates, strict=True)
         ]
-        return Adapted([*blocks], (encoder, *blocks), time_from=None)
+        return Adapted(blocks, (encoder, *blocks))
 
 
 class VideoSwinBlock(AdaptedBlock):
@@ -63,8 +58,8 @@ class VideoSwinBlock(AdaptedBlock):
         shifted: whether windows are shifted by half their size, as in every second block of a stage.
     """
 
-    def __init__(self, parts: Parts, window: int, shifted: bool, drop_path: DropPath) -> None:
-        super().__init__()
+    def __init__(self, parts: Parts, execution: Execution, window: int, shifted: bool, drop_path: float) -> None:
+        super().__init__(parts, execution, drop_path)
         block = parts.block
         flat = block.attn
         self.attention = ShiftedWindowAttention3d(
@@ -78,13 +73,13 @@ class VideoSwinBlock(AdaptedBlock):
         table = flat.relative_position_bias_table.detach().repeat(2 * window - 1, 1)
         self.attention.relative_position_bias_table = nn.Parameter(table)
         block.attn = nn.Identity()
-        self.parts = parts
-        self.drop_path = drop_path
+        # the parts go last: optimizers of older runs count parameters in that order
+        self._modules["parts"] = self._modules.pop("parts")
 
     def forward(self, x: Tensor) -> Tensor:
-        clips = rearrange(self.parts.norm1(x), "(b t) h w d -> b t h w d", t=self.drop_path.num_times)
+        clips = self.norm1(x).unflatten(0, (-1, self.execution.num_times))
         x = x + self.drop_path(self.attention(clips).flatten(0, 1))
-        return x + self.drop_path(self.without_hidden(lambda x: self.parts.mlp(self.parts.norm2(x)), x))
+        return x + self.drop_path(self.mlp(x))
 
     def pretrained(self) -> list[nn.Parameter]:
         # not its bias table: tiled over time, it has yet to learn what tells times apart

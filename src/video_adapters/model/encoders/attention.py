@@ -6,19 +6,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Answer(NamedTuple):
-    """What an attention gives each token, ahead of its last linear layer.
-
-    An adapter that nothing but this answer enters need not wait for that layer: two linear layers in a row are one.
-    """
+class Unprojected(NamedTuple):
+    """Output of an attention ahead of its last linear layer: two linear layers in a row can be taken for one."""
 
     mixed: Tensor  # (..., D): the heads' values, side by side
-    weight: Tensor | None  # of the last linear layer; None: `mixed` is the answer
-    bias: Tensor | None
-    scale: Tensor | None  # the block's layer scale (D,)
+    weight: Tensor | None = None  # of the last linear layer; None: `mixed` is the output
+    bias: Tensor | None = None
+    scale: Tensor | None = None  # the block's layer scale (D,)
 
     def project(self) -> Tensor:
-        """The answer itself: (..., D)."""
+        """The attention's output: (..., D)."""
         if self.weight is None:
             return self.mixed
         y = F.linear(self.mixed, self.weight, self.bias)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.attention import Answer
+from video_adapters.model.encoders.attention import Unprojected
 
 
 class Parts(nn.Module, ABC):
@@ -20,9 +20,6 @@ class Parts(nn.Module, ABC):
     """
 
     wraps: ClassVar[type[nn.Module]]
-
-    half_norms: bool = False
-    """Whether norms of a half-precision stream stay in its precision."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -43,26 +40,28 @@ class Parts(nn.Module, ABC):
     def num_heads(self) -> int:
         """Heads of the attention."""
 
+    @property
     @abstractmethod
-    def norm1(self, x: Tensor) -> Tensor:
+    def norm1(self) -> nn.Module:
         """The norm before attention: (..., D) -> (..., D)."""
 
     @abstractmethod
-    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
-        """Attention within each frame, with any layer scale: (B*T, ..., D) -> an answer of (B*T, ..., D).
+    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
+        """Attention within each frame, with any layer scale: (B*T, ..., D) -> same shape, yet to be projected.
 
-        With `keep`, every token is attended to, but only the first `keep` of a frame get an answer: (B*T, keep, D).
+        With `keep`, every token is attended to, but only the first `keep` of a frame attend: (B*T, keep, D).
         """
 
     @abstractmethod
-    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
         """Attention of the same weights over the T frames of a clip, for each place by itself: (B*T, ..., D), same.
 
         Biases of the attention within frames play no part; `bias` (num_heads, T, T) is added to the scores.
         """
 
+    @property
     @abstractmethod
-    def norm2(self, x: Tensor) -> Tensor:
+    def norm2(self) -> nn.Module:
         """The norm before the MLP: (..., D) -> (..., D)."""
 
     @abstractmethod

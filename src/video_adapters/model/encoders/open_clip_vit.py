@@ -6,9 +6,8 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTrans
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.activation import QuickGelu
-from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
+from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
-from video_adapters.model.encoders.norm import normed
 
 
 class OpenClipVitParts(Parts):
@@ -33,17 +32,19 @@ class OpenClipVitParts(Parts):
     def num_heads(self) -> int:
         return self.block.attn.num_heads
 
-    def norm1(self, x: Tensor) -> Tensor:
-        return normed(self.block.ln_1, x, self.half_norms)
+    @property
+    def norm1(self) -> nn.Module:
+        return self.block.ln_1
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
-        return self._answer(within_frames(self._split(x, keep)))
+    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
+        return self._unprojected(within_frames(self._split(x, keep)))
 
-    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
-        return self._answer(over_time(self._split(x), num_times, bias))
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
+        return self._unprojected(over_time(self._split(x), num_times, bias))
 
-    def norm2(self, x: Tensor) -> Tensor:
-        return normed(self.block.ln_2, x, self.half_norms)
+    @property
+    def norm2(self) -> nn.Module:
+        return self.block.ln_2
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls_2(self.block.mlp(x))
@@ -60,9 +61,9 @@ class OpenClipVitParts(Parts):
         attention = self.block.attn
         return split(x, attention.in_proj_weight, attention.in_proj_bias, self.num_heads, keep)
 
-    def _answer(self, mixed: Tensor) -> Answer:
+    def _unprojected(self, mixed: Tensor) -> Unprojected:
         last, scale = self.block.attn.out_proj, self.block.ls_1
-        return Answer(mixed, last.weight, last.bias, getattr(scale, "gamma", None))
+        return Unprojected(mixed, last.weight, last.bias, getattr(scale, "gamma", None))
 
 
 class OpenClipVit(Encoder):

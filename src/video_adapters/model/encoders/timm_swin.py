@@ -6,9 +6,8 @@ from itertools import accumulate
 from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock, WindowAttention
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.attention import Answer, over_time, split
+from video_adapters.model.encoders.attention import Unprojected, over_time, split
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
-from video_adapters.model.encoders.norm import normed
 
 
 class TimmSwinParts(Parts):
@@ -31,23 +30,25 @@ class TimmSwinParts(Parts):
     def num_heads(self) -> int:
         return self.block.attn.num_heads
 
-    def norm1(self, x: Tensor) -> Tensor:
-        return normed(self.block.norm1, x, self.half_norms)
+    @property
+    def norm1(self) -> nn.Module:
+        return self.block.norm1
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
+    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
         assert keep is None, "a Swin's features are the mean over all tokens"
-        return Answer(self.block._attn(x), None, None, None)
+        return Unprojected(self.block._attn(x))
 
-    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
         attention = self.block.attn
         heads = split(x.flatten(1, -2), attention.qkv.weight, attention.qkv.bias, self.num_heads)
         mixed = over_time(heads, num_times, bias).view(x.shape)
         if attention.training and attention.proj_drop.p > 0:
-            return Answer(attention.proj_drop(attention.proj(mixed)), None, None, None)
-        return Answer(mixed, attention.proj.weight, attention.proj.bias, None)
+            return Unprojected(attention.proj_drop(attention.proj(mixed)))
+        return Unprojected(mixed, attention.proj.weight, attention.proj.bias)
 
-    def norm2(self, x: Tensor) -> Tensor:
-        return normed(self.block.norm2, x, self.half_norms)
+    @property
+    def norm2(self) -> nn.Module:
+        return self.block.norm2
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.mlp(x)

@@ -6,9 +6,8 @@ from timm.layers import Attention
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.attention import Answer, Heads, over_time, split, within_frames
+from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
-from video_adapters.model.encoders.norm import normed
 
 
 class TimmVitParts(Parts):
@@ -28,17 +27,19 @@ class TimmVitParts(Parts):
     def num_heads(self) -> int:
         return self.block.attn.num_heads
 
-    def norm1(self, x: Tensor) -> Tensor:
-        return normed(self.block.norm1, x, self.half_norms)
+    @property
+    def norm1(self) -> nn.Module:
+        return self.block.norm1
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Answer:
-        return self._answer(within_frames(self._split(x, keep), dropout=self._dropout()), x, keep)
+    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
+        return self._unprojected(within_frames(self._split(x, keep), dropout=self._dropout()), x, keep)
 
-    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Answer:
-        return self._answer(over_time(self._split(x), num_times, bias, dropout=self._dropout()), x)
+    def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
+        return self._unprojected(over_time(self._split(x), num_times, bias, dropout=self._dropout()), x)
 
-    def norm2(self, x: Tensor) -> Tensor:
-        return normed(self.block.norm2, x, self.half_norms)
+    @property
+    def norm2(self) -> nn.Module:
+        return self.block.norm2
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls2(self.block.mlp(x))
@@ -60,14 +61,14 @@ class TimmVitParts(Parts):
         drop = self.block.attn.attn_drop
         return drop.p if drop.training else 0.0
 
-    def _answer(self, mixed: Tensor, x: Tensor, keep: int | None = None) -> Answer:
+    def _unprojected(self, mixed: Tensor, x: Tensor, keep: int | None = None) -> Unprojected:
         attention = self.block.attn
         mixed = attention.norm(mixed)
         if getattr(attention, "gate", None) is not None:
             mixed = mixed * attention.gate(x[:, :keep]).sigmoid()
         if attention.training and attention.proj_drop.p > 0:
-            return Answer(self.block.ls1(attention.proj_drop(attention.proj(mixed))), None, None, None)
-        return Answer(mixed, attention.proj.weight, attention.proj.bias, getattr(self.block.ls1, "gamma", None))
+            return Unprojected(self.block.ls1(attention.proj_drop(attention.proj(mixed))))
+        return Unprojected(mixed, attention.proj.weight, attention.proj.bias, getattr(self.block.ls1, "gamma", None))
 
 
 class TimmVit(Encoder):

@@ -1,0 +1,140 @@
+"""Adapted blocks, whose execution is the same for every method, and the interface between a method and the backbone."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from video_adapters.model.adapters.adapter import Adapter, DropPath, TimeBias
+from video_adapters.model.adapters.bottleneck import bottleneck
+from video_adapters.model.encoders.attention import Unprojected
+from video_adapters.model.encoders.encoder import Encoder, Parts
+from video_adapters.model.execution import Execution, normed, recompute
+
+
+class AdaptedBlock(nn.Module, ABC):
+    """A pretrained block with what a method puts around its parts: (B*T, ..., D) -> same shape.
+
+    A method writes `forward`, its paper's equation, in the terms below. What papers do not speak of is done here, once
+    for all of them: which tokens are kept, what is recomputed, norms in half precision, layers taken for one.
+
+    Args:
+        parts: the pretrained block.
+        execution: how it runs.
+        drop_path: the rate of `self.drop_path`.
+    """
+
+    def __init__(self, parts: Parts, execution: Execution, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.parts = parts
+        self.execution = execution
+        self.drop_path = DropPath(drop_path, execution.num_times)
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(B*T, N, D) -> (B*T, N, D), or (B*T, keep, D) where the execution keeps the first tokens alone."""
+
+    def kept(self, x: Tensor) -> Tensor:
+        """The tokens that leave the block: those which `attend` answers."""
+        return x[:, : self.execution.keep]
+
+    def norm1(self, x: Tensor) -> Tensor:
+        """The norm before attention: (..., D) -> (..., D)."""
+        return normed(self.parts.norm1, x, self.execution.half_norms)
+
+    def attend(self, x: Tensor, add: Adapter | None = None) -> Tensor:
+        """y = attention(norm1 x) within frames, or y + add(y), of the tokens kept: (B*T, ..., D) -> (B*T, ..., D)."""
+        attended = self._fusible(self.parts.attend(self.norm1(x), self.execution.keep))
+        y = attended.project()
+        return y if add is None else y + _adapted(add, attended)
+
+    def attend_time(
+        self,
+        x: Tensor,
+        *,
+        first: Adapter | None = None,
+        then: Adapter | None = None,
+        bias: TimeBias | None = None,
+        by: Parts | None = None,
+    ) -> Tensor:
+        """y = attention(z) over the T frames of a clip, or then(y): (B*T, ..., D) -> (B*T, ..., D).
+
+        z is norm1 x, with first(norm1 x) added where there is one. `bias` is added to the scores; `by`: another block's
+        norm and weights than this one's.
+        """
+        parts = by or self.parts
+        z = normed(parts.norm1, x, self.execution.half_norms)
+        if first is not None:
+            z = z + first(z)
+        attended = parts.attend_time(z, self.execution.num_times, None if bias is None else bias())
+        return attended.project() if then is None else _adapted(then, self._fusible(attended))
+
+    def mlp(self, x: Tensor, beside: Adapter | None = None, scale: float = 1.0) -> Tensor:
+        """mlp(z) with z = norm2 x, or mlp(z) + drop_path(scale * beside(z)): (..., D) -> (..., D)."""
+
+        def norm2(x: Tensor) -> Tensor:
+            return normed(self.parts.norm2, x, self.execution.half_norms)
+
+        def branch(x: Tensor) -> Tensor:
+            z = norm2(x)
+            # ahead of the MLP: where both are recomputed, that ends with the last tensor needed, its hidden layer
+            side = None if beside is None else self.drop_path(scale * beside(z, x, norm2))
+            y = self.parts.mlp(z)
+            return y if side is None else y + side
+
+        return recompute(branch, x) if self.execution.recompute_mlp else branch(x)
+
+    def _fusible(self, attended: Unprojected) -> Unprojected:
+        return attended if self.execution.fuse else Unprojected(attended.project())
+
+    def pretrained(self) -> list[nn.Parameter]:
+        """Parameters that came with the encoder, or start as copies of such."""
+        return list(self.parts.parameters())
+
+    def positions(self) -> list[nn.Parameter]:
+        """Parameters that stand for positions in space or time, which recipes exempt from weight decay."""
+        return [*self.parts.positions(), *(m.table for m in self.modules() if isinstance(m, TimeBias))]
+
+
+def _adapted(adapter: Adapter, attended: Unprojected) -> Tensor:
+    """adapter(projection of what was attended to): (..., D) -> (..., D).
+
+    The projection and the adapter's first layer make one: a product of K x D x D replaces one of tokens x D x D, and
+    the projection is not kept for the backward pass.
+    """
+    if attended.weight is None:
+        return adapter(attended.mixed)
+    weight, bias = attended.into(adapter.down.weight, adapter.down.bias)
+    return bottleneck(attended.mixed, weight, bias, adapter.up.weight, adapter.up.bias)
+
+
+@contextmanager
+def running(blocks: Any, **changes: bool) -> Iterator[None]:
+    """Has adapted blocks run otherwise than they are set to, meanwhile; `changes` are fields of `Execution`."""
+    before = [block.execution for block in blocks]
+    for block in blocks:
+        block.execution = replace(block.execution, **changes)
+    try:
+        yield
+    finally:
+        for block, execution in zip(blocks, before, strict=True):
+            block.execution = execution
+
+
+class Adapted(NamedTuple):
+    """An encoder's blocks with a method around them."""
+
+    blocks: Sequence[AdaptedBlock]
+    tuned: tuple[nn.Module, ...] = ()  # what of the pretrained network trains beside what was added
+    time_from: int | None = None  # the block before which a temporal embedding enters; None: there is none
+
+
+class AdapterMethod(ABC):
+    """The settings of one paper's method; `adapt` puts it around an encoder's blocks."""
+
+    @abstractmethod
+    def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:
+        """Wraps the blocks of a frozen encoder, each with its execution. What it adds trains."""
