@@ -1,6 +1,8 @@
 """Folder order is data-flow order, and imports point one way only."""
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -101,3 +103,9 @@ def test_methods_repeat_nothing_of_each_other(one: Path, other: Path) -> None:
         return set(zip(rest, rest[1:], rest[2:], strict=False))
 
     assert threes(one) & threes(other) == set()
+
+
+def test_recognition_needs_no_library_of_training() -> None:
+    code = "import sys; from video_adapters.recognition import Recognizer; print(*sys.modules)"
+    words = subprocess.run([sys.executable, "-c", code], cwd=SRC, capture_output=True, text=True, check=True).stdout
+    assert {"lightning", "wandb", "torchmetrics", "timm", "open_clip"} & set(words.split()) == set()

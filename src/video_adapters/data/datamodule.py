@@ -1,4 +1,4 @@
-"""Loaders and workers; the one home of the task's facts: num_frames, image_size, num_classes, sampling, views."""
+"""The task's facts (num_frames, image_size, num_classes, sampling, views) and the loaders that follow from them."""
 
 import logging
 import os
@@ -7,20 +7,18 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import lightning as L
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from video_adapters.commands.plural import counted
 from video_adapters.commands.workers import START
-from video_adapters.data import check_report as reports
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
-from video_adapters.data.annotations.prepared import in_copy, settings_of
+from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.clips.sample import Sampling
-from video_adapters.data.clips.transform import TestTransform, TrainTransform, before_crop
+from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
+from video_adapters.data.selection import check_labels, name_empty_classes, name_small_copy, readable, spread
 from video_adapters.data.shared_memory import BATCHES_AHEAD, Need, check_room
 from video_adapters.data.views import Views
 
@@ -170,22 +168,25 @@ class VideoData(L.LightningDataModule):
         evaluation they stay, and count as wrong. What a report has left out is counted in `self.left_out`.
         """
         if use not in self._videos:
-            listed = in_copy(self.root, self.annotations.videos(self.splits[use]))
-            videos = self._some(listed)
+            listed, split = in_copy(self.root, self.annotations.videos(self.splits[use])), self.splits[use]
+            videos = spread(listed, self.max_videos)
             if use == "train" and self.fraction < 1:
                 videos = videos.select(stratified(videos.labels, self.fraction))
-            self._check_labels(videos, use)
+            check_labels(videos, use, split, self.annotations, self.root, self.num_classes)
             if use == "train":
-                self._name_empty_classes(listed)
-                self._name_small_copy()
-            videos = self._readable(videos, use)
+                name_small_copy(self.root, self.image_size)
+                name_empty_classes(listed, split, self.class_names)
+            if (report := self.reports.get(use)) is not None:
+                kept = readable(videos, split, report, self.root)
+                self.left_out[use] = len(videos) - len(kept)
+                videos = kept
             missing = set(self.annotations.missing(videos))
             self.missing[use] = sorted(missing)
             if missing:
                 fate = "left out" if use == "train" else "scored as wrong"
                 log.warning(
                     "%s: %d of %d videos are missing and %s, such as %s",
-                    self.splits[use], len(missing), len(videos), fate, self.missing[use][0],
+                    split, len(missing), len(videos), fate, self.missing[use][0],
                 )  # fmt: skip
             keep = [i for i, video in enumerate(videos) if video.path not in missing] if use == "train" else None
             self._videos[use] = videos if not missing or keep is None else videos.select(keep)
@@ -268,90 +269,6 @@ class VideoData(L.LightningDataModule):
 
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
-
-    def _some(self, videos: Videos) -> Videos:
-        if self.max_videos is None or len(videos) <= self.max_videos:
-            return videos
-        # spread over the list, which may be sorted by class
-        return videos.select([int(i) for i in np.linspace(0, len(videos) - 1, self.max_videos)])
-
-    def _readable(self, videos: Videos, use: str) -> Videos:
-        """The videos that the report for this use, if any, does not list as broken or missing."""
-        file = self.reports.get(use)
-        if file is None:
-            return videos
-        findings = reports.read(file)
-        found = [findings.get(reports.in_report(video.path, self.root)) for video in videos]
-        if not any(found):
-            raise ValueError(
-                f"the report {file} names none of the {len(videos)} videos of the split '{self.splits[use]}', such as "
-                f"{reports.in_report(videos[0].path, self.root)}; was it made of {self.root}?"
-            )
-        broken, missing = (
-            sum(one is not None and one.status == status for one in found) for status in reports.UNREADABLE
-        )
-        self.left_out[use] = broken + missing
-        unknown = sum(one is None for one in found)
-        if unknown:
-            log.warning("%s: %d of %d videos are not in the report %s", self.splits[use], unknown, len(videos), file)
-        log.warning(
-            "%s: %d of %d videos are left out by the report %s: %d broken, %d missing",
-            self.splits[use], broken + missing, len(videos), file, broken, missing,
-        )  # fmt: skip
-        if broken + missing == len(videos):
-            raise ValueError(f"the report {file} leaves none of the {len(videos)} videos of '{self.splits[use]}'")
-        return videos.select(i for i, one in enumerate(found) if one is None or one.status not in reports.UNREADABLE)
-
-    def _check_labels(self, videos: Videos, use: str) -> None:
-        split, names = self.splits[use], self.annotations.class_names
-        if not len(videos):
-            raise ValueError(
-                f"the split '{split}' of {self._title()} holds no video; of a class with one video none is set aside: "
-                "add videos, or say which are for validation"
-            )
-        if use == "train" and self.num_classes == 1:
-            raise ValueError(f"{self._title()} has one class, '{self.class_names[0]}': there is nothing to tell apart")
-        if use == "train" and len(videos) == 1:
-            log.warning("%s: it holds one video, %s, which a network learns by heart", split, videos[0].path)
-        if names and len(names) != self.num_classes:
-            raise ValueError(
-                f"data.num_classes is {self.num_classes}, but {self._title()} has {len(names)} classes, "
-                f"from '{names[0]}' to '{names[-1]}'; set data.num_classes={len(names)}"
-            )
-        low, high = int(videos.labels.min()), int(videos.labels.max())
-        if low < 0:
-            raise ValueError(
-                f"the split '{split}' of {self._title()} has "
-                f"{counted(int((videos.labels < 0).sum()), 'video')} without a label (-1), "
-                f"which can neither train nor be scored: choose another by data.{use}_split, or leave them out"
-            )
-        if high >= self.num_classes:
-            raise ValueError(
-                f"the split '{split}' of {self._title()} has labels up to {high}, "
-                f"but data.num_classes is {self.num_classes}: labels must lie between 0 and {self.num_classes - 1}"
-            )
-
-    def _name_empty_classes(self, videos: Videos) -> None:
-        """Warns of classes that cannot be learned, since no training video shows them."""
-        empty = sorted({*range(self.num_classes)} - {*videos.labels.tolist()})
-        if empty:
-            named = ", ".join(f"'{self.class_names[label]}'" for label in empty[:4])
-            log.warning(
-                "%s: %d of %d classes have no video there, and are not learned: %s%s",
-                self.splits["train"], len(empty), self.num_classes, named, ", ..." if len(empty) > 4 else "",
-            )  # fmt: skip
-
-    def _name_small_copy(self) -> None:
-        """Warns of a prepared copy that was made for smaller frames."""
-        side, needed = (settings_of(self.root) or {}).get("short_side"), before_crop(self.image_size)
-        if isinstance(side, int) and side < needed:
-            log.warning(
-                "%s is a copy of %d pixels at most on the short side, and data.image_size=%d is cut from %d: make one "
-                "by python src/prepare.py transcode --short-side %d", self.root, side, self.image_size, needed, needed,
-            )  # fmt: skip
-
-    def _title(self) -> str:
-        return f"{type(self.annotations).__name__} in {self.root}"
 
 
 def _quiet_worker(_: int) -> None:

@@ -8,11 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import open_clip
-import timm
 from hydra.utils import get_object
 
-from video_adapters.model.encoders.pretrained import FAMILIES
 from video_adapters.trust.foreign import as_data, walk
 from video_adapters.trust.targets import Key, published
 
@@ -151,6 +148,8 @@ def _parameters(target: str) -> frozenset[str]:
     if target in OWN:
         return frozenset(OWN[target])
     if target == "timm.create_model":
+        from video_adapters.model.encoders.pretrained import FAMILIES  # here: timm and open_clip take seconds
+
         networks = [inspect.signature(family.wraps).parameters for family in FAMILIES]
         return frozenset({"model_name", "pretrained_cfg_overlay"}.union(*networks))
     return frozenset(inspect.signature(get_object(target)).parameters) - WITHHELD.get(target, set())
@@ -192,8 +191,12 @@ def _check_network(full: str, target: str, name: Any) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"{full} is {name!r}, expected the plain name of a network: nothing is fetched for a file")
     if target == "timm.create_model":
+        import timm  # here, as above
+
         known = timm.is_model(name.split(".")[0])
     else:
+        import open_clip
+
         config = open_clip.get_model_config(name)
         known = config is not None and "hf_model_name" not in config["text_cfg"]  # whose text tower is fetched
     if not known:
