@@ -53,7 +53,7 @@ class Row(NamedTuple):
     clips_per_s: float  # median over training
     parameters: int
     trainable_parameters: int
-    macs_run: int  # multiply-accumulates of one view, as computed here
+    macs: int  # multiply-accumulates of one view, as published
     device: str
     date: str  # of its start, UTC
     commit: str  # with a plus sign where the checkout differed from it
@@ -86,7 +86,7 @@ def row_of(experiment: str, folder: Path) -> Row:
         clips_per_s=round(float(run["clips_per_s"]), 1),
         parameters=int(run["parameters"]),
         trainable_parameters=int(run["trainable_parameters"]),
-        macs_run=cost(config).macs_run,
+        macs=cost(config).macs,
         device=_device(config.trainer.accelerator),
         date=f"{run['started']:%Y-%m-%d}",
         commit=str(run["git_commit"]),
@@ -126,7 +126,7 @@ def markdown(rows: Iterable[Row]) -> str:
     lines = [f"| {head} |", "|---|--:|--:|--:|--:|--:|--:|---|---|---|"]
     for row in sorted(rows, key=_place):
         millions = [f"{count / 1e6:.3f}" for count in (row.parameters, row.trainable_parameters)]
-        cells = [f"`{row.experiment}`", f"{row.test_top1:.1%}", *millions, f"{row.macs_run / 1e9:.4f}"]
+        cells = [f"`{row.experiment}`", f"{row.test_top1:.1%}", *millions, f"{row.macs / 1e9:.3f}"]
         minutes, seconds = divmod(round(row.seconds), 60)
         cells += [f"{minutes}:{seconds:02d} min", f"{row.clips_per_s:.0f}", row.device, row.date, _short(row.commit)]
         lines.append(f"| {' | '.join(cells)} |")
