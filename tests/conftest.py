@@ -1,4 +1,4 @@
-"""What tests of several folders share. (That this file is here puts tests/ on the path: `from videos import ...`.)"""
+"""Fixtures and hooks of all tests."""
 
 import gc
 import logging
@@ -15,8 +15,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 
-from seeds import seeded  # noqa: E402
-from toy import SHAPES, SMALL, render  # noqa: E402
+from helpers.seeds import seeded  # noqa: E402
+from helpers.toy import SHAPES, SMALL, render  # noqa: E402
 
 torch.set_num_threads(1)  # toy tensors are done before a second thread wakes up
 

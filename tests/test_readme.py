@@ -11,7 +11,7 @@ import pytest
 
 from video_adapters.catalogue.experiment_cost import print_cost
 
-from toy import composed, run
+from helpers.toy import composed, run
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()

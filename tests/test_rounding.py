@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rounding import rounding
+from helpers.rounding import rounding
 
 TERMS, SUMS = 1024, 200
 

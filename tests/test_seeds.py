@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seeds import seeded
+from helpers.seeds import seeded
 
 NAME = "tests/test_seeds.py"
 

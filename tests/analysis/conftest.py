@@ -7,7 +7,7 @@ import pytest
 
 matplotlib.use("agg")
 
-from toy import WITH_SPEED, run
+from helpers.toy import WITH_SPEED, run
 
 VARIANTS = {
     "aim": ["adapter=aim"],

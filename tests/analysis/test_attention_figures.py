@@ -12,7 +12,7 @@ from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.analysis.questions import attended as attention_figures
 from video_adapters.data.video.decode import DecodeError
 
-from small_backbones import backbone, clip
+from helpers.small_backbones import backbone, clip
 
 
 def test_clips_that_cannot_be_read_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

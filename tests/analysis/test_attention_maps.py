@@ -9,7 +9,7 @@ from timm.models.swin_transformer import window_partition
 from video_adapters.analysis.measures.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
 from video_adapters.analysis.measures.attention_weights import BlockAttention, attention
 
-from small_backbones import backbone, clip
+from helpers.small_backbones import backbone, clip
 
 T, N, HEADS = 4, 5, 2  # frames, tokens (a class token and 2 x 2 patches), heads
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from video_adapters.analysis.measures.attention_weights import Weights, attention, weights
 from video_adapters.model.backbone import Backbone
 
-from small_backbones import FAMILIES, backbone, clip
+from helpers.small_backbones import FAMILIES, backbone, clip
 
 
 def by_hand(x: Tensor, weight: Tensor, bias: Tensor, num_heads: int) -> Tensor:

@@ -15,7 +15,7 @@ from video_adapters.analysis.runs.configurations import (
 )
 from video_adapters.analysis.runs.folder import read_runs
 
-from written_runs import METRICS, write_run, write_scored
+from helpers.written_runs import METRICS, write_run, write_scored
 
 UNTESTED = "".join(line for line in METRICS.splitlines(keepends=True) if not line.startswith("6,"))
 

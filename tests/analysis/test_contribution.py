@@ -12,7 +12,7 @@ from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.lora import Lora
 from video_adapters.model.adapters.st_adapter import StAdapter
 
-from small_backbones import backbone, clip
+from helpers.small_backbones import backbone, clip
 
 
 def test_untrained_adapters_add_nothing() -> None:

@@ -9,8 +9,8 @@ from video_adapters.analysis.runs.counted_costs import with_costs
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.model.build import cost
 
-from toy import composed
-from written_runs import write_run
+from helpers.toy import composed
+from helpers.written_runs import write_run
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from video_adapters.analysis.runs.trained import load_run
 from video_adapters.data.dataset import Batch
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
-from rounding import BLOCK, rounding
+from helpers.rounding import BLOCK, rounding
 
 
 def numbered(videos: int, frames: int = 8) -> Tensor:

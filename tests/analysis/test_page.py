@@ -21,7 +21,7 @@ from video_adapters.analysis.questions import ratio
 from video_adapters.analysis.report import Request, write
 from video_adapters.analysis.runs.test_files import Confusion
 
-from written_runs import write_run
+from helpers.written_runs import write_run
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

@@ -10,7 +10,7 @@ from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.questions import ratio
 from video_adapters.analysis.runs.folder import read_runs
 
-from written_runs import METRICS, write_confusion, write_run, write_scored
+from helpers.written_runs import METRICS, write_confusion, write_run, write_scored
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from video_adapters.analysis.runs.folder import read_metrics, read_runs, runs_fo
 from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.tables import overview
 
-from written_runs import METRICS, write_confusion, write_run
+from helpers.written_runs import METRICS, write_confusion, write_run
 
 
 @pytest.fixture(autouse=True)

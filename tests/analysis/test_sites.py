@@ -12,7 +12,7 @@ from video_adapters.analysis.measures.adapted_sites import Place, place_of
 from video_adapters.analysis.questions import sites as sites_figures
 from video_adapters.analysis.runs.folder import read_runs
 
-from written_runs import write_scored
+from helpers.written_runs import write_scored
 
 NONE = {"adapter__spatial": None, "adapter__temporal": None, "adapter__joint": None}
 ALL = dict.fromkeys(NONE, "all")

@@ -11,7 +11,7 @@ from video_adapters.analysis.questions.ablation import ablation_table, answer
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.tables import percentages, presentable
 
-from written_runs import METRICS, write_confusion, write_run, write_scored
+from helpers.written_runs import METRICS, write_confusion, write_run, write_scored
 
 
 def test_means_are_shown_with_their_spread_and_unit() -> None:

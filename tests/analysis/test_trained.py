@@ -9,7 +9,7 @@ from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.runs.trained import best_run, clip_of, load_data, load_run
 
-from written_runs import METRICS, write_run
+from helpers.written_runs import METRICS, write_run
 
 
 def test_the_best_run_is_the_finished_one_with_a_checkpoint(tmp_path: Path) -> None:

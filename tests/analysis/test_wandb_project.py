@@ -15,7 +15,7 @@ from video_adapters.analysis.runs.folder import read_metrics, read_runs
 from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.runs.wandb_project import read_wandb
 
-from written_runs import write_run
+from helpers.written_runs import write_run
 
 
 def stored(folder: Path, **changes: Any) -> SimpleNamespace:

@@ -6,7 +6,7 @@ import ablation
 import pandas as pd
 from omegaconf import OmegaConf
 
-from toy import CONFIGS
+from helpers.toy import CONFIGS
 
 
 def run(experiment: str, top1: float | None, ratio: float = 0.25, seed: int = 0) -> dict[str, object]:

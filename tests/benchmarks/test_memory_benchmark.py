@@ -10,7 +10,7 @@ from video_adapters.memory.storage_log import Recorder
 from video_adapters.model.build import build_classifier
 from video_adapters.training.planning.trace import workload
 
-from toy import CONFIGS
+from helpers.toy import CONFIGS
 
 PROJECT = CONFIGS.parent
 spec = spec_from_file_location("memory", PROJECT / "benchmarks" / "memory.py")

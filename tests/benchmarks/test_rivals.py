@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import rivals
 import trained
-from toy import CONFIGS, WITH_SPEED, composed, run
+from helpers.toy import CONFIGS, WITH_SPEED, composed, run
 
 PROJECT = CONFIGS.parent
 BEGIN, END = "<!-- rivals: written by rivals.py -->", "<!-- rivals: end -->"

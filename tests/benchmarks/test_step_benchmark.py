@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from toy import CONFIGS
+from helpers.toy import CONFIGS
 
 FOLDER = CONFIGS.parent / "benchmarks"
 SMALL = ["model=toy_clip", "data.image_size=32", "data.num_classes=5", "adapter.drop_path=0", "head.dropout=0"]

@@ -8,7 +8,7 @@ from video_adapters.catalogue.experiments import Experiment, count_experiment, n
 from video_adapters.model.build import build_outline, cost
 from video_adapters.model.cost import Cost
 
-from toy import composed
+from helpers.toy import composed
 
 VARIANTS = {f"{name}-{e.published.frames}": e for name in names() for e in variants(name)}
 

@@ -19,7 +19,7 @@ from video_adapters.preparation.source import Source
 from video_adapters.training.run_record import resumed
 from video_adapters.trust.overrides import with_overrides
 
-from toy import composed
+from helpers.toy import composed
 
 HOME = os.path.expanduser("~")
 

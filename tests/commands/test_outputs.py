@@ -17,7 +17,7 @@ from video_adapters.preparation.source import Source
 from video_adapters.recognition import export as exports
 from video_adapters.recognition import predict as predictions
 
-from miniatures import write_class_folders
+from helpers.miniatures import write_class_folders
 
 
 def below_a_file(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from video_adapters.data.video.containers import OPTIONS
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.reader import open_video
 
-from videos import numbered_frames, write_video
+from helpers.videos import numbered_frames, write_video
 
 HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:1,\n{name}\n#EXT-X-ENDLIST\n"
 DASH = """<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet

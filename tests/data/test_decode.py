@@ -10,7 +10,15 @@ import pytest
 from video_adapters.data.video import packets
 from video_adapters.data.video.decode import DecodeError, VideoReader
 
-from videos import add_sound, copy_packets, decode_in_sequence, frame_number, joined, numbered_frames, write_video
+from helpers.videos import (
+    add_sound,
+    copy_packets,
+    decode_in_sequence,
+    frame_number,
+    joined,
+    numbered_frames,
+    write_video,
+)
 
 LENGTH = 40
 

@@ -20,7 +20,7 @@ from video_adapters.data.annotations import (
 )
 from video_adapters.data.annotations.held_out import held_out, stratified
 
-from miniatures import (
+from helpers.miniatures import (
     KINETICS,
     without,
     write_class_folders,

@@ -7,7 +7,7 @@ from video_adapters.data.annotations import Video
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.film_strip import film_strip
 
-from videos import frame_number, numbered_frames, write_video
+from helpers.videos import frame_number, numbered_frames, write_video
 
 
 @pytest.mark.parametrize(("length", "expected"), [(15, [0, 2, 4, 6, 8, 10, 12, 14]), (3, [0, 1, 2]), (1, [0])])

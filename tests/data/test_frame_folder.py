@@ -17,11 +17,11 @@ from video_adapters.data.video.frame_folder import FrameFolder
 from video_adapters.data.video.probe_video import probe_video
 from video_adapters.data.video.reader import open_video
 
-from videos import frame_number, numbered_frames, stored_for_display
+from helpers.videos import frame_number, numbered_frames, stored_for_display
 
 COUNT = 6
 FRAMES = numbered_frames(COUNT)
-# EXIF's orientations and the display matrices that say the same (a, b, c, d): see tests/videos.py
+# EXIF's orientations and the display matrices that say the same (a, b, c, d): see helpers/videos.py
 EXIF = {
     1: (1, 0, 0, 1), 2: (-1, 0, 0, 1), 3: (-1, 0, 0, -1), 4: (1, 0, 0, -1), 5: (0, 1, 1, 0), 6: (0, 1, -1, 0),
     7: (0, -1, -1, 0), 8: (0, -1, 1, 0),

@@ -20,8 +20,8 @@ from video_adapters.data.annotations.videos import LAST
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.reader import open_video
 
-from ssv2 import write_ssv2
-from videos import numbered_frames, write_video
+from helpers.ssv2 import write_ssv2
+from helpers.videos import numbered_frames, write_video
 
 
 @pytest.mark.parametrize("count", [10**9, 10**12, 10**30])

@@ -22,7 +22,14 @@ from video_adapters.data.video.picture import resized
 from video_adapters.data.video.probe_video import probe_video
 from video_adapters.data.video.reader import open_video
 
-from videos import copy_packets, decode_in_sequence, frame_number, numbered_frames, rotate_on_display, write_video
+from helpers.videos import (
+    copy_packets,
+    decode_in_sequence,
+    frame_number,
+    numbered_frames,
+    rotate_on_display,
+    write_video,
+)
 
 LENGTH = 24
 NUM_FRAMES = 8  # T

@@ -13,7 +13,7 @@ from video_adapters.data.video.probe_video import probe_video
 from video_adapters.preparation.encode_video import Settings, transcode
 from video_adapters.recognition.annotate import write_annotated
 
-from videos import frame_number, numbered_frames, rotate_on_display, stored_for_display, write_video
+from helpers.videos import frame_number, numbered_frames, rotate_on_display, stored_for_display, write_video
 
 LENGTH = 6
 HEIGHT, WIDTH = 240, 320  # legible: copies with a caption are not enlarged

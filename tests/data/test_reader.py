@@ -10,7 +10,7 @@ from video_adapters.data.annotations import END, Video
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.reader import open_video
 
-from videos import frame_number, numbered_frames, write_video
+from helpers.videos import frame_number, numbered_frames, write_video
 
 
 def folder_of(path: Path, count: int = 6, name: str = "img_{:05d}.png", first: int = 1) -> Path:

@@ -12,7 +12,7 @@ from torch import Tensor
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.views import Views
 
-from toy import CONFIGS, composed
+from helpers.toy import CONFIGS, composed
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 SIZES = (84, 224, 448)

@@ -20,7 +20,7 @@ from video_adapters.data.from_config import build_data
 from video_adapters.data.shared_memory import Need, check_room
 from video_adapters.training.run import validates_amid_epoch
 
-from toy import composed
+from helpers.toy import composed
 
 MIB = 2**20
 

@@ -15,7 +15,7 @@ from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import TestClips, TrainClips
 from video_adapters.data.from_config import build_data
 
-from toy import CONFIGS, composed
+from helpers.toy import CONFIGS, composed
 
 VIDEOS = Videos([Video("a.mp4", 0), Video("b.mp4", 1)])
 

@@ -11,8 +11,8 @@ from video_adapters.model.adapters.adapter import Adapter
 from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, DEPTH, executions, network, randomise
-from rounding import BLOCK, assert_rounded
+from helpers.networks import BUILDS, DEPTH, executions, network, randomise
+from helpers.rounding import BLOCK, assert_rounded
 
 B, T = 2, 3
 

@@ -12,7 +12,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, clips, network
+from helpers.networks import BUILDS, clips, network
 
 B, T, N, HEADS, SIZE = 2, 3, 5, 2, 4
 

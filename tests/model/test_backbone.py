@@ -14,8 +14,8 @@ from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.execution import Memory
 from video_adapters.model.heads.mean import MeanHead
 
-from networks import BUILDS, DEPTH, clips, network, randomise, timm_swin
-from rounding import BLOCK, assert_rounded, rounding
+from helpers.networks import BUILDS, DEPTH, clips, network, randomise, timm_swin
+from helpers.rounding import BLOCK, assert_rounded, rounding
 
 T = 4
 

@@ -14,7 +14,7 @@ from video_adapters.model.adapters.bottleneck import bottleneck
 from video_adapters.model.encoders.attention import Unprojected
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, clip_vit, executions, network, randomise
+from helpers.networks import BUILDS, clip_vit, executions, network, randomise
 
 D, K = 8, 3
 

@@ -11,7 +11,7 @@ from video_adapters.model.encoders.pretrained import load_encoder
 from video_adapters.model.execution import Memory
 from video_adapters.model.heads.mean import MeanHead
 
-from networks import DEPTH, timm_vit
+from helpers.networks import DEPTH, timm_vit
 
 T, D, CLASSES = 8, 32, 7
 PATCHES, TOKENS, PIXELS = 4, 5, 3 * 16 * 16

@@ -16,8 +16,8 @@ from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.encoders.timm_vit import TimmVitParts
 from video_adapters.model.execution import Memory
 
-from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit, with_our_activation
-from rounding import BLOCK, assert_rounded
+from helpers.networks import BUILDS, DEPTH, clip_vit, clips, network, randomise, timm_vit, with_our_activation
+from helpers.rounding import BLOCK, assert_rounded
 
 T = 4
 

@@ -20,8 +20,8 @@ from video_adapters.model.encoders.pretrained import fingerprint, open_up
 from video_adapters.model.execution import Memory, cast_frozen, compile_blocks
 from video_adapters.model.heads.mean import MeanHead
 
-from networks import BUILDS, DEPTH, clip_vit, clips, network, randomise
-from rounding import BLOCK, assert_rounded
+from helpers.networks import BUILDS, DEPTH, clip_vit, clips, network, randomise
+from helpers.rounding import BLOCK, assert_rounded
 
 T, CLASSES = 4, 3
 

@@ -15,8 +15,8 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.execution import Memory
 
-from networks import BUILDS, DEPTH, clips, executions, network, randomise, timm_swin, with_our_activation
-from rounding import BLOCK, assert_rounded, rounding
+from helpers.networks import BUILDS, DEPTH, clips, executions, network, randomise, timm_swin, with_our_activation
+from helpers.rounding import BLOCK, assert_rounded, rounding
 
 T = 4
 

@@ -12,8 +12,8 @@ from video_adapters.model.adapters.st_adapter import StAdapter
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, DEPTH, clips, network, randomise
-from rounding import BLOCK, assert_rounded
+from helpers.networks import BUILDS, DEPTH, clips, network, randomise
+from helpers.rounding import BLOCK, assert_rounded
 
 T = 4
 NOTHING = StAdapter(before_attention=None)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from video_adapters.model.heads.mean import MeanHead, RunningNorm, merged
 
-from rounding import rounding
+from helpers.rounding import rounding
 
 
 def _alone(own: Tensor) -> Tensor:

@@ -23,8 +23,8 @@ from video_adapters.model.encoders import pretrained, weights
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
 
-from networks import clip_vit, clips, randomise, timm_vit
-from rounding import rounding
+from helpers.networks import clip_vit, clips, randomise, timm_vit
+from helpers.rounding import rounding
 
 State = dict[str, Tensor]
 

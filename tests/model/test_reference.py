@@ -12,8 +12,8 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.official.names import entries
 from video_adapters.official.split_checkpoint import split_checkpoint
 
-from official import State, imported, rebuilt, reference
-from rounding import BLOCK, assert_rounded
+from helpers.official import State, imported, rebuilt, reference
+from helpers.rounding import BLOCK, assert_rounded
 
 HEADS = {"vit_clip_nt2": 4, "vit_imagenet_nt1": 4, "swin_adapter_rel": None}  # a Swin's stand in its tables
 

@@ -10,7 +10,7 @@ from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.heads.mean import MeanHead
 from video_adapters.model.resize_time import resize_bias, resize_embedding, resize_time, time_weights
 
-from networks import network, timm_swin
+from helpers.networks import network, timm_swin
 
 
 @pytest.mark.parametrize(("before", "now"), [(8, 16), (8, 32), (16, 8), (8, 12), (1, 4), (4, 1)])

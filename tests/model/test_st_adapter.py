@@ -11,7 +11,7 @@ from video_adapters.model.adapters.st_adapter import StAdapter, TemporalConvolut
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import open_up
 
-from networks import BUILDS, DEPTH, clips, executions, network, randomise
+from helpers.networks import BUILDS, DEPTH, clips, executions, network, randomise
 
 T = 4
 TWICE = StAdapter(before_mlp="all")

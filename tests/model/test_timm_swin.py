@@ -13,7 +13,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.pretrained import fingerprint, load_encoder, open_up
 from video_adapters.model.execution import Memory
 
-from networks import clips, executions, network, randomise, timm_swin
+from helpers.networks import clips, executions, network, randomise, timm_swin
 
 T = 3
 

@@ -24,9 +24,9 @@ from video_adapters.official.request import Request, read_official
 from video_adapters.official.split_checkpoint import library_weights, split_checkpoint
 from video_adapters.trust import checkpoint_file
 
-from official import BUFFERS, State, imported, rebuilt, swin, vit_clip, vit_imagenet, whole
-from rounding import BLOCK, assert_rounded
-from toy import SMALL, composed, run, score
+from helpers.official import BUFFERS, State, imported, rebuilt, swin, vit_clip, vit_imagenet, whole
+from helpers.rounding import BLOCK, assert_rounded
+from helpers.toy import SMALL, composed, run, score
 
 VARIANTS: dict[str, tuple[Callable[[], State], dict[str, Any]]] = {
     "clip, one temporal adapter": (

@@ -10,8 +10,8 @@ import torch
 from video_adapters.official.sizes import CLIP, SWIN, VIT
 from video_adapters.official.split_checkpoint import as_images, split_checkpoint
 
-from official import BUFFERS, State, swin, vit_clip, vit_imagenet, whole
-from rounding import rounding
+from helpers.official import BUFFERS, State, swin, vit_clip, vit_imagenet, whole
+from helpers.rounding import rounding
 
 VARIANTS: dict[str, Callable[[], State]] = {
     "clip, one temporal adapter": lambda: vit_clip(adapters=1),

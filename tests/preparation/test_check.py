@@ -17,9 +17,9 @@ from video_adapters.preparation import workload
 from video_adapters.preparation.check import Check, check
 from video_adapters.preparation.source import Source
 
-from miniatures import MINIATURES, write_class_folders, write_diving48, write_frame_folders
-from ssv2 import write_ssv2
-from toy import SMALL, run, score
+from helpers.miniatures import MINIATURES, write_class_folders, write_diving48, write_frame_folders
+from helpers.ssv2 import write_ssv2
+from helpers.toy import SMALL, run, score
 
 FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2"]
 

@@ -23,10 +23,10 @@ from video_adapters.preparation.encode_video import transcode as write_copy
 from video_adapters.preparation.source import Source
 from video_adapters.preparation.transcode import Transcode, transcode
 
-from miniatures import MINIATURES, write_class_folders, write_frame_folders
-from ssv2 import write_ssv2
-from toy import SMALL, composed, run
-from videos import copy_packets, frame_number, numbered_frames, rotate_on_display, write_video
+from helpers.miniatures import MINIATURES, write_class_folders, write_frame_folders
+from helpers.ssv2 import write_ssv2
+from helpers.toy import SMALL, composed, run
+from helpers.videos import copy_packets, frame_number, numbered_frames, rotate_on_display, write_video
 
 LENGTH = 20
 SAMPLE = copy_cost.SAMPLE

@@ -28,7 +28,7 @@ from video_adapters.pretraining.pretrain import (
 from video_adapters.pretraining.probe import PROPERTIES, probe
 from video_adapters.pretraining.stills import TARGETS, draw_stills
 
-from toy import composed
+from helpers.toy import composed
 
 PROJECT = Path(__file__).parents[2]
 MODELS = ["shapes_vit", "shapes_swin"]

@@ -9,8 +9,8 @@ from video_adapters.data.clips.sample import Segments
 from video_adapters.data.views import Views
 from video_adapters.recognition import Recognizer
 
-from colours import COLOURS, NamesColours
-from toy import run
+from helpers.colours import COLOURS, NamesColours
+from helpers.toy import run
 
 
 @pytest.fixture

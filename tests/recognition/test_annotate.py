@@ -11,8 +11,8 @@ import pytest
 from video_adapters.data.video.decode import DecodeError, VideoReader
 from video_adapters.recognition.annotate import captioned, free_name, write_annotated
 
-from colours import COLOURS, coloured
-from videos import decode_in_sequence
+from helpers.colours import COLOURS, coloured
+from helpers.videos import decode_in_sequence
 
 
 def test_the_copy_has_every_frame_at_its_own_time_under_a_caption(tmp_path: Path) -> None:

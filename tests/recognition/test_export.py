@@ -17,7 +17,7 @@ from video_adapters.recognition.export import Request, export
 from video_adapters.recognition.load import load
 from video_adapters.training.checkpoint_io import AtomicCheckpointIO
 
-from toy import SMALL, composed
+from helpers.toy import SMALL, composed
 
 pytestmark = [  # torch's exporter and what it stands on use what newer Pythons and torches deprecate
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

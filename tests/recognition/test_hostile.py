@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from hostile import ARGUMENTS, CODE, Config, hostile
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
@@ -31,7 +30,8 @@ from video_adapters.trust import checkpoint_file
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.foreign import MOST_BYTES, as_data, read_config
 
-from toy import composed
+from helpers.hostile import ARGUMENTS, CODE, Config, hostile
+from helpers.toy import composed
 
 SRC = Path(__file__).parents[2] / "src"
 ALL = {**CODE, **ARGUMENTS}

@@ -12,7 +12,7 @@ from video_adapters.data.annotations import Video
 from video_adapters.data.video.reader import open_video
 from video_adapters.recognition import Recognizer
 
-from colours import coloured
+from helpers.colours import coloured
 
 
 def test_arrays_tensors_and_pictures_say_what_their_file_says(recognizer: Recognizer, tmp_path: Path) -> None:

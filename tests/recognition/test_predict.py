@@ -21,8 +21,8 @@ from video_adapters.recognition import predict as commands
 from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.results import Recognized
 
-from colours import coloured
-from rounding import BLOCK, rounding
+from helpers.colours import coloured
+from helpers.rounding import BLOCK, rounding
 
 SCRIPT = Path(__file__).parents[2] / "src" / "predict.py"
 

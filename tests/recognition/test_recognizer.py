@@ -18,8 +18,8 @@ from video_adapters.recognition.load import load
 from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.recognizer import Prediction, chosen_device
 
-from colours import coloured
-from toy import composed, run, score
+from helpers.colours import coloured
+from helpers.toy import composed, run, score
 
 
 @pytest.mark.parametrize("views", [None, "ssv2"])

@@ -14,8 +14,8 @@ from video_adapters.data.video.reader import open_video
 from video_adapters.recognition import Recognizer, Timeline
 from video_adapters.recognition.timeline import Window, cut, seconds, window_views
 
-from colours import coloured
-from videos import numbered_frames, write_video
+from helpers.colours import coloured
+from helpers.videos import numbered_frames, write_video
 
 
 def test_windows_slide_from_the_start_to_the_end() -> None:

@@ -13,9 +13,9 @@ from video_adapters.data.from_config import build_data
 from video_adapters.training.callbacks import broken_videos
 from video_adapters.training.callbacks.broken_videos import BrokenVideos, UnreadTests
 
-from miniatures import write_class_folders
-from toy import composed
-from videos import numbered_frames, write_video
+from helpers.miniatures import write_class_folders
+from helpers.toy import composed
+from helpers.videos import numbered_frames, write_video
 
 
 def batch(readable: list[bool], weights: list[float]) -> Batch:

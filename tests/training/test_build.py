@@ -10,7 +10,7 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.hardware import fitting_precision
 from video_adapters.training.trainer import build_trainer, refuse_sweep_over_processes
 
-from toy import composed
+from helpers.toy import composed
 
 
 def gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] | None) -> None:

@@ -15,7 +15,7 @@ from video_adapters.commands.atomic import replacing
 from video_adapters.training.claim import LOCK, Busy, held
 from video_adapters.trust.checkpoint_file import LAST
 
-from toy import run
+from helpers.toy import run
 
 HOLDS = """
 import fcntl, sys, time

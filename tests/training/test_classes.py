@@ -10,7 +10,7 @@ from video_adapters.commands.errors import UserError, explained
 from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.training import sweep
 
-from toy import composed
+from helpers.toy import composed
 
 
 def class_folders(root: Path, *files: str) -> str:

@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 
 from video_adapters.model.build import build_classifier
 
-from rounding import BLOCK, rounding
-from toy import CONFIGS, composed, run, score
+from helpers.rounding import BLOCK, rounding
+from helpers.toy import CONFIGS, composed, run, score
 
 ENCODERS = ("toy_vit", "toy_clip", "toy_swin")  # one for each family
 ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))

@@ -13,7 +13,7 @@ from video_adapters.training.checkpoint_io import AtomicCheckpointIO
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.checkpoint_file import LAST, PREVIOUS, state_of
 
-from toy import run, score
+from helpers.toy import run, score
 
 LONG = ["data.max_videos=16", "trainer.max_epochs=2", "callbacks.last.every_n_steps=1", "test=false"]  # 4 steps
 

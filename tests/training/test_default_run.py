@@ -12,7 +12,7 @@ from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, LENGTH, write_
 from video_adapters.data.video.decode import VideoReader
 from video_adapters.recognition.predict import Request, predict
 
-from toy import run
+from helpers.toy import run
 
 pytestmark = pytest.mark.slow
 

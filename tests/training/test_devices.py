@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from rounding import BLOCK, rounding
-from toy import CONFIGS, run
+from helpers.rounding import BLOCK, rounding
+from helpers.toy import CONFIGS, run
 
 SRC = CONFIGS.parent / "src"
 RECIPE = [  # an epoch of so many steps, running statistics and early stopping: whatever processes have to agree on

@@ -4,7 +4,7 @@ import pytest
 
 from video_adapters.training.planning.duration import duration
 
-from toy import composed
+from helpers.toy import composed
 
 
 def test_hours_are_steps_times_seconds_of_the_data_set_as_published() -> None:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from video_adapters.model.build import build_classifier
 
-from toy import CONFIGS, SHAPES, SMALL, composed, run
+from helpers.toy import CONFIGS, SHAPES, SMALL, composed, run
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))

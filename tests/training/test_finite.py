@@ -21,7 +21,7 @@ from video_adapters.training.callbacks.finite import Finite
 from video_adapters.training.schedule import WarmupCosine
 from video_adapters.trust import checkpoint_file
 
-from toy import run
+from helpers.toy import run
 
 SRC = Path(__file__).parents[2] / "src"
 RATE = 3e-4

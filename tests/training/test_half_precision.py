@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from real_features import losses
-
-from toy import CONFIGS
+from helpers.real_features import losses
+from helpers.toy import CONFIGS
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 QUICK = {  # one of each encoder family, and the one with running statistics

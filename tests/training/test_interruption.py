@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from toy import SHAPES, SMALL
+from helpers.toy import SHAPES, SMALL
 
 SRC = Path(__file__).parents[2] / "src"
 RANDOM = ["head.dropout=0.3", "adapter.drop_path=0.3", "data.num_workers=2"]

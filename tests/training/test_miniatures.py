@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from miniatures import MINIATURES
-from toy import SMALL, run, score
+from helpers.miniatures import MINIATURES
+from helpers.toy import SMALL, run, score
 
 FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2"]
 EXPERIMENTS = {"diving48": "aim_diving48", "k400": "aim_k400", "k700": "aim_k700"}

@@ -7,7 +7,7 @@ from video_adapters.model.build import build_classifier
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.training.optim import AdamW
 
-from toy import composed
+from helpers.toy import composed
 
 
 @pytest.fixture(scope="module")

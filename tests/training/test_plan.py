@@ -22,7 +22,7 @@ from video_adapters.training.planning.plan_table import report
 from video_adapters.training.planning.suggestions import suggestions
 from video_adapters.training.planning.trace import half_type, trace_experiment
 
-from toy import CONFIGS, SMALL, composed, run
+from helpers.toy import CONFIGS, SMALL, composed, run
 
 TOY = ["model=toy_vit", "data.image_size=256", "data.num_frames=16", "trainer.precision=16-mixed"]
 TOY += ["batch.per_step=8", "batch.per_device=2"]

@@ -26,8 +26,8 @@ from video_adapters.training.callbacks.predictions import (
     worst_strips,
 )
 
-from rounding import BLOCK, rounding
-from toy import CONFIGS, composed, run, score
+from helpers.rounding import BLOCK, rounding
+from helpers.toy import CONFIGS, composed, run, score
 
 SRC = Path(__file__).parents[2] / "src"
 NAMES = ("run", "sit", "wave")

@@ -13,7 +13,7 @@ from video_adapters.commands.errors import UserError
 from video_adapters.commands.outputs import remove_unused
 from video_adapters.training.problems import expect_values, problems, told_together
 
-from toy import SHAPES, SMALL, composed
+from helpers.toy import SHAPES, SMALL, composed
 
 OWN = ["experiment=own_videos", "name=own"]
 

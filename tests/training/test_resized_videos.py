@@ -14,7 +14,7 @@ from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.sampler import Key
 from video_adapters.training.callbacks.resized_videos import ResizedVideos
 
-from toy import composed
+from helpers.toy import composed
 
 SAMPLING = Segments(num_frames=4)
 

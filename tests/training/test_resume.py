@@ -20,7 +20,7 @@ from video_adapters.training.callbacks.last_checkpoint import LastCheckpoint
 from video_adapters.training.module import ActionModule
 from video_adapters.training.schedule import factor
 
-from toy import run
+from helpers.toy import run
 
 RANDOM = [
     "head.dropout=0.3",

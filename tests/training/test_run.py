@@ -16,8 +16,8 @@ from video_adapters.data.from_config import build_data
 from video_adapters.model.build import build_classifier
 from video_adapters.training.module import ActionModule
 
-from rounding import BLOCK, rounding
-from toy import WITH_SPEED, composed, run, score
+from helpers.rounding import BLOCK, rounding
+from helpers.toy import WITH_SPEED, composed, run, score
 
 
 @pytest.fixture(scope="module")

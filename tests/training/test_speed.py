@@ -11,7 +11,7 @@ from video_adapters.model.build import build_outline
 from video_adapters.model.cost import training_flops
 from video_adapters.training.callbacks.speed import Speed, flops_of_a_clip, peak_tflops
 
-from toy import composed
+from helpers.toy import composed
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import torch
 
 from video_adapters.training.callbacks.broken_videos import BrokenVideos
 
-from rounding import BLOCK, rounding
-from ssv2 import OLD_PREFIX, write_ssv2
-from toy import SMALL, run, score
+from helpers.rounding import BLOCK, rounding
+from helpers.ssv2 import OLD_PREFIX, write_ssv2
+from helpers.toy import SMALL, run, score
 
 TRAIN, VAL = 21, 9  # divide neither by the batch nor by two processes
 SRC = Path(__file__).parents[2] / "src"

@@ -10,7 +10,7 @@ from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.model.checkpoint import PREFIX, Origin, load_adapters
 
-from toy import composed, run, score
+from helpers.toy import composed, run, score
 
 
 def best(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from video_adapters.training.callbacks import random_state
 from video_adapters.training.callbacks.last_checkpoint import _move
 from video_adapters.training.callbacks.random_state import RandomState
 
-from toy import run
+from helpers.toy import run
 
 EARLY_STOPPING = [
     "+callbacks.early_stopping._target_=lightning.pytorch.callbacks.EarlyStopping",

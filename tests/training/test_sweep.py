@@ -27,7 +27,7 @@ from video_adapters.training.callbacks.sweep_report import SweepReport, swept_ke
 from video_adapters.training.planning.plan import OWN, _changed
 from video_adapters.training.run_record import resumed
 
-from toy import CONFIGS, SMALL, composed, run
+from helpers.toy import CONFIGS, SMALL, composed, run
 
 SRC = CONFIGS.parent / "src"
 SEARCHES = sorted(path.stem for path in (CONFIGS / "hparams_search").glob("*.yaml"))

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from video_adapters.training.problems import problems
 
-from toy import composed, run, score
+from helpers.toy import composed, run, score
 
 
 def test_a_run_logs_for_tensorboard_what_it_logs_in_its_csv(

@@ -14,8 +14,8 @@ from video_adapters.analysis.tables import overview
 from video_adapters.data.from_config import build_data
 from video_adapters.training.callbacks.sweep_report import read_jobs
 
-from toy import SMALL, composed, run, score
-from videos import numbered_frames, write_video
+from helpers.toy import SMALL, composed, run, score
+from helpers.videos import numbered_frames, write_video
 
 FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.per_device=2", "data.num_classes=2"]
 

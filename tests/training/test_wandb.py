@@ -19,7 +19,7 @@ from video_adapters.commands.signals import Interrupted
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.run import _identity
 
-from toy import composed, run
+from helpers.toy import composed, run
 
 BLOCK = 1 << 15
 

@@ -13,7 +13,7 @@ from video_adapters.trust.arguments import buildable
 from video_adapters.trust.foreign import as_data
 from video_adapters.trust.targets import RENAMED, allowed
 
-from toy import CONFIGS, composed
+from helpers.toy import CONFIGS, composed
 
 
 def named(tree: Any) -> Iterator[str]:

@@ -19,7 +19,7 @@ from video_adapters.trust import checkpoint_file
 State = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
 
-REFERENCE = Path(__file__).parent / "model" / "reference"
+REFERENCE = Path(__file__).parents[1] / "model" / "reference"
 
 
 def vit_clip(

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 from PIL import Image
 
-from videos import numbered_frames, write_video
+from helpers.videos import numbered_frames, write_video
 
 
 def write_diving48(root: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from videos import write_video
+from helpers.videos import write_video
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 220, 20), "blue": (20, 20, 220)}
 

@@ -16,7 +16,7 @@ from video_adapters.model.encoders import pretrained
 from video_adapters.model.execution import cast_frozen
 from video_adapters.training.module import ActionModule
 
-from toy import SMALL, composed
+from helpers.toy import SMALL, composed
 
 CLIPS, CLASSES, STEPS = 8, 5, 3
 LOUD = 3  # channels

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from videos import numbered_frames, write_video
+from helpers.videos import numbered_frames, write_video
 
 TEMPLATES = ("Moving [something] up", "Moving [something] down", "Pushing [something] from left to right")
 OLD_PREFIX = "something-something-v2-"

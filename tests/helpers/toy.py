@@ -15,7 +15,7 @@ from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.training.evaluate import evaluate
 from video_adapters.training.run import train
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 SMALL = [
     "model=toy_vit",
