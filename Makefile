@@ -7,10 +7,10 @@ ARGS ?=       # passed on: make train ARGS="adapter=none"
 JOBS ?= 2     # processes that test; each keeps to one thread
 READY := $(VENV)/.ready
 
-.PHONY: help install train test test-slow check format models ablation ablation-quick clean
+.PHONY: help install train test test-slow check format models pictures ablation ablation-quick clean
 
 help: ## This list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: $(READY) ## Create .venv and install the project with its tools
 
@@ -41,6 +41,9 @@ format: install ## Format and fix what can be fixed
 
 models: install ## Write docs/models.md, the table of every experiment
 	$(VENV)/bin/python src/models.py
+
+pictures: install ## Draw docs/pictures, the figures of the README
+	$(VENV)/bin/python docs/pictures.py
 
 # in one folder, whatever LOG_DIR says
 ABLATION := logs/sweeps/ablation

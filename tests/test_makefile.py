@@ -1,6 +1,7 @@
-"""What `make ablation` runs, and what it makes of jobs that failed."""
+"""`make ablation`, where jobs failed and where none did, and `make help`."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def test_an_ablation_goes_on_after_a_failed_job_and_ends_with_an_error(
     said = calls.read_text().splitlines()
     assert len(said) == len(expected)
     assert all(part in line and "logs/sweeps/ablation" in line for part, line in zip(expected, said, strict=True))
+
+
+def test_help_lists_every_target_with_what_it_does() -> None:
+    targets = re.search(r"^\.PHONY: (.*)$", (PROJECT / "Makefile").read_text(), re.M)
+    assert targets
+    listed = subprocess.run(["make"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert sorted(line.split()[1] for line in listed) == sorted(targets[1].split())
+    assert len({re.match(r"  make \S+ +", line).end() for line in listed}) == 1  # type: ignore[union-attr]
