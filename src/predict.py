@@ -21,7 +21,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--top", type=int, default=5, metavar="N", help="classes per video (default: 5)")
     parser.add_argument("--weights", type=entry.path, metavar="FILE", help="where the frozen encoder's weights lie now")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument("--views", metavar="NAME", help="ssv2, k400, k700, diving48, single (default: as trained)")
+    parser.add_argument(
+        "--views", metavar="NAME", help="of configs/views: ssv2, k400, k700, single, ... (default: as trained)"
+    )
     parser.add_argument("--window", type=float, metavar="S", help="slides a window of S seconds: gives a timeline")
     parser.add_argument("--stride", type=float, metavar="S", help="from window to window (default: half a window)")
     parser.add_argument("--fps", type=float, default=30.0, help="frames a second of folders of frames (default: 30)")

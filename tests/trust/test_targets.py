@@ -44,7 +44,7 @@ def test_a_checkpoint_of_every_experiment_can_be_built_again(experiment: str) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ["data", "model", "adapter", "views", "optim", "head", "logger"])
 def test_every_choice_of_a_group_can_be_built_again(key: str) -> None:
-    for path in (CONFIGS / key).glob("*.yaml"):
+    for path in (CONFIGS / key).glob("[!b]*.yaml" if key == "data" else "*.yaml"):  # but for base.yaml
         cfg = composed(f"{key}={path.stem}", "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         assert buildable(config, "it")

@@ -90,7 +90,7 @@ class Recognizer:
             path: such as RUN/checkpoints/best.ckpt.
             weights: where the frozen encoder's file is; None: where the checkpoint remembers it.
             device: auto, cpu or cuda; auto is a GPU where there is one.
-            views: another test protocol, by its name in `configs/views`: ssv2, k400, k700, diving48, single.
+            views: another test protocol, by its name in `configs/views`: ssv2, k400, k700, single, ...
 
         Raises:
             ValueError: for a missing or foreign checkpoint, weights that are not there or not its own, no such device.
