@@ -2,6 +2,8 @@
 
 from omegaconf import DictConfig
 
+from video_adapters.catalogue.model_table import gmacs_a_video
+from video_adapters.commands.plural import counted
 from video_adapters.commands.terminal import summary
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.model.build import cost
@@ -17,8 +19,8 @@ def print_cost(cfg: DictConfig) -> None:
         {
             "parameters": f"{counts.params / 1e6:.3f} M",
             "of these train": f"{counts.trainable / 1e6:.3f} M",
-            "one view, as published": f"{counts.macs / 1e9:.3f} GMACs",
-            "one view, as run": f"{counts.macs_run / 1e9:.3f} GMACs (no dead work, linear layers in a row as one)",
-            "test protocol": f"{views} views, {counts.macs * views / 1e9:.1f} GMACs (the papers' GFLOPs)",
+            "a view": f"{counts.macs / 1e9:.3f} GMACs, as published",
+            "as run": f"{counts.macs_run / 1e9:.3f} GMACs (no dead work, linear layers in a row as one)",
+            "a video": f"{gmacs_a_video(counts.macs, views)} GMACs: {counted(views, 'view')} (the papers' GFLOPs)",
         },
     )

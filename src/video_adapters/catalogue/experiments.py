@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,13 +14,14 @@ from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
 
 CONFIGS = PROJECT / "configs"
+PUBLISHED = PROJECT / "docs" / "published.yaml"
 OWN_CLASSES = 10
 """Classes that an experiment on people's own videos is counted for, where only they know the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What others report of an experiment at one number of frames (its key `published`); None: nothing is known.
+    """What others report of an experiment at one number of frames; None: nothing is known.
 
     Counts are text, so that they keep the digits that they were given in.
     """
@@ -36,12 +39,15 @@ class Experiment:
     """An experiment at one number of frames."""
 
     name: str
-    cfg: DictConfig  # composed
-    model: str  # the choices of the config groups
-    adapter: str
-    data: str
+    cfg: DictConfig  # composed, with Hydra's part
     published: Published
     source: str | None  # of the published accuracy
+
+    @property
+    def choices(self) -> DictConfig:
+        """The choices of the config groups: data, model, adapter, ..."""
+        choices: DictConfig = self.cfg.hydra.runtime.choices
+        return choices
 
     @property
     def views(self) -> tuple[int, int]:
@@ -54,15 +60,25 @@ def names() -> list[str]:
     return sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 
 
+@cache
+def published() -> dict[str, Any]:
+    """The content of docs/published.yaml: source and results by experiment."""
+    content: dict[str, Any] = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    return content
+
+
 def variants(name: str) -> list[Experiment]:
     """An experiment at the frames of its recipe, and at all others that something is published for."""
-    cfg = compose_experiment(name)
-    reported = [] if cfg.published is None else [Published(**result) for result in cfg.published.results]
-    default = cfg.data.num_frames
-    if default not in {result.frames for result in reported}:
-        reported.append(Published(frames=default))
-    reported.sort(key=lambda result: result.frames)
-    return [_variant(name, result) for result in reported]
+    report = published().get(name, {"source": None, "results": []})
+    results = [Published(**result) for result in report["results"]]
+    default = compose_experiment(name).data.num_frames
+    if default not in {result.frames for result in results}:
+        results.append(Published(frames=default))
+    results.sort(key=lambda result: result.frames)
+    return [
+        Experiment(name=name, cfg=compose_experiment(name, one.frames), published=one, source=report["source"])
+        for one in results
+    ]
 
 
 def compose_experiment(name: str, frames: int | None = None) -> DictConfig:
@@ -77,20 +93,6 @@ def compose_experiment(name: str, frames: int | None = None) -> DictConfig:
 def count_experiment(name: str, frames: int) -> Cost:
     """What an experiment's model costs at so many frames; a second's work, done once."""
     return cost(compose_experiment(name, frames))
-
-
-def _variant(name: str, published: Published) -> Experiment:
-    cfg = compose_experiment(name, published.frames)
-    choices = cfg.hydra.runtime.choices
-    return Experiment(
-        name=name,
-        cfg=cfg,
-        model=choices.model,
-        adapter=choices.adapter,
-        data=choices.data,
-        published=published,
-        source=cfg.published.source if cfg.published else None,
-    )
 
 
 @cache

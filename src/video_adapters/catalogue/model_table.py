@@ -65,7 +65,7 @@ def document() -> str:
     experiments.sort(key=_data_set)  # stable: by name within
     measured = read_measured(MEASURED)
     parts = [INTRODUCTION]
-    for data, group in groupby(experiments, key=lambda e: e.data):
+    for data, group in groupby(experiments, key=lambda e: e.choices.data):
         rows = list(group)
         title = f"## {DATA_SETS.get(data, data)} ({rows[0].cfg.data.num_classes} classes)"
         parts += [title, table(COLUMNS, [row(e, measured) for e in rows])]
@@ -84,25 +84,15 @@ COLUMNS = (
 
 def row(experiment: Experiment, measured: dict[str, float]) -> list[str]:
     """An experiment's cells in the table of its data set."""
-    counts = count_experiment(experiment.name, experiment.published.frames)
-    clips, crops = experiment.views
-    known = experiment.published.top1 is not None
-    ours = measured.get(experiment.name)
-    return [
-        _name(experiment),
-        str(experiment.published.frames),
-        f"`{experiment.model}`",
-        f"`{experiment.adapter}`",
-        f"{counts.params / 1e6:.3f}",
-        f"{counts.trainable / 1e6:.3f}",
-        f"{counts.macs / 1e9:.3f}",
-        f"{counts.macs_run / 1e9:.3f}",
-        f"{clips} x {crops}",
-        _product(counts.macs * clips * crops / 1e9),
-        _or_dash(experiment.published.top1),
-        experiment.source if known and experiment.source else "–",
-        "not run" if ours is None else f"{ours:.1%}".rstrip("%"),
-    ]
+    top1, ours = experiment.published.top1, measured.get(experiment.name)
+    cells = counted_cells(experiment) | {
+        "model": f"`{experiment.choices.model}`",
+        "adapter": f"`{experiment.choices.adapter}`",
+        "published": _or_dash(top1),
+        "source": _or_dash(None if top1 is None else experiment.source),
+        "ours": "not run" if ours is None else f"{ours:.1%}".rstrip("%"),
+    }
+    return [cells[column] for column in COLUMNS]
 
 
 COMPARED = (
@@ -113,20 +103,31 @@ COMPARED = (
 
 def comparison(experiment: Experiment) -> list[str]:
     """An experiment's counts, each with the official one after it."""
-    counts, official = count_experiment(experiment.name, experiment.published.frames), experiment.published
+    cells, official = counted_cells(experiment), experiment.published
+    reported = iter((official.params, official.tunable, official.gmacs, official.gflops))
+    return [cells[column] if column in cells else _or_dash(next(reported)) for column in COMPARED]
+
+
+def counted_cells(experiment: Experiment) -> dict[str, str]:
+    """What is counted of an experiment, by column."""
+    counts = count_experiment(experiment.name, experiment.published.frames)
     clips, crops = experiment.views
-    return [
-        _name(experiment),
-        str(official.frames),
-        f"{counts.params / 1e6:.3f}",
-        _or_dash(official.params),
-        f"{counts.trainable / 1e6:.3f}",
-        _or_dash(official.tunable),
-        f"{counts.macs / 1e9:.3f}",
-        _or_dash(official.gmacs),
-        _product(counts.macs * clips * crops / 1e9),
-        _or_dash(official.gflops),
-    ]
+    return {
+        "experiment": f"`{experiment.name}`" + "".join(f"[^{key}]" for key in _notes(experiment)),
+        "frames": str(experiment.published.frames),
+        "params": f"{counts.params / 1e6:.3f}",
+        "tunable": f"{counts.trainable / 1e6:.3f}",
+        "GMACs a view": f"{counts.macs / 1e9:.3f}",
+        "as run": f"{counts.macs_run / 1e9:.3f}",
+        "views": f"{clips} x {crops}",
+        "GMACs a video": gmacs_a_video(counts.macs, clips * crops),
+    }
+
+
+def gmacs_a_video(macs: int, views: int) -> str:
+    """Multiply-accumulates of all views, in 10^9."""
+    gmacs = macs * views / 1e9
+    return f"{gmacs:.1f}" if gmacs >= 10 else f"{gmacs:.3f}"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -155,20 +156,12 @@ def read_measured(path: Path) -> dict[str, float]:
 
 
 def _data_set(experiment: Experiment) -> tuple[int, str]:
-    order = list(DATA_SETS)
-    return (order.index(experiment.data) if experiment.data in order else len(order), experiment.data)
+    order, data = list(DATA_SETS), experiment.choices.data
+    return (order.index(data) if data in order else len(order), data)
 
 
 def _notes(experiment: Experiment) -> list[str]:
-    return [key for key in (experiment.adapter, experiment.name) if key in NOTES]
-
-
-def _name(experiment: Experiment) -> str:
-    return f"`{experiment.name}`" + "".join(f"[^{key}]" for key in _notes(experiment))
-
-
-def _product(gmacs: float) -> str:
-    return f"{gmacs:.1f}" if gmacs >= 10 else f"{gmacs:.3f}"
+    return [key for key in (experiment.choices.adapter, experiment.name) if key in NOTES]
 
 
 def _or_dash(value: float | str | None) -> str:

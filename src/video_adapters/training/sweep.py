@@ -37,7 +37,6 @@ MAY_CHANGE = (
     "callbacks",
     "data.root",
     "data.num_workers",
-    "published",
     "trainer.default_root_dir",  # the job's folder, which may be moved
     "model.cached_only",  # of a job that went on
 )

@@ -9,7 +9,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from video_adapters.trust.targets import Key, allowed, place_of, translated
+from video_adapters.trust.targets import GONE, RENAMED, Key, allowed, place_of
 
 MOST_VALUES, MOST_DEPTH = 20_000, 20  # a run's config has about 200 values, five levels deep
 MOST_BYTES = 2**20  # of config.yaml and run.json, which have 6 kB and 2 kB
@@ -34,10 +34,18 @@ def as_data(config: Any, source: str | Path) -> dict[str, Any]:
             _check_value(key, value)
     except ValueError as error:
         raise ValueError(f"{source} is refused, and nothing of it was run: {error}") from error
+    return _as_written_now(config)
+
+
+def _as_written_now(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy of an earlier version's config as this one writes it: targets by their new names, no dropped keys."""
     tree: dict[str, Any] = copy.deepcopy(config)
-    for _, node in list(walk(tree)):
-        if isinstance(node, dict) and "_target_" in node:
-            node["_target_"] = translated(node["_target_"])
+    for key, node in list(walk(tree)):
+        if isinstance(node, dict):
+            for name in [name for name in node if ".".join((*key, name)) in GONE]:
+                del node[name]
+            if "_target_" in node:
+                node["_target_"] = RENAMED.get(node["_target_"], node["_target_"])
     return tree
 
 
@@ -139,11 +147,11 @@ def _check_names(key: Key, node: dict[Any, Any]) -> None:
 
 
 def _check_target(key: Key, target: Any) -> None:
-    known = allowed().get(place_of(key), frozenset())
-    if not isinstance(target, str) or translated(target) not in known:
+    choices = allowed().get(place_of(key), frozenset())
+    if not isinstance(target, str) or RENAMED.get(target, target) not in choices:
         raise ValueError(
             f"{'.'.join((*key, '_target_'))} is {target!r}, expected "
-            + (f"one of {', '.join(sorted(known))}" if known else "no target there")
+            + (f"one of {', '.join(sorted(choices))}" if choices else "no target there")
             + ", which are those of configs/ (a config of your own there makes its target known)"
         )
 

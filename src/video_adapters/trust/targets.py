@@ -29,24 +29,20 @@ RENAMED: Mapping[str, str] = {
         "training.last_checkpoint.LastCheckpoint": "training.callbacks.last_checkpoint.LastCheckpoint",
         "training.memory_check.MemoryCheck": "training.planning.memory_check.MemoryCheck",
         "training.predictions.Predictions": "training.callbacks.predictions.Predictions",
-        "training.pretrain.Recipe": "pretraining.pretrain.Recipe",
         "training.progress.EpochLines": "training.callbacks.progress.EpochLines",
         "training.random_state.RandomState": "training.callbacks.random_state.RandomState",
         "training.resized_videos.ResizedVideos": "training.callbacks.resized_videos.ResizedVideos",
         "training.speed.Speed": "training.callbacks.speed.Speed",
-        "training.sweep_report.SweepReport": "training.callbacks.sweep_report.SweepReport",
     }.items()
 }
 """Targets that have moved, by the names that files of earlier versions have for them."""
 
+GONE = ("published",)
+"""Keys that earlier versions had, and nothing reads."""
+
 FREE = ("callbacks", "logger")  # groups whose entries are named as one likes
 
 Key = tuple[str, ...]
-
-
-def translated(target: str) -> str:
-    """What a target is called now."""
-    return RENAMED.get(target, target)
 
 
 def place_of(key: Key) -> Key:
@@ -57,13 +53,13 @@ def place_of(key: Key) -> Key:
 @cache
 def allowed() -> Mapping[Key, frozenset[str]]:
     """The targets of `configs/` by their place. Who adds a config adds its targets, and nobody else can."""
-    found: dict[Key, set[str]] = {}
+    by_place: dict[Key, set[str]] = {}
     for file in sorted(CONFIGS.rglob("*.yaml")):
         text = file.read_text(encoding="utf-8")
         if "_target_" in text:
             for key, target in _targets(yaml.safe_load(text), _package(file, text)):
-                found.setdefault(place_of(key), set()).add(target)
-    return {place: frozenset(targets) for place, targets in found.items()}
+                by_place.setdefault(place_of(key), set()).add(target)
+    return {place: frozenset(targets) for place, targets in by_place.items()}
 
 
 @cache
@@ -75,10 +71,10 @@ def published() -> frozenset[tuple[str, str]]:
 
 def _package(file: Path, text: str) -> Key:
     """Where Hydra puts the content of a config file."""
-    said = re.search(r"^# @package (\S+)", text, re.MULTILINE)
-    if said is None:
+    header = re.search(r"^# @package (\S+)", text, re.MULTILINE)
+    if header is None:
         return file.relative_to(CONFIGS).parent.parts
-    return () if said[1] == "_global_" else tuple(said[1].split("."))
+    return () if header[1] == "_global_" else tuple(header[1].split("."))
 
 
 def _targets(tree: Any, key: Key) -> Iterator[tuple[Key, str]]:

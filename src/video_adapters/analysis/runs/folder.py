@@ -22,7 +22,7 @@ from video_adapters.trust.foreign import bounded, read_config
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
 _BROKEN = (OSError, RecursionError, *MALFORMED)  # and their files
 # parts of a config that say nothing about the model
-_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name", "published")
+_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")
 
 
 def runs_folder() -> Path:
