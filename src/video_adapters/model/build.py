@@ -17,8 +17,7 @@ def build_classifier(cfg: DictConfig) -> VideoClassifier:
     """The network: encoder, adapters around its blocks, head."""
     encoder = instantiate(cfg.model, _convert_="all")
     method = instantiate(cfg.adapter, _convert_="all")
-    memory = {key: value for key, value in cfg.memory.items() if key != "plan"}  # what was planned stands in the others
-    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, memory=Memory(**memory))
+    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, memory=Memory(**cfg.memory))
     head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
     return VideoClassifier(backbone, head)
 

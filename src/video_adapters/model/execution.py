@@ -39,6 +39,7 @@ class Memory:
         ValueError: for impossible numbers, unknown types, and settings of a recomputation that is not asked for.
     """
 
+    plan: str | None = None  # auto: the others were chosen to fit the card, before the network was built
     checkpoint_blocks: int = 0  # so many blocks, from the first, are recomputed in the backward pass instead of kept
     checkpoint_nested: bool = False  # of those only every sqrt(n)-th input is kept, the others made again from it
     offload: bool = False  # the inputs kept of recomputed blocks wait in the host's memory
@@ -49,6 +50,8 @@ class Memory:
     compile: bool = False  # every block by torch.compile
 
     def __post_init__(self) -> None:
+        if self.plan not in (None, "auto"):
+            raise ValueError(f"memory.plan is {self.plan}, expected auto or null")
         if self.checkpoint_blocks < 0:
             raise ValueError(f"memory.checkpoint_blocks is {self.checkpoint_blocks}, expected at least 0")
         for name in ("checkpoint_nested", "offload"):

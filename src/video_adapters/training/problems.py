@@ -81,7 +81,7 @@ def _start(cfg: DictConfig) -> None:
 
 
 def _recipe(cfg: DictConfig) -> None:
-    Memory(**{key: value for key, value in cfg.memory.items() if key != "plan"})
+    Memory(**cfg.memory)
     parts: dict[str, dict[str, Any]] = {
         "adapter": {}, "head": {"width": ANY_WIDTH, "num_classes": ANY_CLASSES}, "optim": {}, "schedule": {},
     }  # fmt: skip

@@ -16,6 +16,7 @@ from video_adapters.memory.gpu import Gpu
 from video_adapters.memory.search import Option, Search
 from video_adapters.memory.step import uncollected
 from video_adapters.model.build import build_outline
+from video_adapters.model.execution import Memory
 from video_adapters.training.planning.duration import duration
 from video_adapters.training.planning.gpus import card_of, is_named, num_devices
 from video_adapters.training.planning.plan_table import bytes_in_words, command, report
@@ -81,12 +82,10 @@ def planned(cfg: DictConfig) -> DictConfig:
     """The config with what `memory.plan=auto` decides; as it is where nothing is asked for, or nothing to plan for.
 
     Raises:
-        ValueError: for another value of memory.plan, and when nothing fits, with what would.
+        ValueError: for impossible values of memory, and when nothing fits, with what would.
     """
-    if cfg.memory.plan is None:
+    if Memory(**cfg.memory).plan is None:
         return cfg
-    if cfg.memory.plan != "auto":
-        raise ValueError(f"memory.plan is {cfg.memory.plan}, expected auto or null")
     on_gpu = torch.cuda.is_available() and cfg.trainer.accelerator in ("auto", "gpu", "cuda")
     if not on_gpu and not is_named(cfg):
         log.info(
