@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.utils import get_object
 
+from video_adapters.commands.config import flat
 from video_adapters.trust.foreign import as_data, walk
 from video_adapters.trust.targets import Key, published
 
@@ -17,12 +18,7 @@ NAME = re.compile(r"\w[\w.-]*")  # of a network: no scheme (hf-hub:, local-dir:)
 WORD = re.compile(r"[A-Za-z]\w*")
 STATISTICS = {"mean", "std", "crop_pct", "crop_mode", "interpolation"}  # of pretrained_cfg_overlay; not `file`, `url`
 PLACES = {"dirpath", "path", "folder", "save_dir", "default_root_dir"}  # where something is written
-TEXTS = {
-    "delimiter",
-    "encoding",
-    "columns",
-    "group",
-}  # of annotations; what else is text there names files below data.root
+TEXTS = {"delimiter", "encoding", "columns", "group"}  # of annotations; other text there names files below data.root
 MOST = {
     "seed": 2**32 - 1, "data.num_frames": 4096, "data.image_size": 4096, "data.tubelet": 64, "data.num_classes": 10**6,
     "batch.per_device": 10**6,
@@ -82,8 +78,9 @@ def buildable(config: Any, source: str | Path, given: Collection[str] = ()) -> d
                 raise ValueError(f"there is no {name} in its config")
             if (partial := node.get("_partial_", False)) != (name in PARTIAL):
                 raise ValueError(f"{name}._partial_ is {partial}, expected {name in PARTIAL}")
-        if lacking := [name for name in NEEDED if not _has(tree, name)]:
-            raise ValueError(f"there is no {lacking[0]} in its config")
+        keys = set(flat(tree))
+        if missing := [name for name in NEEDED if name not in keys]:
+            raise ValueError(f"there is no {missing[0]} in its config")
         _check_numbers(tree, given)
         for key, node in walk(tree):
             if isinstance(node, dict) and "_target_" in node:
@@ -104,8 +101,7 @@ def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
         ValueError: naming one that is not.
     """
     for key, most in MOST.items():
-        group, _, name = key.rpartition(".")
-        value = (tree[group] if group else tree).get(name) if isinstance(tree.get(group, tree), dict) else None
+        value = _select(tree, key)
         unknown = key == "data.num_classes" and value in (None, "???")  # of an imported checkpoint without a head
         if not _is_given(key, given) and not unknown and not (type(value) is int and 0 <= value <= most):
             raise ValueError(f"{key} is {value!r}, expected a whole number from 0 to {most}")
@@ -193,13 +189,13 @@ def _check_network(full: str, target: str, name: Any) -> None:
     if target == "timm.create_model":
         import timm  # here, as above
 
-        known = timm.is_model(name.split(".")[0])
+        exists = timm.is_model(name.split(".")[0])
     else:
         import open_clip
 
         config = open_clip.get_model_config(name)
-        known = config is not None and "hf_model_name" not in config["text_cfg"]  # whose text tower is fetched
-    if not known:
+        exists = config is not None and "hf_model_name" not in config["text_cfg"]  # whose text tower is fetched
+    if not exists:
         raise ValueError(f"{full} is {name!r}, which is no network of {target.split('.')[0]}'s own")
 
 
@@ -219,13 +215,8 @@ def _is_given(full: str, given: Collection[str]) -> bool:
     return any(full == key or full.startswith(f"{key}.") for key in given)
 
 
-def _has(tree: dict[str, Any], name: str) -> bool:
-    parent, _, last = name.rpartition(".")
-    node = _select(tree, parent) if parent else tree
-    return isinstance(node, dict) and last in node
-
-
 def _select(tree: dict[str, Any], name: str) -> Any:
+    """The value of a dotted key; None where there is none."""
     node: Any = tree
     for part in name.split("."):
         node = node.get(part) if isinstance(node, dict) else None

@@ -25,9 +25,9 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) ->
     merged = OmegaConf.create(buildable(config, path, changes))
     for key, value in changes.items():
         parent, _, name = key.rpartition(".")
-        known = OmegaConf.select(merged, parent) if parent else merged
-        if not isinstance(known, DictConfig) or name not in known:
-            there = ", ".join(map(str, known)) if isinstance(known, DictConfig) else "nothing"
+        group = OmegaConf.select(merged, parent) if parent else merged
+        if not isinstance(group, DictConfig) or name not in group:
+            there = ", ".join(map(str, group)) if isinstance(group, DictConfig) else "nothing"
             raise ValueError(
                 f"{key} is no key of the checkpoint's config{meant(key, [*flat(config)])}, where {parent or 'the top'} "
                 f"has {there}"
