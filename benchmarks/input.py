@@ -24,15 +24,14 @@ import torch
 from hydra.utils import instantiate
 from input_files import FILES, File, write
 from input_ways import Way, read_ours, read_sequentially, ways
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.preparation.encode_video import Settings, transcode
+from video_adapters.preparation.source import Source
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "data"
 CLIPS = 4  # per batch
 KEPT = 1 << 25  # bytes; the most that glibc takes for M_MMAP_THRESHOLD
 SAME = 3.0  # mean difference of a frame, in grey levels, that another conversion to RGB explains
@@ -86,7 +85,7 @@ def lay_out(file: File, folder: Path, num_frames: int, console: Console) -> tupl
     path, copy = folder / file.name, folder / f"{file.data}_prepared.mp4"
     write(file, path)
     transcode(str(path), str(copy), Settings())
-    config: Any = OmegaConf.load(CONFIGS / f"{file.data}.yaml")
+    config = Source(data=file.data, root=None, overrides=[]).config()
     ours, *others = ways(instantiate(config.train_transform)(image_size=config.image_size))
     rows = [Row(file=path, way=ours), Row(file=copy, way=ours)]
     for way in others:

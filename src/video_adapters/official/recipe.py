@@ -72,7 +72,7 @@ def _data(sizes: Sizes) -> str:
         return "folders"
     if sizes.num_classes not in DATA:
         known = ", ".join(f"{name} {count}" for count, name in DATA.items())
-        available = ", ".join(sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml")))
+        available = ", ".join(sorted({path.stem for path in (CONFIGS / "data").glob("*.yaml")} - {"base"}))
         raise ValueError(
             f"the checkpoint's head has {sizes.num_classes} classes, as no data set of the paper has ({known}): say "
             f"--data NAME, one of {available}"
