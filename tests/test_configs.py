@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from toy import CONFIGS, composed
+from helpers.toy import CONFIGS, composed
 
 
 def content(path: Path) -> Any:

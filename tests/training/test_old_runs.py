@@ -16,7 +16,7 @@ from video_adapters.recognition import Recognizer
 from video_adapters.trust.checkpoint_file import read
 from video_adapters.trust.foreign import read_config
 
-from toy import run, score
+from helpers.toy import run, score
 
 OLD = Path(__file__).parents[1] / "old_runs"
 FINISHED = ("full_tuning", "lora", "swin")
