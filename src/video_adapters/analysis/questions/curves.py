@@ -28,7 +28,8 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
         values = metrics["train/loss"].dropna()
         mean = values.rolling(max(1, len(values) // _SMOOTHING), min_periods=1, center=True).mean()
         loss.plot(values.index + 1, values, color=color, alpha=0.25, linewidth=0.8)  # steps are logged from 0
-        loss.plot(values.index + 1, mean, color=color, label=label)
+        alone = "." if len(mean) == 1 else ""  # a line needs two
+        loss.plot(values.index + 1, mean, color=color, label=label, marker=alone)
         scores = metrics["val/top1"].dropna()
         top1.plot(scores.index + 1, scores, color=color, marker=".", alpha=0.8)
     dress(loss, "Training loss", "optimizer step", "cross-entropy (nats)")
