@@ -225,6 +225,12 @@ def test_weights_that_are_not_written_out_are_refused(content: dict[str, Any], t
         checkpoint_file.read(tmp_path / "best.ckpt")
 
 
+def test_a_layout_of_another_version_is_refused(content: dict[str, Any], tmp_path: Path) -> None:
+    torch.save(content | {"origin": content["origin"] | {"version": 2}}, tmp_path / "best.ckpt")
+    with pytest.raises(ValueError, match=r"layout of version 2, expected 1"):
+        checkpoint_file.read(tmp_path / "best.ckpt")
+
+
 def test_weights_without_names_are_refused(content: dict[str, Any], tmp_path: Path) -> None:
     torch.save(content | {"state_dict": content["state_dict"] | {3: torch.ones(1)}}, tmp_path / "best.ckpt")
     with pytest.raises(ValueError, match="it holds no weights, or more than weights"):

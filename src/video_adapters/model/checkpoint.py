@@ -10,6 +10,7 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.resize_time import resize_time, time_weights
 
 PREFIX = "classifier."  # of parameter names in files
+VERSION = 1  # of the layout of files
 # of weights; int64 for the steps that a head's statistics count
 KINDS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64}
 
@@ -21,7 +22,7 @@ class Origin:
     config: dict[str, Any]  # resolved; rebuilds model, data and protocol
     class_names: tuple[str, ...]  # by label
     encoder: str  # fingerprint of the frozen weights
-    version: int = field(default=1, kw_only=True)  # of this layout
+    version: int = field(default=VERSION, kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, so that files load with weights_only=True."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from video_adapters.commands.archives import Bomb, refuse_bomb
 from video_adapters.commands.atomic import replacing
 from video_adapters.commands.spelling import did_you_mean
-from video_adapters.model.checkpoint import _is_written_out
+from video_adapters.model.checkpoint import VERSION, _is_written_out
 from video_adapters.model.finite_weights import refuse_not_finite
 from video_adapters.trust.foreign import as_data
 
@@ -135,6 +135,11 @@ def _checked(content: Any, path: Path) -> dict[str, Any]:
     kinds = {"config": dict, "class_names": list, "encoder": str, "version": int}
     if not isinstance(content, dict) or any(type(content.get(name)) is not kind for name, kind in kinds.items()):
         raise ValueError(f"{path} is no checkpoint of this project: what it says of its origin has another form")
+    if content["version"] != VERSION:
+        raise ValueError(
+            f"{path} has a checkpoint's layout of version {content['version']}, expected {VERSION}: read it with "
+            "the version of this project that wrote it"
+        )
     if not all(type(name) is str for name in content["class_names"]):
         raise ValueError(f"{path} is no checkpoint of this project: its class names are no text")
     return content | {"config": as_data(content["config"], path)}
