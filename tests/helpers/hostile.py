@@ -78,6 +78,8 @@ ARGUMENTS: Mapping[str, Change] = {
     "a function by its name": _set("model.encoder.norm_layer", "os.system"),
     "endless blocks": _set("model.encoder.depth", 10**9),
     "endless frames": _set("data.num_frames", 10**9),
+    "frames and sides too many together": lambda config, proof: config["data"].update(num_frames=4096, image_size=4096),
+    "views too many together": lambda config, proof: config["data"]["val_views"].update(clips=1000, resize=4096),
     "endless views": _set("data.test_views.clips", 10**9),
     "endless enlargement": _set("data.val_views.resize", 10**9),
     "endless processes": _set("data.num_workers", 10**6),

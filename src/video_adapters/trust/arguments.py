@@ -23,6 +23,7 @@ MOST = {
     "seed": 2**32 - 1, "data.num_frames": 4096, "data.image_size": 4096, "data.tubelet": 64, "data.num_classes": 10**6,
     "batch.per_device": 10**6,
 }  # fmt: skip
+MOST_PIXELS = 2**30  # of a video's views, which are in memory together
 MOST_SIZE = 10**6  # of an encoder: the widest vocabulary here is 49 408
 SIZES = {
     "depth": 100, "depths": 100, "layers": 100, "ratio": 100, "clips": 1000, "resize": 4096, "num_workers": 1000,
@@ -108,6 +109,28 @@ def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
     for place, value in walk(tree):
         if place and place[-1] in SIZES and not _is_given(full := ".".join(place), given):
             _check_size(full, place[-1], value)
+    for views in ("data.test_views", "data.val_views"):
+        _check_pixels(views, tree, given)
+
+
+def _check_pixels(views: str, tree: dict[str, Any], given: Collection[str]) -> None:
+    """The views of a video are such as a machine can hold, whichever of their numbers makes them many.
+
+    Raises:
+        ValueError: they are not.
+    """
+
+    def number(key: str) -> float:
+        value = _select(tree, key)
+        return value if isinstance(value, int | float) and not _is_given(key, given) else 1
+
+    side = max(number("data.image_size"), number(f"{views}.resize"))
+    pixels = number("data.num_frames") * side**2 * number(f"{views}.clips") * number(f"{views}.crops")
+    if pixels > MOST_PIXELS:
+        raise ValueError(
+            f"data.num_frames, data.image_size and {views} make {pixels:.0f} pixels of a video, expected up to "
+            f"{MOST_PIXELS}"
+        )
 
 
 def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], given: Collection[str]) -> None:
