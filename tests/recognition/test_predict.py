@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from video_adapters.commands import entry
+from video_adapters.data.video import probe_video
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition import predict as commands
 from video_adapters.recognition.predict import Request, predict
@@ -223,6 +224,28 @@ def test_a_video_that_has_changed_is_recognised_again_and_another_request_is_ref
     coloured(named / "a.mp4", [("blue", 8)])
     predict(request)
     assert [(row["video"], row["top1"]) for row in table(named / "o.csv")] == [("./a.mp4", "blue"), ("./b.mp4", "red")]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "[1]", "3", "null", "[" * 10**5, '{"video": "a.mp4"}', '{"video": ["a.mp4"], "stamp": "", "scores": ""}',
+        '{"video": "a.mp4", "stamp": "STAMP", "scores": "?"}',
+        '{"video": "a.mp4", "stamp": "STAMP", "scores": "AAAAAA=="}',
+        '{"video": "a.mp4", "stamp": "STAMP", "scores": "", "about": {"remarks": []}}',
+        '{"video": "a.mp4", "stamp": "STAMP", "scores": "",'
+        ' "about": {"remarks": [], "annotated": "", "not_annotated": ""}}',
+    ],
+    ids=lambda text: text[:60],
+)  # fmt: skip
+def test_a_damaged_line_of_a_journal_is_looked_at_again(damaged: str, named: Path, recognizer: Recognizer) -> None:
+    video = coloured(named / "a.mp4", [("red", 8)])
+    request = Request(checkpoint=named / "c", videos=["a.mp4"], csv=named / "o.csv")
+    stamp = f"{video.stat().st_size} {probe_video.stamp_of(str(video))}"
+    lines = [json.dumps(commands._unchanged(request)), damaged.replace("STAMP", stamp)]
+    (named / ".o.csv.progress").write_text("\n".join(lines))
+    predict(request)
+    assert [(row["video"], row["top1"]) for row in table(named / "o.csv")] == [("a.mp4", "red")]
 
 
 def test_rows_of_a_long_video_are_on_disk_before_it_is_done(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:

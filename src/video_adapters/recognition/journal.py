@@ -2,8 +2,9 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,25 +16,28 @@ from video_adapters.data.video.probe_video import size_of, stamp_of
 
 @dataclass
 class Entry:
-    """What is known of a video."""
+    """Results of a video so far."""
 
     scores: list[np.ndarray] = field(default_factory=list)  # (n, C) float32 each: its windows in order, or the whole
-    about: dict[str, Any] | None = None  # what else is to be said, once it is done
+    about: dict[str, Any] | None = None  # of a video that is done: remarks, annotated, not_annotated
 
 
 class Journal:
-    """A line of JSON for every few windows, or for a video. A video that has changed since counts as unknown.
+    """A line of JSON for every few windows, or for a video. A video that has changed since counts as unknown, and so
+    does what stands behind a damaged line.
 
     Args:
         path: the file, read where there is one; None: nothing is written.
         request: what has to be the same for going on.
+        num_classes: scores of each window or video.
 
     Raises:
         ValueError: the file is of another request.
     """
 
-    def __init__(self, path: Path | None, request: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path | None, request: Mapping[str, Any], num_classes: int) -> None:
         self.path = path
+        self._num_classes = num_classes
         self._entries: dict[tuple[str, str], Entry] = {}
         self._file = None
         if path is None:
@@ -44,10 +48,9 @@ class Journal:
                 f"{path} is what an unfinished prediction has found, by another checkpoint or with other options: "
                 "repeat its command to go on, or remove the file, or name another output"
             )
-        for line in lines[1:]:
-            self._take(line)
+        taken = list(takewhile(self._take, lines[1:]))
         self._file = path.open("w", encoding="ascii")  # again, without what was cut off amid a line
-        for line in lines or [dict(request)]:
+        for line in [request, *taken]:
             self._write(line)
 
     def __enter__(self) -> "Journal":
@@ -68,7 +71,7 @@ class Journal:
     def add(self, video: str, scores: np.ndarray, about: Mapping[str, Any] | None = None) -> None:
         """Notes scores, (n, C), and with `about` that the video is done."""
         encoded = base64.b64encode(scores.astype(np.float32).tobytes()).decode()
-        line = {"video": video, "stamp": _stamp(video), "scores": encoded, "classes": scores.shape[1]}
+        line = {"video": video, "stamp": _stamp(video), "scores": encoded}
         self._write(line if about is None else line | {"about": about})
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -76,11 +79,20 @@ class Journal:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
 
-    def _take(self, line: dict[str, Any]) -> None:
-        entry = self._entries.setdefault((line["video"], line["stamp"]), Entry())
-        scores = np.frombuffer(base64.b64decode(line["scores"]), np.float32).reshape(-1, line["classes"])
+    def _take(self, line: Any) -> bool:
+        """Takes over what a line notes; False where it has another form than `add` gives it."""
+        try:
+            scores = np.frombuffer(base64.b64decode(line["scores"]), np.float32).reshape(-1, self._num_classes)
+            about = line.get("about")
+            if about is not None:
+                remarks = tuple(map(str, about["remarks"]))
+                about = {"remarks": remarks, **{name: str(about[name]) for name in ("annotated", "not_annotated")}}
+            entry = self._entries.setdefault((line["video"], line["stamp"]), Entry())
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return False
         entry.scores += [scores] if len(scores) else []
-        entry.about = line.get("about", entry.about)
+        entry.about = about or entry.about
+        return True
 
 
 def journal_of(outputs: Sequence[Path | None]) -> Path | None:
@@ -95,12 +107,10 @@ def _stamp(path: str) -> str:
     return f"{size_of(path)} {stamp_of(path)}"
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
+def _whole_lines(path: Path) -> Iterator[Any]:
     """The lines up to one that was cut off while it was written."""
-    lines = []
     for text in path.read_text(encoding="ascii", errors="replace").splitlines():
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
-    return lines
+            yield json.loads(text)
+        except (ValueError, RecursionError):
+            return

@@ -79,7 +79,7 @@ def predict(request: Request) -> list[Outcome]:
     top, outcomes = min(request.top, len(recognizer.class_names)), list[Outcome]()
     console = Console(stderr=True)
     progress = Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal)
-    journal = Journal(journal_of([request.csv, request.json]), _unchanged(request))
+    journal = Journal(journal_of([request.csv, request.json]), _unchanged(request), len(recognizer.class_names))
     hint = f"the same command goes on where it was, by {journal.path}" if journal.path else "nothing was to be written"
     with stoppable(hint), journal, CsvFile(request.csv, top, request.window is not None) as rows, progress:
         try:
@@ -113,8 +113,8 @@ def _outcome(
     try:
         if request.window is not None:
             result: Any = _timeline(recognizer, video, request, progress, journal, rows)
-        elif entry.about:
-            result = Prediction(recognizer.class_names, entry.scores[0][0], tuple(entry.about["remarks"]))
+        elif entry.about and entry.scores:
+            result = Prediction(recognizer.class_names, entry.scores[0][0], entry.about["remarks"])
         else:
             result = recognizer(video)
     except DecodeError as error:
@@ -122,7 +122,7 @@ def _outcome(
     except NotFinite as error:
         return Unread(video, str(error))
     if entry.about:
-        result = result._replace(remarks=tuple(entry.about["remarks"]))
+        result = result._replace(remarks=entry.about["remarks"])
         return Recognized(video, result, entry.about["annotated"], entry.about["not_annotated"])
     done = _with_copy(video, result, request, progress)
     scores = result.probabilities[None] if request.window is None else result.probabilities[:0]
