@@ -13,7 +13,7 @@ from video_adapters.analysis.runs.configurations import mean_and_spread, without
 from video_adapters.analysis.runs.counted_costs import with_costs
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.tables import presentable
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT
 
 from trained import put
@@ -40,8 +40,8 @@ COLUMNS = ("test/top1", "test/pair", "trainable_parameters", "macs", "minutes")
 def main() -> None:
     """Reads the runs and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=entry.path, default=RUNS, help="folder of the sweep (default: %(default)s)")
-    parser.add_argument("--document", type=entry.path, default=README, help="where the table goes (default: README.md)")
+    parser.add_argument("--runs", type=command.path, default=RUNS, help="folder of the sweep (default: %(default)s)")
+    parser.add_argument("--document", type=command.path, default=README, help="for the table (default: README.md)")
     arguments = parser.parse_args()
     table = markdown(read_runs(arguments.runs))
     put(table, "ablation", arguments.document)
@@ -68,5 +68,5 @@ def _method(experiment: str, ratio: float) -> str:
 
 
 if __name__ == "__main__":
-    entry.read_environment()
+    command.read_environment()
     main()

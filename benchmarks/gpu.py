@@ -20,11 +20,10 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from video_adapters.commands import entry
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands import command
+from video_adapters.commands.config import compose_config
 from video_adapters.data.dataset import Batch
 from video_adapters.memory.allocator import CachingAllocator
 from video_adapters.memory.step import Workload
@@ -159,8 +158,7 @@ def noise(batch: Batch) -> Batch:
 
 def composed(case: str, precision: str) -> DictConfig:
     """The config of a case, in which nothing is drawn at random."""
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-        cfg = compose("train", [*CASES[case].split(), f"trainer.precision={precision}"])
+    cfg = compose_config("train", [*CASES[case].split(), f"trainer.precision={precision}"])
     cfg.head.dropout = 0.0
     if "drop_path" in cfg.adapter:
         cfg.adapter.drop_path = 0.0
@@ -186,5 +184,5 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    entry.read_environment()
+    command.read_environment()
     main()

@@ -18,12 +18,11 @@ from typing import NamedTuple
 
 import torch
 import torch._dynamo  # its 80 MiB would else be loaded in the middle of a measurement
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import nn
 
-from video_adapters.commands import entry
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands import command
+from video_adapters.commands.config import compose_config
 from video_adapters.memory.allocator import MIB, most_alive
 from video_adapters.memory.step import Workload, record
 from video_adapters.model.build import build_classifier, build_outline
@@ -144,8 +143,7 @@ def _status(name: str) -> int:
 
 def composed(case: str) -> DictConfig:
     """The config of a case."""
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-        return compose("train", [*CASES[case].split(), "trainer.precision=32-true"])
+    return compose_config("train", [*CASES[case].split(), "trainer.precision=32-true"])
 
 
 def line(row: Row) -> str:
@@ -178,5 +176,5 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    entry.read_environment()
+    command.read_environment()
     main()

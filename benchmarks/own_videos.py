@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from video_adapters.analysis.runs.folder import read_runs
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT
 
 from trained import put, train
@@ -108,5 +108,5 @@ def markdown(runs: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    entry.read_environment()
+    command.read_environment()
     main()

@@ -19,7 +19,7 @@ import torch
 from omegaconf import OmegaConf
 
 from video_adapters.analysis.runs.folder import read_metrics, read_runs
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT
 from video_adapters.model.build import cost
 from video_adapters.trust.arguments import buildable
@@ -157,5 +157,5 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    entry.read_environment()
+    command.read_environment()
     main()

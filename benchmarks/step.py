@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from plain import Plain
@@ -28,7 +27,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
+from video_adapters.commands.config import compose_config
 from video_adapters.model.build import build_classifier, without_weights
 
 FOLDER = Path(__file__).parent
@@ -126,7 +126,7 @@ def main() -> None:
     """Compares, measures, prints, and writes where asked."""
     arguments, overrides = _arguments()
     torch.set_num_threads(arguments.threads)
-    entry.read_environment()
+    command.read_environment()
     if arguments.peak:
         Way(arguments.peak, overrides, arguments.clips, arguments.peak == "plain").step()
         print(peak_size())
@@ -244,8 +244,7 @@ def write(text: str, document: Path) -> None:
 
 def composed(overrides: list[str]) -> DictConfig:
     """The config that the command line of a training run would compose."""
-    with initialize_config_dir(str(FOLDER.parent / "configs"), version_base="1.3"):
-        return compose("train", overrides)
+    return compose_config("train", overrides)
 
 
 def peak_size() -> int:

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="cost")
@@ -11,9 +11,9 @@ def main(cfg: DictConfig) -> None:
     """Prints one table per composed config; nothing is downloaded, nothing computed."""
     from video_adapters.catalogue.experiment_cost import print_cost  # here, so that --help answers at once
 
-    entry.run(lambda: print_cost(cfg))
+    command.run(lambda: print_cost(cfg))
 
 
 if __name__ == "__main__":
-    entry.set_up()
-    entry.start(main, "cost")
+    command.set_up()
+    command.start(main, "cost")

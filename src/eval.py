@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="eval")
@@ -11,10 +11,10 @@ def main(cfg: DictConfig) -> None:
     """Rebuilds the model from the checkpoint's own config and tests it."""
     from video_adapters.training.evaluate import evaluate  # here, so that --help answers at once
 
-    entry.run(lambda: evaluate(cfg))
+    command.run(lambda: evaluate(cfg))
 
 
 if __name__ == "__main__":
-    entry.set_up()
-    entry.expect_key_for_file("checkpoint")
-    entry.start(main, "eval", opened=True)
+    command.set_up()
+    command.expect_key_for_file("checkpoint")
+    command.start(main, "eval", opened=True)

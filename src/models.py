@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 def main() -> None:
@@ -11,11 +11,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="the file to write instead of docs/models.md")
     args = parser.parse_args()
-    entry.set_up()
+    command.set_up()
     from video_adapters.catalogue.model_table import DOCUMENT, document  # here, so that --help answers at once
 
     path = args.out or DOCUMENT
-    text = entry.run(document)
+    text = command.run(document)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     print(f"wrote {path}")

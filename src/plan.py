@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="plan")
@@ -11,9 +11,9 @@ def main(cfg: DictConfig) -> None:
     """Prints what was considered and the command of what was chosen; nothing is downloaded, nothing computed."""
     from video_adapters.training.planning.plan import print_plan  # here, so that --help answers at once
 
-    entry.run(lambda: print_plan(cfg, entry.command_line()))
+    command.run(lambda: print_plan(cfg, command.command_line()))
 
 
 if __name__ == "__main__":
-    entry.set_up()
-    entry.start(main, "plan")
+    command.set_up()
+    command.start(main, "plan")

@@ -4,9 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hydra.errors import CompactHydraException
-
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -15,11 +13,13 @@ def arguments() -> argparse.ArgumentParser:
         epilog="Exit status: 0 when all videos were read, 1 when some were not (they are named, the others go on).",
     )
     parser.add_argument(
-        "checkpoint", type=entry.path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes"
+        "checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes"
     )
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="files, folders (of videos or of frames), patterns")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="classes per video (default: 5)")
-    parser.add_argument("--weights", type=entry.path, metavar="FILE", help="where the frozen encoder's weights lie now")
+    parser.add_argument(
+        "--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     parser.add_argument(
         "--views", metavar="NAME", help="of configs/views: ssv2, k400, k700, single, ... (default: as trained)"
@@ -27,10 +27,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--window", type=float, metavar="S", help="slides a window of S seconds: gives a timeline")
     parser.add_argument("--stride", type=float, metavar="S", help="from window to window (default: half a window)")
     parser.add_argument("--fps", type=float, default=30.0, help="frames a second of folders of frames (default: 30)")
-    parser.add_argument("--csv", type=entry.path, metavar="FILE", help="writes a row per video, or per window")
-    parser.add_argument("--json", type=entry.path, metavar="FILE", help="writes an object per video")
+    parser.add_argument("--csv", type=command.path, metavar="FILE", help="writes a row per video, or per window")
+    parser.add_argument("--json", type=command.path, metavar="FILE", help="writes an object per video")
     parser.add_argument(
-        "--annotate", type=entry.path, metavar="FOLDER", help="writes copies with the class on them, silent"
+        "--annotate", type=command.path, metavar="FOLDER", help="writes copies with the class on them, silent"
     )
     return parser
 
@@ -48,14 +48,11 @@ def main() -> None:
     from video_adapters.recognition.predict import Request, predict  # here, so that --help answers at once
     from video_adapters.recognition.results import Recognized
 
-    try:
-        outcomes = entry.run(lambda: predict(Request(**vars(given))))
-    except CompactHydraException as error:  # what the user can mend
-        raise SystemExit(str(error)) from None
+    outcomes = command.run(lambda: predict(Request(**vars(given))))
     done = (isinstance(outcome, Recognized) and not outcome.not_annotated for outcome in outcomes)
     raise SystemExit(int(not all(done)))
 
 
 if __name__ == "__main__":
-    entry.set_up()
+    command.set_up()
     main()

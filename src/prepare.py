@@ -5,9 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hydra.errors import CompactHydraException
-
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 def short_side(text: str) -> int | str | None:
@@ -19,11 +17,11 @@ def arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="decode every video and report which are broken, missing, cut, odd")
     check.add_argument(
-        "--out", type=entry.path, help="the report (default: NAME_report.csv here); a second call goes on"
+        "--out", type=command.path, help="the report (default: NAME_report.csv here); a second call goes on"
     )
     check.add_argument("--fresh", action="store_true", help="start again instead of going on")
     transcode = commands.add_parser("transcode", help="make a copy for training that decodes fast")
-    transcode.add_argument("--to", type=entry.path, required=True, help="folder of the copy, outside of the data set")
+    transcode.add_argument("--to", type=command.path, required=True, help="folder of the copy, outside of the data set")
     transcode.add_argument(
         "--short-side", type=short_side, default="auto", help="pixels at most, or native (default: by data.image_size)"
     )
@@ -32,11 +30,11 @@ def arguments() -> argparse.ArgumentParser:
     )
     transcode.add_argument("--gop", type=int, default=12, help="frames from key frame to key frame (default: 12)")
     transcode.add_argument("--sample-only", action="store_true", help="stop after the sample and its prediction")
-    for command in (check, transcode):
-        command.add_argument("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
-        command.add_argument("--root", type=entry.path, help="folder of the data set")
-        command.add_argument("--workers", type=int, help="processes (default: one for each core)")
-        command.add_argument(
+    for subparser in (check, transcode):
+        subparser.add_argument("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
+        subparser.add_argument("--root", type=command.path, help="folder of the data set")
+        subparser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+        subparser.add_argument(
             "overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2"
         )
     parser.epilog = f"{check.format_usage()}\n{transcode.format_usage()}"
@@ -54,18 +52,14 @@ def parsed(words: Sequence[str]) -> dict[str, Any]:
 
 def main() -> None:
     given = parsed(sys.argv[1:])
-    command = given.pop("command")
-    try:
-        entry.run(lambda: run(command, given))
-    except CompactHydraException as error:  # what the user can mend
-        raise SystemExit(str(error)) from None
+    command.run(lambda: prepare(given.pop("command"), given))
 
 
-def run(command: str, given: dict[str, Any]) -> None:
+def prepare(step: str, given: dict[str, Any]) -> None:
     from video_adapters.preparation.source import Source  # here, so that --help answers at once
 
     source = Source(**{key: given.pop(key) for key in ("data", "root", "overrides")})
-    if command == "check":
+    if step == "check":
         from video_adapters.preparation.check import Check, check
 
         check(Check(source=source, **given))
@@ -76,5 +70,5 @@ def run(command: str, given: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    entry.set_up()
+    command.set_up()
     main()

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 @hydra.main(version_base="1.3", config_path="../configs", config_name="train")
@@ -11,9 +11,9 @@ def main(cfg: DictConfig) -> float | None:
     """Trains and tests; returns the figure that sweeps compare, the best val/top1, or None of a job that failed."""
     from video_adapters.training.sweep import run_or_job  # here, so that --help and wrong keys answer at once
 
-    return entry.run(lambda: run_or_job(cfg, entry.command_line())).get("val/top1")
+    return command.run(lambda: run_or_job(cfg, command.command_line())).get("val/top1")
 
 
 if __name__ == "__main__":
-    entry.set_up()
-    entry.start(main, "train")
+    command.set_up()
+    command.start(main, "train")

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-gc.disable()  # until everything is imported, as the commands do (see commands/entry.py)
+gc.disable()  # until everything is imported, as the commands do (see commands/command.py)
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

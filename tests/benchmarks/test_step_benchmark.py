@@ -23,7 +23,7 @@ def step() -> Iterator[Any]:
     assert spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.entry.set_up()
+    module.command.set_up()
     yield module
     sys.path.remove(str(FOLDER))
 

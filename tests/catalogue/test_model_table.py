@@ -7,7 +7,7 @@ import pytest
 import models
 from video_adapters.catalogue.experiments import compose_experiment, names, published, variants
 from video_adapters.catalogue.model_table import DOCUMENT, read_measured, row, table
-from video_adapters.commands import entry
+from video_adapters.commands import command
 
 
 @pytest.mark.slow
@@ -15,7 +15,7 @@ def test_the_document_is_up_to_date_with_what_its_command_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["src/models.py", "--out", str(tmp_path / "docs" / "models.md")])
-    monkeypatch.setattr(entry, "run", lambda job: job())  # without its hold on the process's warnings
+    monkeypatch.setattr(command, "run", lambda job: job())  # without its hold on the process's warnings
     models.main()
     written = (tmp_path / "docs" / "models.md").read_text(encoding="utf-8")
     assert DOCUMENT.read_text(encoding="utf-8") == written, "write it anew: make models"

@@ -11,7 +11,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT, explain
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.grammar import for_hydra, hydra_quote
@@ -62,7 +62,7 @@ def test_what_hydra_reads_by_itself_stays_as_it_is() -> None:
 
 def test_a_folder_named_in_the_environment_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", "~/sets")
-    entry.read_environment()
+    command.read_environment()
     assert composed("experiment=aim_ssv2").data.root == f"{HOME}/sets/ssv2"
 
 

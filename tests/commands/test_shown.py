@@ -11,7 +11,7 @@ import pytest
 
 from video_adapters.analysis import report as pages
 from video_adapters.analysis.runs.test_files import read_predictions
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.shown import as_cell, of_cell, printable
 from video_adapters.commands.terminal import summary
@@ -110,7 +110,7 @@ def test_what_a_report_leaves_out_steers_nothing(
 ) -> None:
     monkeypatch.setattr(pages, "write", lambda *_: pages.Missing([f"of {CLEAR}"], {"Which?": TITLE}))
     monkeypatch.setattr("sys.argv", ["report.py", "logs"])
-    runpy.run_path(str(Path(__file__).parents[1] / "src" / "report.py"), run_name="report")["main"]()
+    runpy.run_path(str(Path(__file__).parents[2] / "src" / "report.py"), run_name="report")["main"]()
     said = capsys.readouterr().err
     assert said.startswith("of \\x1b[2J.mp4\nleft out: Which? ")
     assert not is_steering(said.replace("\n", ""))
@@ -120,6 +120,6 @@ def test_messages_tables_and_the_log_steer_nothing(capsys: pytest.CaptureFixture
     assert str(UserError(f"there is no {CLEAR}\nlook elsewhere")) == "there is no \\x1b[2J.mp4\nlook elsewhere"
     summary(f"split of {CLEAR} [/]", {"folder": TITLE})  # nor is it markup
     assert not is_steering(capsys.readouterr().out.replace("\n", ""))
-    record = entry._shown("x", logging.WARNING, "f", 1, "%s is broken", (CLEAR,), None)
+    record = command._shown("x", logging.WARNING, "f", 1, "%s is broken", (CLEAR,), None)
     assert record.getMessage() == "\\x1b[2J.mp4 is broken"
-    assert entry._shown("x", logging.WARNING, "f", 1, "%d", ("a",), None).msg == "%d"
+    assert command._shown("x", logging.WARNING, "f", 1, "%d", ("a",), None).msg == "%d"

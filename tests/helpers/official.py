@@ -9,7 +9,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.model.classifier import VideoClassifier
@@ -171,7 +171,7 @@ def whole(state: State) -> State:
 
 def imported(folder: Path, content: Any, *overrides: str, **said: Any) -> dict[str, Any]:
     """Imports a file with this content, in this process; `folder/aim.ckpt` is what comes out."""
-    entry.set_up()
+    command.set_up()
     torch.save(content, folder / "official.pth")
     request = {"data": "moving_shapes", **said}
     return import_official(

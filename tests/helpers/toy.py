@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.training.evaluate import evaluate
 from video_adapters.training.run import train
@@ -66,7 +66,7 @@ def render(root: Path) -> MovingShapes:
 
 def composed(*overrides: str, config: str = "train") -> DictConfig:
     """The config that the command line would compose."""
-    entry.read_environment()
+    command.read_environment()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(config, list(overrides))

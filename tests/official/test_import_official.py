@@ -15,7 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.model import checkpoint
 from video_adapters.official import frozen_weights as official_weights
@@ -207,7 +207,7 @@ LARGE: dict[str, Callable[[], State]] = {
 
 @pytest.mark.parametrize("model", LARGE)
 def test_sizes_of_a_published_encoder_choose_its_config(model: str) -> None:
-    entry.set_up()
+    command.set_up()
     official = split_checkpoint(LARGE[model]())
     assert published_model(official.sizes) == model
     assert model in PUBLISHED.values()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.lock import alone
 from video_adapters.data import check_report as report
 from video_adapters.data.check_report import VideoCheck
@@ -25,7 +25,7 @@ FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.
 
 
 def asked(root: Path, out: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: bool) -> Check:
-    entry.set_up()
+    command.set_up()
     return Check(source=Source(data=data, root=root, overrides=overrides), out=out, workers=2, **options)
 
 

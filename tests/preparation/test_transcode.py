@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.lock import alone
 from video_adapters.data.annotations import Video, VideoList
 from video_adapters.data.annotations.prepared import copied_name, in_copy
@@ -17,7 +17,7 @@ from video_adapters.data.from_config import build_data
 from video_adapters.data.video.decode import DecodeError, VideoReader
 from video_adapters.preparation import copy_cost, copy_labels
 from video_adapters.preparation import encode_video as transcoding
-from video_adapters.preparation import transcode as command
+from video_adapters.preparation import transcode as module
 from video_adapters.preparation.encode_video import Settings
 from video_adapters.preparation.encode_video import transcode as write_copy
 from video_adapters.preparation.source import Source
@@ -53,7 +53,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(root: Path, to: Path, data: str = "ssv2", overrides: tuple[str, ...] = (), **options: int) -> Transcode:
-    entry.set_up()
+    command.set_up()
     return Transcode(source=Source(data=data, root=root, overrides=overrides), to=to, workers=2, **options)
 
 
@@ -245,8 +245,8 @@ def test_small_files_are_copied_beside_images_too_and_whatever_their_names(
 
 
 def test_a_list_that_is_not_copied_is_missed_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "predict", lambda *_: None)
-    monkeypatch.setattr(command, "worked_on", lambda *_: pytest.fail("has begun"))
+    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "worked_on", lambda *_: pytest.fail("has begun"))
     root, words = write_bare_lists(tmp_path / "data", ".lists")
     with pytest.raises(
         ValueError, match=r"copy lacks: the list .*copy/.lists/trainlist is missing.* in no hidden folder"
@@ -257,7 +257,7 @@ def test_a_list_that_is_not_copied_is_missed_before_the_work(tmp_path: Path, mon
 
 def test_a_stand_in_that_was_left_behind_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, to = write_class_folders(tmp_path / "data"), tmp_path / "copy"
-    monkeypatch.setattr(command, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "predict", lambda *_: None)
     (root / "clap" / "ü 1.mp4").write_bytes(b"<html>")
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", lambda *_, **__: None)
@@ -282,8 +282,8 @@ def test_folders_of_frames_count_with_their_files_in_the_prediction(
 def test_an_interrupted_copy_goes_on_where_it_stopped(
     damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "predict", lambda *_: None)
-    to, work, results = tmp_path / "copy", command.worked_on, []
+    monkeypatch.setattr(module, "predict", lambda *_: None)
+    to, work, results = tmp_path / "copy", module.worked_on, []
 
     def interrupting(*arguments: object) -> object:
         for result in work(*arguments):
@@ -292,7 +292,7 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(
             if len(results) == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(command, "worked_on", interrupting)
+    monkeypatch.setattr(module, "worked_on", interrupting)
     with pytest.raises(SystemExit):
         transcode(asked(damaged, to))
     videos = to / "20bn-something-something-v2"
@@ -301,7 +301,7 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(
     (videos / ".1005.mp4.elsewhere.1.part").write_bytes(b"half")  # of a process that was killed
     spoilt = next(iter(done))
     spoilt.write_bytes(spoilt.read_bytes()[:200])
-    monkeypatch.setattr(command, "worked_on", work)
+    monkeypatch.setattr(module, "worked_on", work)
     transcode(asked(damaged, to))
     assert sorted(path.name for path in videos.iterdir()) == [
         f"{n}.mp4" for n in (1000, 1002, 1003, 1004, 1005, 1006, 1008)
@@ -312,9 +312,9 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(
 def test_a_full_disk_ends_the_copy_and_is_no_fault_of_a_video(
     damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "predict", lambda *_: None)
     with monkeypatch.context() as patch:
-        patch.setattr(command, "write_copy", _full)
+        patch.setattr(module, "write_copy", _full)
         with pytest.raises(ValueError, match=r"copy: No space left on device; make room, and the same command"):
             transcode(asked(damaged, tmp_path / "copy"))
     assert not list((tmp_path / "copy").rglob("*.mp4"))
@@ -331,7 +331,7 @@ def _full(*_: object) -> None:
 def test_a_copy_that_was_hardly_begun_goes_on(
     step: str, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "predict", lambda *_: None)
     with monkeypatch.context() as patch:
         patch.setattr(f"video_adapters.preparation.transcode.{step}", _killed)
         with pytest.raises(RuntimeError, match="killed"):
@@ -407,7 +407,7 @@ def test_a_folder_with_something_else_in_it_is_refused(damaged: Path, tmp_path: 
 def test_a_copy_has_the_pixels_that_its_image_size_needs(
     image_size: int, short_side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(command, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "predict", lambda *_: None)
     root, to = write_class_folders(tmp_path / "data"), tmp_path / "copy"
     transcode(asked(root, to, "folders", (f"data.image_size={image_size}",)))
     assert json.loads((to / "prepared.json").read_text())["short_side"] == short_side

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.data.video import probe_video
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition import predict as commands
@@ -190,7 +190,7 @@ def test_what_was_interrupted_goes_on_where_it_was(
     monkeypatch.setattr(Recognizer, "probabilities", counting)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(SystemExit) as stop:
-        entry.run(lambda: predict(request))
+        command.run(lambda: predict(request))
     signal.signal(signal.SIGINT, before)
     assert stop.value.code == (9 if number is None else 128 + number)
     if number is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.commands import entry
+from video_adapters.commands import run_folders
 from video_adapters.commands.atomic import replacing
 from video_adapters.training.claim import LOCK, Busy, held
 from video_adapters.trust.checkpoint_file import LAST
@@ -83,7 +83,7 @@ def test_runs_that_start_in_one_second_get_folders_of_their_own(tmp_path: Path) 
     base = str(tmp_path / "2026-01-31_12-00-00")
     context = multiprocessing.get_context("fork")
     with context.Pool(4) as pool:
-        made = pool.map(entry._new_folder, [base] * 8, chunksize=1)
+        made = pool.map(run_folders._new_folder, [base] * 8, chunksize=1)
         pool.close()
         pool.join()  # one that is terminated while it waits for work may leave the others waiting for ever
     assert {Path(path).is_dir() for path in made} == {True}
@@ -96,9 +96,9 @@ def test_a_run_that_goes_on_keeps_its_folder_and_processes_of_one_start_share_th
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.yaml").touch()
-    assert entry._run_folder(str(tmp_path), "new") == str(tmp_path)
+    assert run_folders._run_folder(str(tmp_path), "new") == str(tmp_path)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert entry._new_folder(str(tmp_path)) == str(tmp_path)
+    assert run_folders._new_folder(str(tmp_path)) == str(tmp_path)
 
 
 def test_what_a_killed_run_left_half_written_goes_with_the_next_holder(tmp_path: Path) -> None:

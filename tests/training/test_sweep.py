@@ -19,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands import entry
+from video_adapters.commands import command, run_folders
 from video_adapters.commands.signals import Interrupted
 from video_adapters.model.build import build_classifier
 from video_adapters.training import sweep
@@ -74,10 +74,10 @@ def test_an_ablation_over_experiments_lies_in_one_folder_and_other_sweeps_in_the
 def test_jobs_are_named_by_what_varies_and_then_the_rest_without_signs_that_need_quoting(
     overrides: list[str], name: str, tmp_path: Path
 ) -> None:
-    found = entry._job_folder(overrides, ["swept", "seed"], ["logger"], str(tmp_path))
+    found = run_folders._job_folder(overrides, ["swept", "seed"], ["logger"], str(tmp_path))
     if name.endswith("_" * 9):  # a hash of eight signs
         assert found[:-8] == name[:-8]
-        assert entry._job_folder([overrides[0] + " "], [], [], str(tmp_path)) != found
+        assert run_folders._job_folder([overrides[0] + " "], [], [], str(tmp_path)) != found
     else:
         assert found == name
 
@@ -85,12 +85,12 @@ def test_jobs_are_named_by_what_varies_and_then_the_rest_without_signs_that_need
 @pytest.mark.parametrize("length", [1, 100])
 def test_a_job_that_another_command_has_named_in_another_order_keeps_its_folder(length: int, tmp_path: Path) -> None:
     overrides = ["data.max_videos=8", "seed=0", "name=" + "x" * length]
-    before = entry._job_folder(overrides, ["seed"], [], str(tmp_path))
+    before = run_folders._job_folder(overrides, ["seed"], [], str(tmp_path))
     assert before.startswith("seed-0_data.max_videos-8_name")
     (tmp_path / before).mkdir()
     (tmp_path / "seed-1_data.max_videos-8").mkdir()
-    assert entry._job_folder(overrides, ["data.max_videos"], [], str(tmp_path)) == before
-    assert entry._job_folder([*overrides, "test=false"], ["seed"], [], str(tmp_path)) not in (before, "")
+    assert run_folders._job_folder(overrides, ["data.max_videos"], [], str(tmp_path)) == before
+    assert run_folders._job_folder([*overrides, "test=false"], ["seed"], [], str(tmp_path)) not in (before, "")
 
 
 def test_what_a_sweep_varies_is_told_by_its_search_and_by_its_command_line() -> None:
@@ -204,7 +204,7 @@ def test_a_job_of_another_config_fails_and_is_not_trained(trained: list[DictConf
 
 def test_a_failed_job_returns_nothing_which_a_search_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     main = runpy.run_path(str(SRC / "train.py"))["main"]
-    monkeypatch.setattr(entry, "command_line", list)
+    monkeypatch.setattr(command, "command_line", list)
     for scores, returned in ({}, None), ({"val/top1": 0.5}, 0.5):
         monkeypatch.setattr(sweep, "run_or_job", lambda cfg, overrides, scores=scores: scores)
         assert main(OmegaConf.create()) == returned

@@ -5,11 +5,10 @@ from functools import cache
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands import entry
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands import command
+from video_adapters.commands.config import PROJECT, compose_config
 from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
 
@@ -97,9 +96,8 @@ def count_experiment(name: str, frames: int) -> Cost:
 
 @cache
 def _composed(name: str) -> DictConfig:
-    entry.read_environment()
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        cfg = compose("train", [f"experiment={name}"], return_hydra_config=True)
+    command.read_environment()
+    cfg = compose_config("train", [f"experiment={name}"], with_hydra=True)
     if cfg.data.num_classes is None:
         OmegaConf.update(cfg, "data.num_classes", OWN_CLASSES)
     return cfg

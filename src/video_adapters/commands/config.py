@@ -7,15 +7,16 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from video_adapters.commands import run_folders  # noqa: F401  (resolvers of the configs)
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.grammar import for_hydra
 from video_adapters.commands.spelling import did_you_mean
-
-PROJECT = Path(__file__).parents[3]
 
 PROJECT = Path(__file__).parents[3]
 
@@ -23,18 +24,33 @@ UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'"
 CHOICE = re.compile(r"[\w/]+=[\w/]+")
 
 
-def compose_config(config: str, words: Sequence[str]) -> DictConfig:
-    """`configs/CONFIG.yaml` with the words of a command line, for commands that Hydra does not start.
+def compose_config(config: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
+    """`configs/CONFIG.yaml` with the words of a command line, for what Hydra does not start.
 
     Raises:
         UserError: nothing can be composed of them.
     """
     words = for_hydra(words)
     try:
-        with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-            return compose(config, words)
+        return _composed(config, words, with_hydra)
     except HydraException as error:
         raise UserError(explain(error, config, words)) from error
+
+
+def _composed(config: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
+    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+        return compose(config, list(words), return_hydra_config=with_hydra)
+
+
+def is_sweep() -> bool:
+    """Whether this process works on a job of a sweep (`--multirun`)."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def choices() -> dict[str, str]:
+    """The config groups' choices, such as adapter: none, where Hydra composed them."""
+    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
+    return {group: name for group, name in choices.items() if name and "hydra" not in group}
 
 
 def explain(error: Exception, config: str, words: Sequence[str]) -> str:
@@ -91,8 +107,7 @@ def _keys(config: str, words: Sequence[str]) -> list[str]:
     for overrides in (choices, []):
         GlobalHydra.instance().clear()
         try:
-            with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
-                tree = OmegaConf.to_container(compose(config, overrides), resolve=False)
+            tree = OmegaConf.to_container(_composed(config, overrides), resolve=False)
         except HydraException:
             continue
         groups = [path.name for path in (PROJECT / "configs").iterdir() if path.is_dir() and path.name != "hydra"]

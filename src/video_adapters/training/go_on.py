@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-
+from video_adapters.commands.config import is_sweep
 from video_adapters.commands.signals import Interrupted
 from video_adapters.trust.checkpoint_file import has_state
 
@@ -25,6 +23,6 @@ def going_on(folder: Path) -> Iterator[None]:
 
 
 def _how(folder: Path) -> str:
-    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if is_sweep():
         return "the same command goes on with the sweep"
     return f"go on with: python src/train.py resume={folder}"

@@ -9,13 +9,13 @@ import lightning as L
 import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.config import is_sweep
 from video_adapters.commands.grammar import key_of
 from video_adapters.commands.outputs import LOCK
 from video_adapters.commands.plural import counted
@@ -102,7 +102,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
     beginning = Beginning(begin)
     with going_on(folder), wandb_run():
         trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
-        refuse_sweep_over_processes(trainer, HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN)
+        refuse_sweep_over_processes(trainer, is_sweep())
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
         uses = ("train", "val", "test")
         data.check_room(uses, trainer.world_size, trainer.num_devices, validates_amid_epoch(trainer))
@@ -144,7 +144,7 @@ def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
     tags = [
         choices[group] for group in ("experiment", "data", "model", "adapter", "hparams_search") if group in choices
     ]
-    swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+    swept = is_sweep()
     group = f"{Path(HydraConfig.get().sweep.dir).name}, {choices.get('hparams_search', 'sweep')}" if swept else None
     return {"id": record["wandb_id"], "resume": "allow", "tags": list(dict.fromkeys(tags)), "group": group}
 

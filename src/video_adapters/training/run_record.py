@@ -9,12 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.atomic import replacing
-from video_adapters.commands.config import flat, meant
+from video_adapters.commands.config import choices, flat, meant
 from video_adapters.commands.grammar import key_of
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
@@ -148,12 +147,6 @@ def _movable(config: Any, run_dir: str) -> Any:
     if isinstance(config, dict):
         return {key: value if key == "run_dir" else _movable(value, run_dir) for key, value in config.items()}
     return config.replace(run_dir, "${run_dir}") if isinstance(config, str) else config
-
-
-def choices() -> dict[str, str]:
-    """The config groups' choices, such as adapter: none, where Hydra composed them."""
-    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
-    return {group: name for group, name in choices.items() if name and "hydra" not in group}
 
 
 def _git_commit() -> str | None:

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.config import leaves
+from video_adapters.commands.config import is_sweep, leaves
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.grammar import key_of
 from video_adapters.commands.plural import counted
@@ -51,7 +49,7 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     Raises:
         ValueError: where a run by itself is in its user's way.
     """
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+    if not is_sweep():
         return _train(cfg, overrides)
     folder = Path(cfg.run_dir)
     (folder / FAILED).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.runs.test_files import pair_accuracy, read_confusion
-from video_adapters.commands import entry
+from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT
 from video_adapters.trust.foreign import bounded, read_config
 
@@ -27,7 +27,7 @@ _PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")
 
 def runs_folder() -> Path:
     """Where runs are looked for: RUNS or else LOG_DIR, of the environment or `.env`; else logs/ of the project."""
-    entry.read_environment()
+    command.read_environment()
     return PROJECT / (os.environ.get("RUNS") or os.environ.get("LOG_DIR") or "logs")
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.config import choices
 from video_adapters.commands.plural import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.memory.allocator import Event
@@ -22,7 +23,6 @@ from video_adapters.training.planning.gpus import card_of, is_named, num_devices
 from video_adapters.training.planning.plan_table import bytes_in_words, command, report
 from video_adapters.training.planning.suggestions import OF_CHECKPOINTS, suggestions
 from video_adapters.training.planning.trace import half_type, trace_experiment
-from video_adapters.training.run_record import choices
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra._internal.utils import get_args_parser
 
-from video_adapters.commands import entry
-from video_adapters.commands.entry import FULL_ERROR
+from video_adapters.commands import command
+from video_adapters.commands.command import FULL_ERROR
 from video_adapters.commands.terminal import summary
 
 
@@ -17,10 +17,10 @@ def test_a_file_without_its_key_is_told_which_one(monkeypatch: pytest.MonkeyPatc
     file = tmp_path / "a b.ckpt"
     file.touch()
     monkeypatch.setattr(sys, "argv", ["eval.py", f"checkpoint={file}", "--help", str(tmp_path)])
-    entry.expect_key_for_file("checkpoint")
+    command.expect_key_for_file("checkpoint")
     monkeypatch.setattr(sys, "argv", ["eval.py", str(file)])
     with pytest.raises(SystemExit, match=rf"{file} has to be given as checkpoint='{file}'"):
-        entry.expect_key_for_file("checkpoint")
+        command.expect_key_for_file("checkpoint")
 
 
 def test_keys_with_dashes_are_refused_and_hydras_own_options_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,9 +28,9 @@ def test_keys_with_dashes_are_refused_and_hydras_own_options_are_not(monkeypatch
     for given in (["--experiment", "own_videos"], ["--data.root=/videos"]):
         monkeypatch.setattr(sys, "argv", ["train.py", *given])
         with pytest.raises(SystemExit, match=rf"no option {given[0]}; keys have no dashes: KEY=VALUE"):
-            entry.start(lambda: None, "train")
+            command.start(lambda: None, "train")
     monkeypatch.setattr(sys, "argv", ["train.py", *get_args_parser()._option_string_actions, "--config-dir=here"])
-    entry.start(lambda: None, "train")
+    command.start(lambda: None, "train")
 
 
 SAID = (
@@ -50,7 +50,7 @@ def test_what_nobody_can_act_on_is_silent_from_that_library_alone_and_in_command
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if silent:
-                entry._quiet()
+                command._quiet()
             warnings.warn_explicit(message, UserWarning, "file.py", 1, module)
         return bool(caught)
 
@@ -64,7 +64,7 @@ def test_what_nobody_can_act_on_is_silent_from_that_library_alone_and_in_command
 
 def test_a_command_that_has_ended_leaves_signals_as_it_found_them() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    assert entry.run(lambda: signal.getsignal(signal.SIGTERM)) != before
+    assert command.run(lambda: signal.getsignal(signal.SIGTERM)) != before
     assert signal.getsignal(signal.SIGTERM) == before
 
 
