@@ -160,20 +160,21 @@ def test_what_the_command_line_gives_is_not_the_files(content: dict[str, Any]) -
     with pytest.raises(ValueError, match=r"or give data\.annotations\.file=\.\.\. yourself"):
         buildable(config, "it")
     assert (
-        buildable(config, "it", given=["data.annotations.file"])["data"]["annotations"]["file"] == "/lists/videos.csv"
+        buildable(config, "it", replaced=["data.annotations.file"])["data"]["annotations"]["file"]
+        == "/lists/videos.csv"
     )
 
 
 def test_tags_beside_those_of_configs_are_taken_from_the_cache_alone(content: dict[str, Any]) -> None:
-    def cached_only(name: str, tag: str, given: tuple[str, ...] = ()) -> Any:
+    def cached_only(name: str, tag: str, replaced: tuple[str, ...] = ()) -> Any:
         config = hostile(content["origin"]["config"], lambda config, _: None, Path("x"))
         config["model"]["encoder"] |= {"model_name": name}
         config["model"] |= {"weights": tag}
-        return buildable(config, "it", given)["model"].get("cached_only", False)
+        return buildable(config, "it", replaced)["model"].get("cached_only", False)
 
     assert not cached_only("vit_base_patch14_dinov2", "lvd142m")
     assert cached_only("vit_small_patch14_dinov2", "lvd142m")
-    assert not cached_only("vit_small_patch14_dinov2", "lvd142m", given=("model.weights",))
+    assert not cached_only("vit_small_patch14_dinov2", "lvd142m", replaced=("model.weights",))
 
 
 def test_yaml_that_grows_is_refused_before_it_has_grown(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from video_adapters.model.classifier import VideoClassifier
@@ -11,8 +10,6 @@ from video_adapters.model.resize_time import resize_time, time_weights
 
 PREFIX = "classifier."  # of parameter names in files
 VERSION = 1  # of the layout of files
-# of weights; int64 for the steps that a head's statistics count
-KINDS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64}
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,6 @@ class Origin:
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, so that files load with weights_only=True."""
         return {**asdict(self), "class_names": list(self.class_names)}
-
-
-def _is_written_out(value: Tensor) -> bool:
-    """Whether a tensor is as large as its numbers in the file, which a repeated, sparse or empty one is not."""
-    plain = value.layout is torch.strided and not (value.is_meta or value.is_nested)
-    return plain and value.dtype in KINDS and value.numel() * value.itemsize <= value.untyped_storage().nbytes()
 
 
 def origin(checkpoint: dict[str, Any]) -> Origin:
@@ -190,16 +181,16 @@ def _clip(of: Origin) -> str:
 def _differences(here: dict[str, Any], there: dict[str, Tensor]) -> list[str]:
     """What trains here but is not in the checkpoint, the other way round, and what has another shape."""
     lacks, extra = sorted(here.keys() - there.keys()), sorted(there.keys() - here.keys())
-    found = []
+    differences = []
     if lacks:
-        found.append(f"it lacks {_some(lacks)}")
+        differences.append(f"it lacks {_some(lacks)}")
     if extra:
-        found.append(f"it has {_some(extra)}, which the model has not")
+        differences.append(f"it has {_some(extra)}, which the model has not")
     for name in sorted(here.keys() & there.keys()):
         ours, theirs = tuple(here[name].shape), tuple(there[name].shape)
         if ours != theirs:
-            return [*found, f"{name} is {theirs} in it and {ours} here"]
-    return found
+            return [*differences, f"{name} is {theirs} in it and {ours} here"]
+    return differences
 
 
 def _some(names: list[str]) -> str:

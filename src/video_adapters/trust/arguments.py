@@ -60,14 +60,14 @@ OWN: dict[str, set[str]] = {
 WITHHELD = {"lightning.Trainer": {"callbacks", "logger", "plugins", "model_registry"}}
 
 
-def buildable(config: Any, source: str | Path, given: Collection[str] = ()) -> dict[str, Any]:
+def buildable(config: Any, source: str | Path, replaced: Collection[str] = ()) -> dict[str, Any]:
     """What `as_data` returns, when objects may be built of it: arguments are those that the targets take, and name no
     place to download from or to write to but the run's folder.
 
     Args:
         config: of the file.
         source: the file, for the error.
-        given: keys that the command line replaces, which may have any value here.
+        replaced: keys that the command line replaces, which may have any value here.
 
     Raises:
         ValueError: naming the key and what is wrong with it.
@@ -82,20 +82,20 @@ def buildable(config: Any, source: str | Path, given: Collection[str] = ()) -> d
         keys = set(flat(tree))
         if missing := [name for name in NEEDED if name not in keys]:
             raise ValueError(f"there is no {missing[0]} in its config")
-        _check_numbers(tree, given)
+        _check_numbers(tree, replaced)
         for key, node in walk(tree):
             if isinstance(node, dict) and "_target_" in node:
-                _check_arguments(key, node, tree, given)
+                _check_arguments(key, node, tree, replaced)
         model = tree["model"]
         own = (model["encoder"].get("model_name"), model.get("weights")) in published()
-        if model.get("weights") and not own and not _is_given("model.weights", given):
+        if model.get("weights") and not own and not _is_replaced("model.weights", replaced):
             model["cached_only"] = True
     except ValueError as error:
         raise ValueError(f"{source} is refused, and nothing of it was run: {error}") from error
     return tree
 
 
-def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
+def _check_numbers(tree: dict[str, Any], replaced: Collection[str]) -> None:
     """Sizes are numbers, and such as a machine can hold.
 
     Raises:
@@ -104,16 +104,16 @@ def _check_numbers(tree: dict[str, Any], given: Collection[str]) -> None:
     for key, most in MOST.items():
         value = _select(tree, key)
         unknown = key == "data.num_classes" and value in (None, "???")  # of an imported checkpoint without a head
-        if not _is_given(key, given) and not unknown and not (type(value) is int and 0 <= value <= most):
+        if not _is_replaced(key, replaced) and not unknown and not (type(value) is int and 0 <= value <= most):
             raise ValueError(f"{key} is {value!r}, expected a whole number from 0 to {most}")
-    for place, value in walk(tree):
-        if place and place[-1] in SIZES and not _is_given(full := ".".join(place), given):
-            _check_size(full, place[-1], value)
+    for parts, value in walk(tree):
+        if parts and parts[-1] in SIZES and not _is_replaced(full := ".".join(parts), replaced):
+            _check_size(full, parts[-1], value)
     for views in ("data.test_views", "data.val_views"):
-        _check_pixels(views, tree, given)
+        _check_pixels(views, tree, replaced)
 
 
-def _check_pixels(views: str, tree: dict[str, Any], given: Collection[str]) -> None:
+def _check_pixels(views: str, tree: dict[str, Any], replaced: Collection[str]) -> None:
     """The views of a video are such as a machine can hold, whichever of their numbers makes them many.
 
     Raises:
@@ -122,7 +122,7 @@ def _check_pixels(views: str, tree: dict[str, Any], given: Collection[str]) -> N
 
     def number(key: str) -> float:
         value = _select(tree, key)
-        return value if isinstance(value, int | float) and not _is_given(key, given) else 1
+        return value if isinstance(value, int | float) and not _is_replaced(key, replaced) else 1
 
     side = max(number("data.image_size"), number(f"{views}.resize"))
     pixels = number("data.num_frames") * side**2 * number(f"{views}.clips") * number(f"{views}.crops")
@@ -133,7 +133,7 @@ def _check_pixels(views: str, tree: dict[str, Any], given: Collection[str]) -> N
         )
 
 
-def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], given: Collection[str]) -> None:
+def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], replaced: Collection[str]) -> None:
     """Arguments of one target; `tree` is the whole config, of which a run's folder is known.
 
     Raises:
@@ -142,7 +142,7 @@ def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], given
     target = node["_target_"]
     for name, value in node.items():
         full = ".".join((*key, name))
-        if name in ("_target_", "_partial_") or _is_given(full, given):
+        if name in ("_target_", "_partial_") or _is_replaced(full, replaced):
             continue
         if name not in _parameters(target):
             raise ValueError(f"{full} is no argument that a file may give {target}")
@@ -176,8 +176,8 @@ def _parameters(target: str) -> frozenset[str]:
 
 def _check_inside(full: str, value: Any, run_dir: Any) -> None:
     """A run writes into its own folder, and links do not lead out of it."""
-    folder, place = os.path.realpath(str(run_dir)), os.path.realpath(str(value))
-    if value is not None and place != folder and not place.startswith(folder.rstrip(os.sep) + os.sep):
+    folder, path = os.path.realpath(str(run_dir)), os.path.realpath(str(value))
+    if value is not None and path != folder and not path.startswith(folder.rstrip(os.sep) + os.sep):
         raise ValueError(f"{full} is {value!r}, expected a place in the run's folder, {folder}")
 
 
@@ -233,9 +233,9 @@ def _check_size(full: str, name: str, value: Any) -> None:
             raise ValueError(f"{full} is {value!r}, expected numbers up to {most}")
 
 
-def _is_given(full: str, given: Collection[str]) -> bool:
+def _is_replaced(full: str, replaced: Collection[str]) -> bool:
     """Whether the command line replaces a key, or a group that it is in."""
-    return any(full == key or full.startswith(f"{key}.") for key in given)
+    return any(full == key or full.startswith(f"{key}.") for key in replaced)
 
 
 def _select(tree: dict[str, Any], name: str) -> Any:

@@ -12,13 +12,15 @@ from torch import Tensor
 from video_adapters.commands.archives import Bomb, refuse_bomb
 from video_adapters.commands.atomic import replacing
 from video_adapters.commands.spelling import did_you_mean
-from video_adapters.model.checkpoint import VERSION, _is_written_out
+from video_adapters.model.checkpoint import VERSION
 from video_adapters.model.finite_weights import refuse_not_finite
 from video_adapters.trust.foreign import as_data
 
 log = logging.getLogger(__name__)
 LAST = "last.ckpt"  # the state that a run goes on from
 PREVIOUS = "last.previous.ckpt"  # the one saved before it
+# of weights; int64 for the steps that a head's statistics count
+KINDS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64}
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -32,6 +34,20 @@ def read(path: str | Path) -> dict[str, Any]:
         near = sorted(str(p) for p in path.glob("**/*.ckpt")) if path.is_dir() else []
         hint = f"; it is a folder, with {', '.join(near[:4])}" if near else _near(path)
         raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
+    content = _unpickled(path)
+    if not isinstance(content, dict) or "origin" not in content:
+        raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
+    content = content | {"origin": _checked(content["origin"], path)}
+    _check_weights(content.get("state_dict"), path)
+    return content
+
+
+def _unpickled(path: Path) -> Any:
+    """The content of a file that is whole, small enough unpacked, and nothing but data.
+
+    Raises:
+        ValueError: it is none of this.
+    """
     try:
         refuse_bomb(path)
         damaged = _damaged_part(path)
@@ -47,10 +63,15 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"{path} is damaged: the checksum of its part {damaged} is not that of what was written; take another copy"
         )
-    if not isinstance(content, dict) or "origin" not in content:
-        raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
-    content = content | {"origin": _checked(content["origin"], path)}
-    state = content.get("state_dict")
+    return content
+
+
+def _check_weights(state: Any, path: Path) -> None:
+    """Refuses what is no table of plain, finite tensors by name.
+
+    Raises:
+        ValueError: naming the first of them that is none.
+    """
     if not isinstance(state, dict) or not all(type(k) is str and isinstance(v, Tensor) for k, v in state.items()):
         raise ValueError(
             f"{path} is no checkpoint of this project: it holds no weights, or more than weights among them"
@@ -60,8 +81,13 @@ def read(path: str | Path) -> dict[str, Any]:
             f"{path} is no checkpoint of this project: {odd[0]} is no plain tensor, with a number in the file for "
             "each of its values"
         )
-    refuse_not_finite(content["state_dict"], str(path))
-    return content
+    refuse_not_finite(state, str(path))
+
+
+def _is_written_out(value: Tensor) -> bool:
+    """Whether a tensor is as large as its numbers in the file, which a repeated, sparse or empty one is not."""
+    plain = value.layout is torch.strided and not (value.is_meta or value.is_nested)
+    return plain and value.dtype in KINDS and value.numel() * value.itemsize <= value.untyped_storage().nbytes()
 
 
 def write(content: dict[str, Any], path: Path) -> None:

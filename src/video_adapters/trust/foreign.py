@@ -9,7 +9,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from video_adapters.trust.targets import GONE, RENAMED, Key, allowed, place_of
+from video_adapters.trust.targets import GONE, RENAMED, Key, allowed, wildcard
 
 MOST_VALUES, MOST_DEPTH = 20_000, 20  # a run's config has about 200 values, five levels deep
 MOST_BYTES = 2**20  # of config.yaml and run.json, which have 6 kB and 2 kB
@@ -147,7 +147,7 @@ def _check_names(key: Key, node: dict[Any, Any]) -> None:
 
 
 def _check_target(key: Key, target: Any) -> None:
-    choices = allowed().get(place_of(key), frozenset())
+    choices = allowed().get(wildcard(key), frozenset())
     if not isinstance(target, str) or RENAMED.get(target, target) not in choices:
         raise ValueError(
             f"{'.'.join((*key, '_target_'))} is {target!r}, expected "

@@ -45,21 +45,21 @@ FREE = ("callbacks", "logger")  # groups whose entries are named as one likes
 Key = tuple[str, ...]
 
 
-def place_of(key: Key) -> Key:
-    """A key as `allowed` has it: entries of callbacks and loggers are all one."""
+def wildcard(key: Key) -> Key:
+    """A key as `allowed` has it: entries of callbacks and loggers are all called *."""
     return (key[0], "*", *key[2:]) if len(key) > 1 and key[0] in FREE else key
 
 
 @cache
 def allowed() -> Mapping[Key, frozenset[str]]:
-    """The targets of `configs/` by their place. Who adds a config adds its targets, and nobody else can."""
-    by_place: dict[Key, set[str]] = {}
+    """The targets of `configs/` by their key. Who adds a config adds its targets, and nobody else can."""
+    by_key: dict[Key, set[str]] = {}
     for file in sorted(CONFIGS.rglob("*.yaml")):
         text = file.read_text(encoding="utf-8")
         if "_target_" in text:
             for key, target in _targets(yaml.safe_load(text), _package(file, text)):
-                by_place.setdefault(place_of(key), set()).add(target)
-    return {place: frozenset(targets) for place, targets in by_place.items()}
+                by_key.setdefault(wildcard(key), set()).add(target)
+    return {key: frozenset(targets) for key, targets in by_key.items()}
 
 
 @cache
