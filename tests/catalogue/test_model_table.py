@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 import models
+from video_adapters.catalogue.experiment_cost import print_cost
 from video_adapters.catalogue.experiments import compose_experiment, names, published, variants
-from video_adapters.catalogue.model_table import DOCUMENT, read_measured, row, table
+from video_adapters.catalogue.model_table import DOCUMENT, counted_cells, read_measured, row, table
 from video_adapters.commands import command
+
+from helpers.toy import composed
 
 
 @pytest.mark.slow
@@ -39,6 +42,13 @@ def test_what_is_not_known_is_a_dash_and_what_was_not_run_says_so() -> None:
     (video_swin,) = variants("video_swin_k400")
     assert row(video_swin, {})[-3:] == ["82.7", "Liu et al. 2022", "not run"]
     assert row(video_swin, {"video_swin_k400": 0.5})[-1] == "50.0"
+
+
+def test_the_cost_command_counts_as_the_document_does(capsys: pytest.CaptureFixture[str]) -> None:
+    print_cost(composed("experiment=moving_shapes_spatial", "name=x"))
+    printed = capsys.readouterr().out
+    cells = counted_cells(*variants("moving_shapes_spatial"))
+    assert all(f"{cells[column]} GMACs" in printed for column in ("GMACs a view", "as run", "GMACs a video"))
 
 
 def test_measured_scores_are_read_by_experiment(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ Every experiment under `configs/experiment`, counted without weights or data. Th
   attention and the first of its adapter taken for one.
 - **views:** clips x crops of the test protocol. **GMACs a video:** GMACs a view, as published, times views; the papers
   call these GFLOPs.
-- **published:** top-1 accuracy in %, as its source reports it. **ours:** the same, measured with this code. A dash
-  stands for a number that we do not know."""
+- **published:** top-1 accuracy in %, as its source reports it; these figures stand in `published.yaml`. **ours:** the
+  same, measured with this code. A dash stands for a number that we do not know."""
 
 COMPARISON = """\
 ## Next to the official counts
