@@ -1,6 +1,7 @@
 """Targets that files may name are those of configs/, found by reading them as Hydra does not: as plain YAML."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,12 @@ def test_every_choice_of_a_group_can_be_built_again(key: str) -> None:
 def test_targets_that_have_moved_are_known_by_their_new_names() -> None:
     assert RENAMED.keys().isdisjoint(set().union(*allowed().values()))
     assert set(RENAMED.values()) <= set().union(*allowed().values())
+
+
+def test_every_target_of_the_version_before_the_rooms_has_a_present_name() -> None:
+    old = (Path(__file__).parents[1] / "old_runs" / "targets.txt").read_text().split()
+    assert len(old) == 43
+    assert {RENAMED.get(name, name) for name in old} <= set().union(*allowed().values())
 
 
 def test_an_old_name_is_translated_before_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
