@@ -23,7 +23,7 @@ from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT
 from video_adapters.model.build import cost
 from video_adapters.trust.arguments import buildable
-from video_adapters.trust.foreign import read_config
+from video_adapters.trust.config_file import read_config
 
 from trained import put, train
 

@@ -28,7 +28,7 @@ from video_adapters.training.evaluate import evaluate
 from video_adapters.training.run_record import resumed
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.arguments import buildable
-from video_adapters.trust.foreign import MOST_BYTES, as_data, read_config
+from video_adapters.trust.config_file import MOST_BYTES, as_data, read_config
 
 from helpers.hostile import ARGUMENTS, CODE, Config, hostile
 from helpers.toy import composed

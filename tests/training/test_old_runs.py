@@ -14,7 +14,7 @@ from video_adapters.analysis.runs.counted_costs import with_costs
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.recognition import Recognizer
 from video_adapters.trust.checkpoint_file import read
-from video_adapters.trust.foreign import read_config
+from video_adapters.trust.config_file import read_config
 
 from helpers.toy import run, score
 

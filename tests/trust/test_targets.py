@@ -9,9 +9,9 @@ import yaml
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from video_adapters.trust import foreign
+from video_adapters.trust import config_file
 from video_adapters.trust.arguments import buildable
-from video_adapters.trust.foreign import as_data
+from video_adapters.trust.config_file import as_data
 from video_adapters.trust.targets import RENAMED, allowed
 
 from helpers.toy import CONFIGS, composed
@@ -66,6 +66,8 @@ def test_an_old_name_is_translated_before_the_check(monkeypatch: pytest.MonkeyPa
     old = {"head": {"_target_": "video_adapters.heads.Mean"}}
     with pytest.raises(ValueError, match=r"head\._target_ is 'video_adapters\.heads\.Mean', expected one of"):
         as_data(old, "it")
-    monkeypatch.setattr(foreign, "RENAMED", {"video_adapters.heads.Mean": "video_adapters.model.heads.mean.MeanHead"})
+    monkeypatch.setattr(
+        config_file, "RENAMED", {"video_adapters.heads.Mean": "video_adapters.model.heads.mean.MeanHead"}
+    )
     assert as_data(old, "it") == {"head": {"_target_": "video_adapters.model.heads.mean.MeanHead"}}
     assert old["head"]["_target_"] == "video_adapters.heads.Mean"  # the file's own stays

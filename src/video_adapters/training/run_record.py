@@ -19,7 +19,7 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.checkpoint_file import LAST, has_state
-from video_adapters.trust.foreign import bounded, read_config
+from video_adapters.trust.config_file import bounded, read_config
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from video_adapters.training.problems import expect_values, told_together
 from video_adapters.training.run import train
 from video_adapters.training.run_record import read_record
 from video_adapters.trust.checkpoint_file import has_state
-from video_adapters.trust.foreign import read_config
+from video_adapters.trust.config_file import read_config
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.utils import get_object
 
 from video_adapters.commands.config import flat
-from video_adapters.trust.foreign import as_data, walk
+from video_adapters.trust.config_file import as_data, walk
 from video_adapters.trust.targets import Key, published
 
 NAME = re.compile(r"\w[\w.-]*")  # of a network: no scheme (hf-hub:, local-dir:), no path

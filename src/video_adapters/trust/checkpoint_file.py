@@ -14,7 +14,7 @@ from video_adapters.commands.atomic import replacing
 from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.checkpoint import VERSION
 from video_adapters.model.finite_weights import refuse_not_finite
-from video_adapters.trust.foreign import as_data
+from video_adapters.trust.config_file import as_data
 
 log = logging.getLogger(__name__)
 LAST = "last.ckpt"  # the state that a run goes on from

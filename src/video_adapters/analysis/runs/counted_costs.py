@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
 from video_adapters.trust.arguments import buildable
-from video_adapters.trust.foreign import read_config
+from video_adapters.trust.config_file import read_config
 
 _MODEL = ("model", "adapter", "head", "data", "memory")  # parts of a config that the counts depend on
 

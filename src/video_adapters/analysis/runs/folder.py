@@ -17,7 +17,7 @@ from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.runs.test_files import pair_accuracy, read_confusion
 from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT
-from video_adapters.trust.foreign import bounded, read_config
+from video_adapters.trust.config_file import bounded, read_config
 
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
 _BROKEN = (OSError, RecursionError, *MALFORMED)  # and their files

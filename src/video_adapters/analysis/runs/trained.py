@@ -21,7 +21,7 @@ from video_adapters.data.video.reader import open_video
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.recognition.load import load
 from video_adapters.trust.arguments import buildable
-from video_adapters.trust.foreign import read_config
+from video_adapters.trust.config_file import read_config
 
 CHECKPOINT = Path("checkpoints") / "best.ckpt"
 

@@ -7,7 +7,7 @@ import pandas as pd
 import wandb
 
 from video_adapters.analysis.runs.folder import MALFORMED, described, first_line
-from video_adapters.trust.foreign import as_data
+from video_adapters.trust.config_file import as_data
 
 # what `run.json` holds, which W&B keeps beside the config
 _RECORD = (
