@@ -254,6 +254,8 @@ def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
     before = content(tmp_path)
     with pytest.raises(ValueError, match=r"stopped in mid-epoch with 1 device x 4 clips x 2 accumulated over 36"):
         run(tmp_path, f"resume={tmp_path}", change)
+    with pytest.raises(ValueError, match=r"at step 7, epoch 1.44, and trainer.max_epochs=1 would have ended"):
+        run(tmp_path, f"resume={tmp_path}", "trainer.max_epochs=1")
     assert content(tmp_path) == before
 
 
@@ -295,6 +297,12 @@ def again(ended: Path, tmp_path: Path) -> Path:
         ("optim.encoder_lr_ratio=0.5", r"optim.encoder_lr_ratio cannot change so; .* init_from=PATH"),
         ("adapter.ratio=0.5", r"the checkpoint does not fit the model: backbone"),
         ("trainer.max_epochs=0", r"trainer.max_epochs is 0"),
+        (
+            "trainer.max_steps=1",
+            r"^resume=\S+: the run is at step 2, epoch 1, and trainer.max_steps=1 would have ended it before: give a "
+            r"larger number, or score the run as it is by python src/eval\.py "
+            r"checkpoint=\S+/again/checkpoints/best.ckpt$",
+        ),
     ],
 )
 def test_a_refused_change_leaves_the_run_as_it_was(again: Path, change: str, message: str) -> None:

@@ -34,7 +34,7 @@ from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.plan import planned
 from video_adapters.training.processes import ending_others
-from video_adapters.training.run_record import new_record, note_finish, resumed, write_record
+from video_adapters.training.run_record import new_record, note_finish, resumed, state_before_end, write_record
 from video_adapters.training.tested import told_part
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
 from video_adapters.trust import checkpoint_file
@@ -71,7 +71,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
     root = cfg.data.get("root") if not cfg.resume or "data.root" in map(key_of, overrides) else None  # the user's word
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
-        state = checkpoint_file.state_of(folder)
+        state = state_before_end(cfg)
     else:
         state = None
         cfg = planned(with_classes_counted(cfg))

@@ -18,7 +18,7 @@ from video_adapters.commands.grammar import key_of
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import PROJECT
 from video_adapters.trust.arguments import buildable
-from video_adapters.trust.checkpoint_file import LAST, has_state
+from video_adapters.trust.checkpoint_file import LAST, has_state, state_of
 from video_adapters.trust.config_file import bounded, read_config
 
 
@@ -115,6 +115,26 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
     OmegaConf.update(saved, "run_dir", cfg.run_dir)
     changes = {key: override.removeprefix("++") for key, override in _by_key(overrides).items()}
     return saved, list((before | changes).values())
+
+
+def state_before_end(cfg: DictConfig) -> Path:
+    """The file of the state that a run goes on from, which its config, maybe changed since then, does not end before.
+
+    Raises:
+        ValueError: it does, with how far the run is and both ways out; or no state can be read.
+    """
+    path, state = state_of(Path(cfg.resume))
+    loader = state["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
+    reached = {"max_steps": state["global_step"], "max_epochs": loader["epoch"] + loader["batches"] / loader["of"]}
+    for name, value in reached.items():
+        if 0 < (cfg.trainer.get(name) or 0) < value:
+            best = path.with_name("best.ckpt")
+            raise ValueError(
+                f"resume={cfg.resume}: the run is at step {reached['max_steps']}, epoch {reached['max_epochs']:.3g}, "
+                f"and trainer.{name}={cfg.trainer[name]} would have ended it before: give a larger number, or score "
+                f"the run as it is by python src/eval.py checkpoint={best if best.is_file() else path}"
+            )
+    return path
 
 
 def _expect_key(saved: DictConfig, key: str) -> None:

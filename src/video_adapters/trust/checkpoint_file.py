@@ -119,23 +119,24 @@ def has_state(folder: Path) -> bool:
     return any((folder / "checkpoints" / name).is_file() for name in (LAST, PREVIOUS))
 
 
-def state_of(folder: Path) -> Path:
+def state_of(folder: Path) -> tuple[Path, dict[str, Any]]:
     """The state that a run goes on from: the last that it saved or, where that is damaged, the one before, and says so.
+
+    Returns: its file, and what is in it.
 
     Raises:
         ValueError: neither can be read.
     """
     last, previous = (folder / "checkpoints" / name for name in (LAST, PREVIOUS))
     try:
-        _read_state(last)
-        return last
+        return last, _read_state(last)
     except ValueError as error:
         try:
             state = _read_state(previous)
         except ValueError:
             raise error from None
         log.warning("%s; going on from the state saved before, of step %d: %s", error, state["global_step"], previous)
-        return previous
+        return previous, state
 
 
 def _read_state(path: Path) -> dict[str, Any]:
