@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from video_adapters.catalogue.experiments import Experiment, count_experiment, names, variants
+from video_adapters.catalogue.experiments import Experiment, count_experiment, variants
+from video_adapters.commands.config import config_names
 from video_adapters.model.build import build_outline, cost
 from video_adapters.model.cost import Cost
 
 from helpers.toy import composed
 
-VARIANTS = {f"{name}-{e.published.frames}": e for name in names() for e in variants(name)}
+VARIANTS = {f"{name}-{e.published.frames}": e for name in config_names("experiment") for e in variants(name)}
 
 QUICK = ("frozen_ssv2-8", "spatial_ssv2-8", "aim_k400-8", "timesformer_k400-8")
 """A count at full size takes a second: one of each kind is enough for every day."""

@@ -6,9 +6,10 @@ import pytest
 
 import models
 from video_adapters.catalogue.experiment_cost import print_cost
-from video_adapters.catalogue.experiments import compose_experiment, names, published, variants
+from video_adapters.catalogue.experiments import compose_experiment, published, variants
 from video_adapters.catalogue.model_table import DOCUMENT, counted_cells, read_measured, row, table
 from video_adapters.commands import command
+from video_adapters.commands.config import config_names
 
 from helpers.toy import composed
 
@@ -25,10 +26,10 @@ def test_the_document_is_up_to_date_with_what_its_command_writes(
 
 
 def test_published_numbers_belong_to_experiments() -> None:
-    assert published().keys() <= set(names())
+    assert published().keys() <= set(config_names("experiment"))
 
 
-@pytest.mark.parametrize("experiment", names())
+@pytest.mark.parametrize("experiment", config_names("experiment"))
 def test_published_numbers_have_their_source_and_other_frames_their_rows(experiment: str) -> None:
     found = variants(experiment)
     assert all(e.source for e in found if e.published.top1 is not None)

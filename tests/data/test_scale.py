@@ -9,12 +9,13 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from video_adapters.commands.config import config_names
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.views import Views
 
-from helpers.toy import CONFIGS, composed
+from helpers.toy import composed
 
-EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+EXPERIMENTS = config_names("experiment")
 SIZES = (84, 224, 448)
 HEIGHT, WIDTH = 240, 320
 PUBLISHED = {1: 256, 3: 224}  # short side before crops of 224 are cut, by the number of crops

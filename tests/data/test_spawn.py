@@ -9,18 +9,19 @@ import torch
 from hydra.utils import instantiate
 
 from video_adapters.commands import workers
+from video_adapters.commands.config import config_names
 from video_adapters.data import datamodule
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import TestClips, TrainClips
 from video_adapters.data.from_config import build_data
 
-from helpers.toy import CONFIGS, composed
+from helpers.toy import composed
 
 VIDEOS = Videos([Video("a.mp4", 0), Video("b.mp4", 1)])
 
 
-@pytest.mark.parametrize("data", sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml")))
+@pytest.mark.parametrize("data", config_names("data"))
 def test_the_clips_of_every_data_set_can_be_sent_to_a_process(data: str) -> None:
     cfg = composed(f"data={data}").data
     sampling = instantiate(cfg.sampling, _convert_="all")(num_frames=cfg.num_frames)

@@ -6,13 +6,14 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from video_adapters.commands.config import config_names
 from video_adapters.model.build import build_classifier
 
 from helpers.rounding import BLOCK, rounding
-from helpers.toy import CONFIGS, composed, run, score
+from helpers.toy import composed, run, score
 
 ENCODERS = ("toy_vit", "toy_clip", "toy_swin")  # one for each family
-ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))
+ADAPTERS = config_names("adapter")
 MAKE_NO_SENSE = {("toy_vit", "video_swin"), ("toy_clip", "video_swin")}
 PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
 SPACE_ONLY = {"none", "spatial", "full_tuning"}  # methods of later papers say so in their own tests

@@ -8,14 +8,15 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from video_adapters.commands.config import config_names
 from video_adapters.model.build import build_classifier
 
 from helpers.toy import CONFIGS, SHAPES, SMALL, composed, run
 
-EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
-ADAPTERS = sorted(path.stem for path in (CONFIGS / "adapter").glob("*.yaml"))
-MODELS = sorted(path.stem for path in (CONFIGS / "model").glob("*.yaml"))
-DEBUGS = sorted(path.stem for path in (CONFIGS / "debug").glob("*.yaml"))
+EXPERIMENTS = config_names("experiment")
+ADAPTERS = config_names("adapter")
+MODELS = config_names("model")
+DEBUGS = config_names("debug")
 
 
 def on(shapes_list: Path) -> list[str]:

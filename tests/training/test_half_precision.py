@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from helpers.real_features import losses
-from helpers.toy import CONFIGS
+from video_adapters.commands.config import config_names
 
-EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
+from helpers.real_features import losses
+
+EXPERIMENTS = config_names("experiment")
 QUICK = {  # one of each encoder family, and the one with running statistics
     "own_videos": [],  # CLIP
     "aim_ssv2_imagenet21k": [],

@@ -12,6 +12,7 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
+from video_adapters.commands.config import config_names
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.views import Views
@@ -27,7 +28,7 @@ from video_adapters.training.callbacks.predictions import (
 )
 
 from helpers.rounding import BLOCK, rounding
-from helpers.toy import CONFIGS, composed, run, score
+from helpers.toy import composed, run, score
 
 SRC = Path(__file__).parents[2] / "src"
 NAMES = ("run", "sit", "wave")
@@ -148,7 +149,7 @@ PROTOCOLS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIGS / "views").glob("*.yaml")))
+@pytest.mark.parametrize("name", config_names("views"))
 def test_protocols_are_those_of_the_paper(name: str) -> None:
     for experiment in ("aim_k400", "aim_swin_k400", "timesformer_k400"):  # two of them have views of their own
         views = composed(f"experiment={experiment}", f"views={name}").data.test_views

@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands import command, run_folders
+from video_adapters.commands.config import config_names
 from video_adapters.commands.signals import Interrupted
 from video_adapters.model.build import build_classifier
 from video_adapters.training import sweep
@@ -30,7 +31,7 @@ from video_adapters.training.run_record import resumed
 from helpers.toy import CONFIGS, SMALL, composed, run
 
 SRC = CONFIGS.parent / "src"
-SEARCHES = sorted(path.stem for path in (CONFIGS / "hparams_search").glob("*.yaml"))
+SEARCHES = config_names("hparams_search")
 
 
 @pytest.mark.parametrize("search", SEARCHES)

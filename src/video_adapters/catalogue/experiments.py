@@ -12,7 +12,6 @@ from video_adapters.commands.config import PROJECT, compose_config
 from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
 
-CONFIGS = PROJECT / "configs"
 PUBLISHED = PROJECT / "docs" / "published.yaml"
 OWN_CLASSES = 10
 """Classes that an experiment on people's own videos is counted for, where only they know the number."""
@@ -52,11 +51,6 @@ class Experiment:
     def views(self) -> tuple[int, int]:
         """The test protocol's clips and crops."""
         return self.cfg.data.test_views.clips, self.cfg.data.test_views.crops
-
-
-def names() -> list[str]:
-    """Every experiment's name."""
-    return sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml"))
 
 
 @cache

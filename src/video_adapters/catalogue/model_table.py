@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from video_adapters.catalogue.experiments import Experiment, count_experiment, names, variants
-from video_adapters.commands.config import PROJECT
+from video_adapters.catalogue.experiments import Experiment, count_experiment, variants
+from video_adapters.commands.config import PROJECT, config_names
 
 DOCUMENT = PROJECT / "docs" / "models.md"
 MEASURED = PROJECT / "benchmarks" / "moving_shapes.csv"
@@ -61,7 +61,7 @@ NOTES = {
 
 def document() -> str:
     """The whole text of docs/models.md."""
-    experiments = [variant for name in names() for variant in variants(name)]
+    experiments = [variant for name in config_names("experiment") for variant in variants(name)]
     experiments.sort(key=_data_set)  # stable: by name within
     measured = read_measured(MEASURED)
     parts = [INTRODUCTION]

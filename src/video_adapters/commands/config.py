@@ -19,6 +19,7 @@ from video_adapters.commands.grammar import for_hydra
 from video_adapters.commands.spelling import did_you_mean
 
 PROJECT = Path(__file__).parents[3]
+CONFIGS = PROJECT / "configs"
 
 UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'")
 CHOICE = re.compile(r"[\w/]+=[\w/]+")
@@ -38,8 +39,13 @@ def compose_config(config: str, words: Sequence[str], with_hydra: bool = False) 
 
 
 def _composed(config: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
-    with initialize_config_dir(str(PROJECT / "configs"), version_base="1.3"):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         return compose(config, list(words), return_hydra_config=with_hydra)
+
+
+def config_names(group: str) -> list[str]:
+    """The choices of a config group; data/base is none, but what the others begin with."""
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml") if path.stem != "base")
 
 
 def is_sweep() -> bool:
@@ -110,6 +116,6 @@ def _keys(config: str, words: Sequence[str]) -> list[str]:
             tree = OmegaConf.to_container(_composed(config, overrides), resolve=False)
         except HydraException:
             continue
-        groups = [path.name for path in (PROJECT / "configs").iterdir() if path.is_dir() and path.name != "hydra"]
+        groups = [path.name for path in CONFIGS.iterdir() if path.is_dir() and path.name != "hydra"]
         return sorted({*flat(tree), *groups})
     return []

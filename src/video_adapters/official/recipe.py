@@ -5,13 +5,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.config import PROJECT, compose_config
+from video_adapters.commands.config import compose_config, config_names
 from video_adapters.commands.grammar import hydra_quote
 from video_adapters.model.placement import place
 from video_adapters.official.sizes import CLIP, SWIN, VIT, Sizes
 from video_adapters.official.split_checkpoint import Official
-
-CONFIGS = PROJECT / "configs"
 
 DATA = {174: "ssv2", 400: "k400", 700: "k700", 48: "diving48"}
 """The paper's data sets, by their number of classes."""
@@ -72,7 +70,7 @@ def _data(sizes: Sizes) -> str:
         return "folders"
     if sizes.num_classes not in DATA:
         known = ", ".join(f"{name} {count}" for count, name in DATA.items())
-        available = ", ".join(sorted({path.stem for path in (CONFIGS / "data").glob("*.yaml")} - {"base"}))
+        available = ", ".join(config_names("data"))
         raise ValueError(
             f"the checkpoint's head has {sizes.num_classes} classes, as no data set of the paper has ({known}): say "
             f"--data NAME, one of {available}"
@@ -84,7 +82,7 @@ def _experiment(sizes: Sizes, data: str) -> str:
     """The recipe for these data or, where there is none, the one that such adapters were published with."""
     family = "aim_swin" if sizes.family is SWIN else "aim"
     usual = f"{family}_{'ssv2' if sizes.sites['temporal_in'] else 'k400'}"
-    recipes = (name for name in (f"{family}_{data}", data) if (CONFIGS / "experiment" / f"{name}.yaml").is_file())
+    recipes = (name for name in (f"{family}_{data}", data) if name in config_names("experiment"))
     return next(recipes, usual)
 
 

@@ -7,15 +7,13 @@ import torch
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands.config import CONFIGS, config_names
 from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_for
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.overrides import with_overrides
-
-VIEWS = PROJECT / "configs" / "views"
 
 
 class Loaded(NamedTuple):
@@ -73,10 +71,8 @@ def named_views(name: str) -> DictConfig:
     Raises:
         ValueError: there is none of that name.
     """
-    file = VIEWS / f"{name}.yaml"
-    if not file.is_file():
-        known = sorted(path.stem for path in VIEWS.glob("*.yaml"))
-        raise ValueError(f"there are no views '{name}'{did_you_mean(name, known)}, only: {', '.join(known)}")
-    views = OmegaConf.load(file)
+    if name not in (names := config_names("views")):
+        raise ValueError(f"there are no views '{name}'{did_you_mean(name, names)}, only: {', '.join(names)}")
+    views = OmegaConf.load(CONFIGS / "views" / f"{name}.yaml")
     assert isinstance(views, DictConfig)
     return views

@@ -13,10 +13,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.atomic import replacing
-from video_adapters.commands.config import choices, flat, meant
+from video_adapters.commands.config import CONFIGS, PROJECT, choices, flat, meant
 from video_adapters.commands.grammar import key_of
 from video_adapters.model.classifier import VideoClassifier
-from video_adapters.model.encoders.pretrained import PROJECT
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.checkpoint_file import LAST, has_state, state_of
 from video_adapters.trust.config_file import bounded, read_config
@@ -139,7 +138,7 @@ def state_before_end(cfg: DictConfig) -> Path:
 
 def _expect_key(saved: DictConfig, key: str) -> None:
     known = [*flat(OmegaConf.to_container(saved, resolve=False))]
-    if key not in known and not Path(PROJECT, "configs", key).is_dir():
+    if key not in known and not (CONFIGS / key).is_dir():
         raise ValueError(
             f"the run has no key '{key}'{meant(key, known)}; what Lightning takes beside those it has is given as "
             f"+{key}=VALUE"

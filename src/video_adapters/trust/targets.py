@@ -8,9 +8,7 @@ from typing import Any
 
 import yaml
 
-from video_adapters.commands.config import PROJECT
-
-CONFIGS = PROJECT / "configs"
+from video_adapters.commands.config import CONFIGS
 
 RENAMED: Mapping[str, str] = {
     f"video_adapters.{old}": f"video_adapters.{new}"

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_adapters.commands.config import PROJECT
 from video_adapters.commands.spelling import did_you_mean
 from video_adapters.model.encoders.encoder import Encoder, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
@@ -27,8 +28,6 @@ from video_adapters.model.encoders.weights import (
 log = logging.getLogger(__name__)
 
 FAMILIES: tuple[type[Encoder], ...] = (TimmVit, OpenClipVit, TimmSwin)
-
-PROJECT = Path(__file__).parents[4]
 
 RESAMPLED = ("pos_embed", "positional_embedding", "relative_position_bias_table")
 

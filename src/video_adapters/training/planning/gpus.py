@@ -7,10 +7,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands.config import CONFIGS
 from video_adapters.memory.gpu import Gpu
 
-FOLDER = PROJECT / "configs" / "gpu"
+FOLDER = CONFIGS / "gpu"
 OLDEST = "gtx1080ti"
 
 
