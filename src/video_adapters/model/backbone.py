@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from video_adapters.model.adapters.adapted_block import AdapterMethod
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.execution import Memory, autocast_dtype, recompute
+from video_adapters.model.heads.head import Reads
 
 
 class Backbone(nn.Module):
-    """Clips to one feature per frame, or per tubelet of frames.
+    """Clips to the features that a head reads: (B, frames, 3, H, W) -> (B, T, D) or (B, T, N, D).
 
     Freezing goes by order: everything that the encoder brings is frozen, then the method adds what trains and names
     what of the encoder trains with it. Below the first of these nothing asks for a gradient, so autograd keeps nothing.
@@ -22,6 +23,7 @@ class Backbone(nn.Module):
         num_frames: frames of a clip, which the temporal embedding and the folds over time are built for.
         tubelet: frames that share a token; T = num_frames / tubelet below.
         memory: what is kept for the backward pass, and how.
+        reads: the features that the head reads.
 
     Raises:
         ValueError: for impossible numbers, and for clips of another shape than it was built for.
@@ -37,6 +39,7 @@ class Backbone(nn.Module):
         num_frames: int,
         tubelet: int = 1,
         memory: Memory = Memory(),  # noqa: B008 (frozen)
+        reads: Reads = "frames",
     ) -> None:
         super().__init__()
         if num_frames < 1 or tubelet < 1 or num_frames % tubelet:
@@ -50,7 +53,9 @@ class Backbone(nn.Module):
             parts.requires_grad_(False)
         self.encoder = encoder
         self.num_frames, self.num_times, self.tubelet = num_frames, num_frames // tubelet, tubelet
-        executions = memory.executions(len(encoder.blocks), self.num_times, encoder.pooled)
+        self.reads = reads
+        read = encoder.pooled if reads == "frames" else None
+        executions = memory.executions(len(encoder.blocks), self.num_times, read)
         adapted = method.adapt(encoder, executions)
         for module in adapted.tuned:
             module.requires_grad_(True)
@@ -75,7 +80,11 @@ class Backbone(nn.Module):
         return [*self.encoder.parameters(), *(p for block in blocks for p in block.pretrained())]
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self.features(clips)
+        """What the head reads: (B, T, D), or the tokens behind the final norm, (B, T, N, D)."""
+        if self.reads == "frames":
+            return self.features(clips)
+        tokens = self.encoder.final_norm(self._full(self.tokens(clips)))
+        return tokens.flatten(1, -2).unflatten(0, (clips.shape[0], -1))
 
     def features(self, clips: Tensor) -> Tensor:
         """One feature per frame or tubelet: (B, frames, 3, H, W) uint8, or float already normalised -> (B, T, D)."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.model.backbone import Backbone
@@ -17,7 +17,8 @@ def build_classifier(cfg: DictConfig) -> VideoClassifier:
     """The network: encoder, adapters around its blocks, head."""
     encoder = instantiate(cfg.model, _convert_="all")
     method = instantiate(cfg.adapter, _convert_="all")
-    backbone = Backbone(encoder, method, cfg.data.num_frames, tubelet=cfg.data.tubelet, memory=Memory(**cfg.memory))
+    reads = get_object(cfg.head._target_).reads
+    backbone = Backbone(encoder, method, cfg.data.num_frames, cfg.data.tubelet, Memory(**cfg.memory), reads)
     head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
     return VideoClassifier(backbone, head)
 

@@ -4,20 +4,20 @@ import torch
 from torch import Tensor, nn
 
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.heads.mean import MeanHead
+from video_adapters.model.heads.head import Head
 
 
 class VideoClassifier(nn.Module):
     """Backbone and head: (B, T, 3, H, W) uint8, or float already normalised -> logits (B, num_classes)."""
 
-    def __init__(self, backbone: Backbone, head: MeanHead) -> None:
+    def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
 
     def forward(self, clips: Tensor, weights: Tensor | None = None) -> Tensor:
         """`weights`: in training, each clip's share of the optimizer step."""
-        return self.head(self.backbone.features(clips), weights)
+        return self.head(self.backbone(clips), weights)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """What training changes, by name."""

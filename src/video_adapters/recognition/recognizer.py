@@ -126,10 +126,10 @@ class Recognizer:
         return self._recognised([video])[0]
 
     def features(self, video: Any) -> np.ndarray:
-        """What the backbone makes of a video, and the head sees: (V, T, D) float32; of a list of N, (N, V, T, D).
+        """What the backbone makes of a video, frame by frame: (V, T, D) float32; of a list of N, (N, V, T, D).
 
         V views as in the test, one frame feature of width D for each of T frames (of T / tubelet time tokens where the
-        encoder merges frames). The head takes the mean over T; a mean over V and T is a vector for a whole video.
+        encoder merges frames). AIM's head takes the mean over T; a mean over V and T is a vector for a whole video.
 
         Raises:
             DecodeError, ValueError: as `__call__`.

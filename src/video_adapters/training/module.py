@@ -92,8 +92,7 @@ class ActionModule(L.LightningModule):
         self.gradient_norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
         self.step_loss, self._step_top1 = self._over_devices(self._step_sums)
         self._step_sums = torch.zeros_like(self._step_sums)
-        if self.classifier.head.standardise is not None:
-            self.classifier.head.standardise.end_step(self._of_all_devices)
+        self.classifier.head.end_step(self._of_all_devices)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not self.step_finished():

@@ -1,4 +1,4 @@
-"""From frame features to class scores."""
+"""The mean over frames and a linear layer."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from video_adapters.model.execution import without_autocast
+from video_adapters.model.heads.head import Head
 
 
-class MeanHead(nn.Module):
+class MeanHead(Head):
     """Mean over frames, dropout, linear: (B, T, D) -> (B, num_classes). AIM's head (its `I3DHead`).
 
     Args:
@@ -22,27 +23,23 @@ class MeanHead(nn.Module):
     """
 
     def __init__(self, width: int, num_classes: int, dropout: float = 0.5, standardise: bool = False) -> None:
-        super().__init__()
+        super().__init__(width, num_classes)
         if not 0 <= dropout < 1:
             raise ValueError(f"head.dropout is {dropout}, expected a rate from 0 to below 1")
-        if num_classes < 2:
-            raise ValueError(f"data.num_classes is {num_classes}, expected at least 2")
         self.standardise = RunningNorm(width) if standardise else None
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(width, num_classes)
-        nn.init.normal_(self.linear.weight, std=0.01)
-        nn.init.zeros_(self.linear.bias)
 
     def forward(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
-        """In fp32 whatever autocast says: 8 bits would leave classes level, and nothing of a small spread.
-
-        `weights`: in training, each clip's share of the optimizer step.
-        """
+        """In fp32 whatever autocast says: 8 bits would leave classes level, and nothing of a small spread."""
         with without_autocast(features):
             features = features.float().mean(1)
             if self.standardise is not None:
                 features = self.standardise(features, weights)
             return self.linear(self.dropout(features).to(self.linear.weight.dtype))
+
+    def end_step(self, gather: Callable[[Tensor], Tensor]) -> None:
+        if self.standardise is not None:
+            self.standardise.end_step(gather)
 
 
 class RunningNorm(nn.Module):
