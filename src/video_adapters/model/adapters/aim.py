@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
 from video_adapters.model.adapters.adapter import Adapter, TimeBias, check_drop_path, rising
@@ -65,12 +65,8 @@ class Aim(AdapterMethod):
             )
         ]
         time_from = min(temporal, default=None) if self.temporal_embedding else None
-        return Adapted(blocks, self._tuned(encoder), time_from)
-
-    def _tuned(self, encoder: Encoder) -> tuple[nn.Module, ...]:
-        if not self.frozen:
-            return (encoder, *encoder.blocks)
-        return (encoder.final_norm,) if self.final_norm else ()
+        tuned = (encoder.final_norm,) if self.final_norm else ()
+        return Adapted(blocks, tuned if self.frozen else (encoder, *encoder.blocks), time_from)
 
 
 class AimBlock(AdaptedBlock):

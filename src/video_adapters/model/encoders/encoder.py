@@ -72,9 +72,9 @@ class Parts(nn.Module, ABC):
     def time_copy(self) -> "Parts":
         """A copy that knows `norm1` and `attend_time` alone; the weights of the rest are not in it."""
 
-    @abstractmethod
     def positions(self) -> list[nn.Parameter]:
         """Parameters that stand for positions, which recipes exempt from weight decay."""
+        return []
 
 
 class Encoder(nn.Module, ABC):
@@ -132,13 +132,13 @@ class Encoder(nn.Module, ABC):
     def embed(self, frames: Tensor) -> Tensor:
         """Patches, class token and position embedding: normalised frames (B*T, 3, H, W) -> tokens (B*T, ..., D)."""
 
-    @abstractmethod
     def pre_norm(self, x: Tensor) -> Tensor:
         """What stands between the position embedding and the first block, often nothing: (B*T, ..., D), same shape."""
+        return x
 
-    @abstractmethod
     def merge(self, x: Tensor, block: int) -> Tensor:
         """What merges patches ahead of a block, where a stage begins; elsewhere nothing: (B*T, ..., D)."""
+        return x
 
     @abstractmethod
     def pool(self, x: Tensor) -> Tensor:

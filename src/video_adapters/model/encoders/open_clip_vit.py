@@ -54,9 +54,6 @@ class OpenClipVitParts(Parts):
         keep_only(twin.block, ("ln_1", "attn", "ls_1"))
         return twin
 
-    def positions(self) -> list[nn.Parameter]:
-        return []
-
     def _split(self, x: Tensor, keep: int | None = None) -> Heads:
         attention = self.block.attn
         return split(x, attention.in_proj_weight, attention.in_proj_bias, self.num_heads, keep)
@@ -111,9 +108,6 @@ class OpenClipVit(Encoder):
 
     def pre_norm(self, x: Tensor) -> Tensor:
         return self.ln_pre(x)
-
-    def merge(self, x: Tensor, block: int) -> Tensor:
-        return x
 
     def pool(self, x: Tensor) -> Tensor:
         return self.net._pool(x)[0]

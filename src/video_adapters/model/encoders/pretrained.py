@@ -27,7 +27,11 @@ from video_adapters.model.encoders.weights import (
 
 log = logging.getLogger(__name__)
 
-FAMILIES: tuple[type[Encoder], ...] = (TimmVit, OpenClipVit, TimmSwin)
+FAMILIES: tuple[type[Encoder], ...] = (
+    TimmVit,
+    OpenClipVit,
+    TimmSwin,
+)
 
 RESAMPLED = ("pos_embed", "positional_embedding", "relative_position_bias_table")
 

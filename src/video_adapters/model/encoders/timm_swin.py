@@ -104,9 +104,6 @@ class TimmSwin(Encoder):
     def embed(self, frames: Tensor) -> Tensor:
         return self.net.patch_embed(frames)
 
-    def pre_norm(self, x: Tensor) -> Tensor:
-        return x
-
     def merge(self, x: Tensor, block: int) -> Tensor:
         return self.net.layers[self._stages[block]].downsample(x) if block in self._stages else x
 

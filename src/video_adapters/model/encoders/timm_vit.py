@@ -49,9 +49,6 @@ class TimmVitParts(Parts):
         keep_only(twin.block, ("norm1", "attn", "ls1"))
         return twin
 
-    def positions(self) -> list[nn.Parameter]:
-        return []
-
     def _split(self, x: Tensor, keep: int | None = None) -> Heads:
         attention = self.block.attn
         q, k, v = split(x, attention.qkv.weight, attention.qkv.bias, self.num_heads, keep)
@@ -114,9 +111,6 @@ class TimmVit(Encoder):
 
     def pre_norm(self, x: Tensor) -> Tensor:
         return self.net.norm_pre(x)
-
-    def merge(self, x: Tensor, block: int) -> Tensor:
-        return x
 
     def pool(self, x: Tensor) -> Tensor:
         return self.net.forward_head(self.net.norm(x), pre_logits=True)
