@@ -19,8 +19,8 @@ from video_adapters.model.adapters.timesformer import TimeSformer
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.execution import Memory
 
-from toy import SHAPES, SMALL
-from videos import numbered_frames, write_video
+from helpers.toy import SHAPES, SMALL
+from helpers.videos import numbered_frames, write_video
 
 PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "extending.md").read_text()

@@ -14,8 +14,8 @@ from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.heads.head import Head
 
-from networks import BUILDS, DEPTH, clips, network, randomise
-from rounding import BLOCK, assert_rounded
+from helpers.networks import BUILDS, DEPTH, clips, network, randomise
+from helpers.rounding import BLOCK, assert_rounded
 
 T = 4
 
