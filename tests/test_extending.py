@@ -47,7 +47,11 @@ class Example(NamedTuple):
     files: dict[str, str]  # path -> content
     changes: dict[str, str]  # path -> lines as a diff shows them
     command: list[str]
-    group: str  # of the config that the command chooses
+    choice: str  # of the new config, in the command: GROUP=NAME
+
+    @property
+    def group(self) -> str:
+        return self.choice.partition("=")[0]
 
 
 def example(section: str) -> Example:
@@ -56,7 +60,10 @@ def example(section: str) -> Example:
     changes = re.findall(r"`([\w/]+\.py)`,[^`]*?:\n\n```diff\n(.*?)```", text, re.DOTALL)
     (command,) = re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
     words = shlex.split(command)
-    return Example(dict(files), dict(changes), words, words[2].partition("=")[0])
+    (config,) = (Path(name) for name, _ in files if name.endswith(".yaml"))
+    choice = f"{config.parent.name}={config.stem}"
+    assert choice in words
+    return Example(dict(files), dict(changes), words, choice)
 
 
 EXAMPLES = {section: example(section) for section in SECTIONS}
@@ -128,12 +135,12 @@ def test_the_page_has_an_example_for_each_thing_that_varies() -> None:
 
 
 def test_all_examples_together_train_one_step(project: Path, kth: Path) -> None:
-    commands = []
+    choices = []
     for one in EXAMPLES.values():
         follow(project, one)
-        commands.append(one.command[2])
+        choices.append(one.choice)
     overrides = [*SHORT, *(o for o in TINY["model"] if o not in SHAPES), f"data.root={kth}"]
-    learned = train(project, ["python", "src/train.py", *commands], overrides)
+    learned = train(project, ["python", "src/train.py", *choices], overrides)
     assert {"classifier.head.query", "classifier.backbone.blocks.1.joint.up.weight"} <= learned
 
 
