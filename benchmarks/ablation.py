@@ -1,4 +1,4 @@
-"""Puts what `make ablation` found into the README: means and spreads over seeds.
+"""Puts what `make ablation` found into docs/analysis.md: means and spreads over seeds.
 
     make ablation && .venv/bin/python benchmarks/ablation.py
 
@@ -18,7 +18,7 @@ from video_adapters.commands.config import PROJECT
 
 from trained import put
 
-README = PROJECT / "README.md"
+DOCUMENT = PROJECT / "docs" / "analysis.md"
 RUNS = PROJECT / "logs" / "sweeps" / "ablation"
 
 LADDER = {
@@ -41,7 +41,9 @@ def main() -> None:
     """Reads the runs and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=command.path, default=RUNS, help="folder of the sweep (default: %(default)s)")
-    parser.add_argument("--document", type=command.path, default=README, help="for the table (default: README.md)")
+    parser.add_argument(
+        "--document", type=command.path, default=DOCUMENT, help="for the table (default: docs/analysis.md)"
+    )
     arguments = parser.parse_args()
     table = markdown(read_runs(arguments.runs))
     put(table, "ablation", arguments.document)

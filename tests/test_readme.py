@@ -1,4 +1,7 @@
-"""The README's commands: each composes; those that need no data set of their own are run, shortened."""
+"""The README and docs/: each command composes; those that need no data set of their own are run, shortened.
+
+docs/extending.md has a test of its own, which does what it says.
+"""
 
 import re
 import runpy
@@ -14,13 +17,25 @@ from video_adapters.catalogue.experiment_cost import print_cost
 from helpers.toy import composed, run
 
 PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text()
-COMMANDS = [
-    shlex.split(line, comments=True)
-    for block in re.findall(r"```bash\n(.*?)```", README, re.S)
-    for line in block.splitlines()
-    if line.strip() and not line.startswith("#")
-]
+README = PROJECT / "README.md"
+PAGES = [README, *(path for path in sorted((PROJECT / "docs").glob("*.md")) if path.name != "extending.md")]
+LINKED = [*PAGES, *(PROJECT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md"))]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The lines of a page's bash blocks, as words."""
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(), re.S)
+    lines = [line for block in blocks for line in block.splitlines() if line.strip() and not line.startswith("#")]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which a page's headings can be linked to."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+COMMANDS = [list(words) for words in dict.fromkeys(tuple(words) for page in PAGES for words in commands(page))]
 PYTHON = [command[1:] for command in COMMANDS if command[0] == "python"]
 HYDRA = [
     words
@@ -36,6 +51,21 @@ def single(overrides: list[str]) -> list[str]:
     if "-m" not in overrides:
         return overrides
     return [re.sub(r"=([^,\[]*),.*", r"=\1", o) for o in overrides if o != "-m" and not o.startswith("hydra")]
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.read_bytes()) <= 8 * 1024
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r'\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"', page.read_text()):
+        name, _, anchor = "".join(link).partition("#")
+        if name.startswith("https:"):
+            continue
+        there = page.parent / name if name else page
+        assert there.exists(), f"{page.name} links to {name}"
+        assert not anchor or anchor in anchors(there), f"{page.name} links to {name}#{anchor}"
 
 
 def test_the_readme_shows_commands_of_every_kind() -> None:

@@ -1,4 +1,4 @@
-"""The README's table of the ablation is made of the sweep's runs."""
+"""The table of the ablation in docs/analysis.md is made of the sweep's runs."""
 
 from pathlib import Path
 

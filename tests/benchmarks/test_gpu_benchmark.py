@@ -24,6 +24,6 @@ def test_a_row_says_how_far_it_is_off() -> None:
 @pytest.mark.parametrize("precision", gpu.PRECISIONS)
 def test_a_card_takes_what_is_predicted_and_every_precision_has_the_loss_of_fp32(precision: str) -> None:
     row, exact = gpu.measure_apart("aim_ssv2", precision), gpu.measure_apart("aim_ssv2", "32-true")
-    assert row.reserved == pytest.approx(row.predicted, rel=0.1)  # what the README says of predictions
+    assert row.reserved == pytest.approx(row.predicted, rel=0.1)  # what docs/memory.md says of predictions
     half = {"32-true": 0.0, "16-mixed": torch.finfo(torch.float16).eps, "bf16-mixed": torch.finfo(torch.bfloat16).eps}
     assert row.loss == pytest.approx(exact.loss, rel=12 * half[precision])  # a rounding for each of 12 blocks
