@@ -55,6 +55,15 @@ def test_such_lists_would_be_followed_without_our_options(tmp_path: Path, text: 
         av.open(str(tmp_path / "v.m3u8"), options=OPTIONS)
 
 
+def test_a_container_that_is_not_on_the_list_is_not_said_to_have_no_pictures(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.swf", numbered_frames(4), "flv")
+    with av.open(str(path)) as container:
+        assert container.streams.video
+    reason = "is no video, or in a container that is not read here; mp4, "
+    with pytest.raises(DecodeError, match=reason), open_video(Video(str(path), 0)):
+        pass
+
+
 def test_numbers_in_a_name_are_no_pattern_of_other_files(tmp_path: Path) -> None:
     for number in range(3):
         Image.fromarray(np.full((16, 16, 3), number, np.uint8)).save(tmp_path / f"v{number}.png")

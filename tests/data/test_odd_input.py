@@ -211,7 +211,7 @@ def frame_folder(spoil: Callable[[Path], object]) -> Callable[..., Path]:
 
 KINDS = {
     "empty": Kind(content("v.mp4", b""), "Invalid data", None),
-    "text": Kind(content("v.txt", b"no video\n" * 99), "no video stream", None),
+    "text": Kind(content("v.txt", b"no video\n" * 99), "is no video", None),
     "html": Kind(
         content("v.mp4", b"<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 9), "Invalid data", None
     ),

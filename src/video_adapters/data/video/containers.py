@@ -44,4 +44,8 @@ def _explained(path: str, error: Exception) -> Exception:
         kinds.append("a playlist (DASH)")
     if kinds:
         return ValueError(f"is {kinds[0]}, no video: what it names is not opened")
-    return ValueError("has no video stream") if isinstance(error, av.error.ArgumentError) else error
+    if isinstance(error, av.error.ArgumentError):
+        return ValueError(
+            "is no video, or in a container that is not read here; mp4, mkv, webm, avi, mov, ts and more are"
+        )
+    return error
