@@ -7,8 +7,10 @@ import av
 import numpy as np
 import pytest
 
-from video_adapters.data.video import packets
+from video_adapters.data.annotations import Video
+from video_adapters.data.video import packets, picture
 from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.data.video.probe_video import probe_video
 
 from helpers.videos import (
     add_sound,
@@ -278,6 +280,23 @@ def test_frames_of_a_changing_size_get_the_first_ones(name: str, codec: str, tmp
             assert video.num_resized == sum(index >= 12 for index in wanted)
     with VideoReader(str(path), strict=True) as video, pytest.raises(DecodeError, match=r"size changes on the way"):
         video.read([0, 20])
+
+
+def test_a_frame_that_grows_too_large_on_the_way_is_broken_for_the_check_as_for_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = numbered_frames(4), numbered_frames(4).repeat(2, 1)
+    parts = [
+        write_video(tmp_path / f"{part.shape[1]}.mkv", part, "mjpeg", pix_fmt="yuvj420p") for part in (small, large)
+    ]
+    path = joined(parts, tmp_path / "v.mkv")
+    monkeypatch.setattr(picture, "MOST_PIXELS", 48 * 64)
+    with VideoReader(str(path)) as video:
+        assert len(video.read([0, 3])) == 2
+        with pytest.raises(DecodeError, match="is 64x96 pixels large"):
+            video.read([0, 5])
+    check = probe_video(Video(str(path), 0))
+    assert (check.status, check.reason) == ("broken", "is 64x96 pixels large, more than 0 million")
 
 
 def test_the_header_tells_the_size_without_a_second_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ class VideoReader:
         count = 0
         with _as_decode_error(self.path):
             for count, frame in enumerate(self._decode(0, len(self._packets)), 1):
-                self._note(frame, count - 1)
+                self._inspect(frame, count - 1)
                 yield frame
             if count != self.num_frames:
                 raise DecodeError(self.path, f"{count} of {self.num_frames} frames come out of the decoder")
@@ -293,16 +293,16 @@ class VideoReader:
 
     def _picture(self, frame: av.VideoFrame, index: int) -> np.ndarray:
         """A decoded frame -> (H, W, 3), upright."""
-        check_size(frame.width, frame.height)
-        self._note(frame, index)
+        self._inspect(frame, index)
         rgb = self._reformatter.reformat(frame, format="rgb24", **ONE_THREAD)
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(rgb.height, plane.line_size)
         self._orientation = orientation_of(frame)
         return self._orientation.upright(rows[:, : 3 * rgb.width].reshape(rgb.height, rgb.width, 3))
 
-    def _note(self, frame: av.VideoFrame, index: int) -> None:
-        """Damage that the decoder hides."""
+    def _inspect(self, frame: av.VideoFrame, index: int) -> None:
+        """Refuses a frame that has grown too large; remarks on damage that the decoder hides."""
+        check_size(frame.width, frame.height)
         if frame.is_corrupt:
             self._remarks += (f"corrupt frame {index}",)
 
