@@ -225,7 +225,9 @@ def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     root = write_list(tmp_path, "a.mp4 0")
     with pytest.raises(ValueError, match="no list is given for 'test', only for: train"):
         VideoList(root, train="train.txt").videos("test")
-    with pytest.raises(ValueError, match=r"val\.txt is missing\. There are: train\.txt"):
+    with pytest.raises(
+        ValueError, match=r"^data\.annotations\.val: the list .*val\.txt is missing\. There are: train\.txt"
+    ):
         VideoList(root, train="train.txt", val="val.txt").videos("val")
 
 

@@ -34,6 +34,19 @@ def test_empty_lines_before_the_header_are_no_header(tmp_path: Path) -> None:
     assert VideoTable(str(tmp_path)).class_names == ("run",)
 
 
+@pytest.mark.parametrize("line", ["b.mp4;run;1", "b.mp4;run;x;0", ";run;0;4"])
+def test_errors_name_the_line_however_many_empty_ones_come_before(line: str, tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_text(f"\n\npath;label;start;stop\n\na.mp4;run;0;9\n\n{line}\n")
+    with pytest.raises(ValueError, match=r"videos\.csv, line 7: "):
+        VideoTable(str(tmp_path)).videos("train")
+
+
+def test_a_video_that_stands_twice_is_named_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_text("path,label\na.mp4,run\n\n\na.mp4,sit\n")
+    with pytest.raises(ValueError, match=r"videos\.csv, line 5: .*a\.mp4 stands further up too, in another class"):
+        VideoTable(str(tmp_path)).videos("train")
+
+
 def test_a_table_in_another_encoding_says_which_key_reads_it(tmp_path: Path) -> None:
     root = written(tmp_path, encoding="cp1252")
     with pytest.raises(ValueError, match=r"csv, line 2: .* data\.annotations\.encoding=cp1252 reads 'öffnen' there"):

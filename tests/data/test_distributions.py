@@ -200,7 +200,9 @@ def test_a_table_without_the_named_group_or_without_a_file_is_refused(tmp_path: 
     (tmp_path / "videos.csv").write_text("path,label\na,b\n")
     with pytest.raises(ValueError, match=r"no column 'person' for groups, only: path, label"):
         VideoTable(str(tmp_path), group="person").videos("train")
-    with pytest.raises(ValueError, match=r"the table .*other.csv is missing. There are: videos.csv"):
+    with pytest.raises(
+        ValueError, match=r"data.annotations.file: the table .*other.csv is missing. There are: videos.csv"
+    ):
         VideoTable(str(tmp_path), "other.csv").videos("train")
 
 

@@ -35,10 +35,14 @@ def read_text(file: str, encoding: str | None = None) -> str:
     return text.removeprefix("\ufeff")
 
 
-def lines(file: str, encoding: str | None = None) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name."""
+def lines(file: str, encoding: str | None = None, key: str | None = None) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name.
+
+    Raises:
+        ValueError: it is missing; the message names the config's `key` that names it, if one does.
+    """
     if not os.path.isfile(file):
-        raise ValueError(f"the list {missing(file)}")
+        raise ValueError(f"{key}: the list {missing(file)}" if key else f"the list {missing(file)}")
     for number, line in enumerate(re.split("\r\n|\n|\r", read_text(file, encoding)), 1):
         if line.strip():
             yield number, line.strip()

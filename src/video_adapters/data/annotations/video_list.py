@@ -58,7 +58,8 @@ class VideoList(Annotations):
         if self.classes is None:
             return ()
         file = os.path.join(self.root, self.classes)
-        return tuple(decoded(line, f"{file}, line {number}") for number, line in lines(file, self.encoding))
+        names = lines(file, self.encoding, key="data.annotations.classes")
+        return tuple(decoded(line, f"{file}, line {number}") for number, line in names)
 
     @property
     def num_classes(self) -> int:
@@ -88,7 +89,8 @@ class VideoList(Annotations):
             raise ValueError(f"no list is given for '{split}', only for: {', '.join(self.lists) or 'none'}")
         if split not in self._read:
             file = os.path.join(self.root, self.lists[split])
-            self._read[split] = consistent((self._video(file, *line) for line in lines(file, self.encoding)), file)
+            numbered = lines(file, self.encoding, key=f"data.annotations.{split}")
+            self._read[split] = consistent((self._video(file, *line) for line in numbered), file)
         return self._read[split]
 
     def _video(self, file: str, number: int, line: str) -> Video:

@@ -26,9 +26,9 @@ SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "va
 
 
 class _Row(NamedTuple):
+    line: int  # of the file, from 1
     video: Video
     split: str
-    group: str
 
 
 class VideoTable(Annotations):
@@ -75,7 +75,7 @@ class VideoTable(Annotations):
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in alphabetical order, numbers as numbers; none where the file numbers them."""
-        names = {row[self._label_column].strip() for row in self._content} - {NO_LABEL}
+        names = {row[self._one_of(LABELS)].strip() for row in self._content.values()} - {NO_LABEL}
         return () if all(re.fullmatch("[0-9]+", name) for name in names) else in_order(names)
 
     @property
@@ -105,82 +105,72 @@ class VideoTable(Annotations):
             near, columns = did_you_mean(self.group, self._columns), ", ".join(self._columns)
             raise ValueError(f"{self.file} has no column '{self.group}' for groups{near}, only: {columns}")
         labels = {name: label for label, name in enumerate(self.class_names)}
-        videos = [self._video(number, row, labels) for number, row in enumerate(self._content, 2)]
-        groups = [row[self.group] for row in self._content] if self.group else [""] * len(videos)
-        splits = self._splits(np.array([video.label for video in videos]), groups)
-        _check_once(videos, splits, self.file)
-        return [_Row(*row) for row in zip(videos, splits, groups, strict=True)]
+        lines = self._content
+        videos = [self._video(f"{self.file}, line {line}", row, labels) for line, row in lines.items()]
+        splits = self._splits(np.array([video.label for video in videos]))
+        rows = [_Row(*row) for row in zip(lines, videos, splits, strict=True)]
+        _check_once(rows, self.file)
+        return rows
 
-    def _video(self, number: int, row: dict[str, str], labels: dict[str, int]) -> Video:
-        place = f"{self.file}, line {number}"
-        path, label = row[self._path_column], decoded(row[self._label_column].strip(), place)
+    def _video(self, where: str, row: dict[str, str], labels: dict[str, int]) -> Video:
+        path, label = row[self._one_of(PATHS)], decoded(row[self._one_of(LABELS)].strip(), where)
         if not path or not label:
-            raise ValueError(f"{place}: it names no {'class' if path else 'video'}")
+            raise ValueError(f"{where}: it names no {'class' if path else 'video'}")
         try:
             start, stop = int(row.get("start") or 0), int(row.get("stop") or END)
         except ValueError as error:
-            raise ValueError(f"{place}: start and stop must be frame numbers: {error}") from error
+            raise ValueError(f"{where}: start and stop must be frame numbers: {error}") from error
         if start < 0 or (stop != END and stop <= start):
-            raise ValueError(f"{place}: there are no frames from {start} up to {stop}")
+            raise ValueError(f"{where}: there are no frames from {start} up to {stop}")
         named = labels and label != NO_LABEL
-        return Video(located(self.root, path, place), labels[label] if named else int(label), start, stop)
+        return Video(located(self.root, path, where), labels[label] if named else int(label), start, stop)
 
-    def _splits(self, labels: np.ndarray, groups: Sequence[str]) -> list[str]:
-        splits = self._said() if "split" in self._columns else ["train"] * len(labels)
-        if "val" not in splits:
-            training = [i for i, split in enumerate(splits) if split == "train"]
-            alike = [groups[i] for i in training] if self.group else None
-            for i in np.array(training)[held_out(labels[training], self.val_share, alike)] if training else ():
-                splits[i] = "val"
-        return splits
-
-    def _said(self) -> list[str]:
-        """The split that each row says."""
-        names = [row["split"].strip().lower() for row in self._content]
+    def _splits(self, labels: np.ndarray) -> list[str]:
+        """The split of each row: its own, or else training, of which some are set aside where none is for "val"."""
+        names = [row.get("split", "train").strip().lower() for row in self._content.values()]
         if unknown := sorted(set(names) - SPLIT_NAMES.keys()):
             raise ValueError(f"{self.file} has the splits {unknown}, expected {', '.join(SPLITS)}")
-        return [SPLIT_NAMES[name] for name in names]
+        splits = np.array([SPLIT_NAMES[name] for name in names])
+        training = np.flatnonzero(splits == "train")
+        if "val" not in splits and len(training):
+            groups = np.array([row.get(self.group or "", "") for row in self._content.values()], object)[training]
+            splits[training[held_out(labels[training], self.val_share, groups.tolist() if self.group else None)]] = (
+                "val"
+            )
+        return splits.tolist()
 
     @cached_property
-    def _content(self) -> list[dict[str, str]]:
+    def _content(self) -> dict[int, dict[str, str]]:
+        """The rows by the numbers of their lines, each by the names of its columns; empty lines are passed over."""
         if not os.path.isfile(self.file):
-            raise ValueError(f"the table {missing(self.file)}")
-        text = read_text(self.file, self.encoding).lstrip("\r\n")
-        header = next(iter(text.splitlines()), "")
+            raise ValueError(f"data.annotations.file: the table {missing(self.file)}")
+        text = read_text(self.file, self.encoding)
+        first = next(filter(None, text.splitlines()), "")
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter or _delimiter(first))
         try:
-            rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=self.delimiter or _delimiter(header)))
+            lines = dict((reader.line_num, values) for values in reader if values)
         except csv.Error as error:
             raise ValueError(f"{self.file} cannot be read as a table: {error}") from error
-        if not rows:
+        if len(lines) < 2:
             raise ValueError(f"{self.file} has no line below its header")
-        if crooked := [number for number, row in enumerate(rows, 2) if None in row or None in row.values()]:
-            raise ValueError(f"{self.file}, line {crooked[0]}: it has more or fewer columns than the header")
-        return [{_column(name): value for name, value in row.items()} for row in rows]
+        header = list(map(_column, lines.pop(min(lines))))
+        for number, values in lines.items():
+            if len(values) != len(header):
+                raise ValueError(f"{self.file}, line {number}: it has more or fewer columns than the header")
+        return {number: dict(zip(header, values, strict=True)) for number, values in lines.items()}
 
     @property
     def _columns(self) -> list[str]:
-        return list(self._content[0])
-
-    @property
-    def _path_column(self) -> str:
-        return self._one_of(PATHS)
-
-    @property
-    def _label_column(self) -> str:
-        return self._one_of(LABELS)
+        return list(next(iter(self._content.values())))
 
     def _one_of(self, names: Sequence[str]) -> str:
-        found = [name for name in names if name in self._columns]
-        if len(found) != 1:
+        columns = [name for name in names if name in self._columns]
+        if len(columns) != 1:
             raise ValueError(
                 f"{self.file} must have one of the columns {', '.join(names)}; its header is "
                 f"{', '.join(self._columns)} (data.annotations.delimiter is what stands between columns, such as tab)"
             )
-        return found[0]
-
-
-def _columns(header: str, delimiter: str) -> set[str]:
-    return {_column(name) for name in next(csv.reader([header], delimiter=delimiter), [])}
+        return columns[0]
 
 
 def _column(name: str) -> str:
@@ -191,17 +181,18 @@ def _column(name: str) -> str:
 
 def _delimiter(header: str) -> str:
     """What divides a header into a path, a class and maybe more."""
-    divided = {delimiter: _columns(header, delimiter) for delimiter in DELIMITERS.values()}
-    fits = (sign for sign, columns in divided.items() if columns & {*PATHS} and columns & {*LABELS})
-    return next(fits, ",")
+    for delimiter in DELIMITERS.values():
+        columns = {_column(name) for name in next(csv.reader([header], delimiter=delimiter), [])}
+        if columns & {*PATHS} and columns & {*LABELS}:
+            return delimiter
+    return ","
 
 
-def _check_once(videos: Sequence[Video], splits: Sequence[str], file: str) -> None:
+def _check_once(rows: Sequence[_Row], file: str) -> None:
     """Refuses the same frames in two classes, and in training and elsewhere."""
-    known: dict[tuple[str, int, int], tuple[int, bool]] = {}
-    for number, (video, split) in enumerate(zip(videos, splits, strict=True), 2):
-        told = video.label, split == "train"
-        label, trained = known.setdefault((video.path, video.start, video.stop), told)
-        if (label, trained) != told:
-            other = "another class" if label != video.label else "the other side of the split"
-            raise ValueError(f"{file}, line {number}: {video.path} stands further up too, in {other}")
+    uses: dict[tuple[str, int, int], tuple[int, bool]] = {}
+    for line, video, split in rows:
+        use = video.label, split == "train"
+        if (first := uses.setdefault((video.path, video.start, video.stop), use)) != use:
+            other = "another class" if first[0] != video.label else "the other side of the split"
+            raise ValueError(f"{file}, line {line}: {video.path} stands further up too, in {other}")
