@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from video_adapters.data.sampler import Key, ResumableLoader, Split, StepSampler, split_step
+from video_adapters.data.loader import ResumableLoader
+from video_adapters.data.sampler import Key, Split, StepSampler, split_step
 
 
 @pytest.mark.parametrize(

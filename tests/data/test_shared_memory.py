@@ -15,6 +15,7 @@ import lightning as L
 import pytest
 
 from video_adapters.commands.lost_batch import why_no_batch
+from video_adapters.data import loader as loader_module
 from video_adapters.data import shared_memory
 from video_adapters.data.from_config import build_data
 from video_adapters.data.shared_memory import Need, check_room
@@ -120,8 +121,21 @@ def test_a_loader_that_is_forgotten_holds_up_no_exit(shapes: list[str], monkeypa
     process, _batches = started(shapes)
     for call in reversed(at_exit):
         call()
+        time.sleep(0.3)  # in which torch would raise that a worker was killed
     process.join(timeout=20)
     assert process.exitcode == -signal.SIGKILL
+
+
+def test_fewer_cores_than_loading_processes_are_named_once(
+    shapes: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    loader_module._warn_of_few_cores.cache_clear()
+    data = build_data(composed(*shapes, "data.num_workers=2"))
+    for batches in (data.train_dataloader(), data.val_dataloader()):
+        next(iter(batches))
+    message = "data.num_workers=2 loading processes share 1 core: data.num_workers=1 would be as fast"
+    assert [record.message for record in caplog.records if "num_workers" in record.message] == [message]
 
 
 def test_a_loading_process_that_stands_still_ends_the_loading(

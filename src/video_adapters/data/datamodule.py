@@ -17,7 +17,8 @@ from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
-from video_adapters.data.sampler import ResumableLoader, Split, StepSampler, split_step
+from video_adapters.data.loader import ResumableLoader
+from video_adapters.data.sampler import Split, StepSampler, split_step
 from video_adapters.data.selection import check_labels, name_empty_classes, name_small_copy, readable, spread
 from video_adapters.data.shared_memory import BATCHES_AHEAD, Need, check_room
 from video_adapters.data.views import Views

@@ -1,14 +1,11 @@
 """Distribution of videos over batches and processes, exact for any number of videos, processes, accumulations."""
 
-import atexit
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from torch.utils.data import DataLoader, Sampler
-from torch.utils.data._utils import signal_handling
+from torch.utils.data import Sampler
 
 from video_adapters.commands.plural import counted
 
@@ -140,67 +137,3 @@ class StepSampler(Sampler[list[Key]]):
         """This process's keys of one optimizer step."""
         filler = step[0]._replace(weight=0.0)
         return (step + [filler] * (-len(step) % self.world_size))[self.rank :: self.world_size]
-
-
-class ResumableLoader(DataLoader[Any]):
-    """A DataLoader over a StepSampler that goes on where a checkpoint left it, by the two state methods."""
-
-    def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, batch_sampler=batch_sampler)  # type: ignore[misc]
-        self.keys = batch_sampler
-        self.before_batch: Callable[[], None] = lambda: None  # what is to be done before a batch is waited for
-        self._given = 0
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        self._given = self.keys.skip
-        batches = super().__iter__()
-        while True:
-            self.before_batch()
-            batch = next(batches, None)
-            if batch is None:
-                return
-            self._given += 1
-            yield batch
-
-    def _get_iterator(self) -> Any:
-        """Workers that are still there when all is done are killed: they let a first SIGTERM pass, one that hangs in
-        foreign code hears none, and a process that asks them to end waits for them for ever."""
-        if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL:
-            # torch's handler, which tells of a worker's death, is set but once, and Lightning takes it back after a run
-            signal_handling._SIGCHLD_handler_set = False
-        iterator = super()._get_iterator()
-        for worker in getattr(iterator, "_workers", []):
-            worker.terminate = worker.kill
-            atexit.register(worker.kill)  # called before multiprocessing's own, which joins them without a limit
-        return iterator
-
-    def state_dict(self) -> dict[str, Any]:
-        """The epoch, how many of its batches have been given out, and what made the batches."""
-        return {"epoch": self.keys.epoch, "batches": self._given, "of": len(self), "layout": self._layout()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on after the batches that `state` says were given out; a finished epoch leaves nothing to skip.
-
-        Raises:
-            ValueError: in mid-epoch, when batches are made otherwise now: there is no going on in their middle.
-        """
-        self.keys.set_epoch(state["epoch"])
-        if state["batches"] in (0, state["of"]):
-            return
-        if state["layout"] != self._layout():
-            raise ValueError(
-                f"the run was stopped in mid-epoch with {_described(state['layout'])}, and would go on with "
-                f"{_described(self._layout())}: resume with the same devices and batch.*, or at the end of an epoch"
-            )
-        self.keys.skip = state["batches"]
-
-    def _layout(self) -> list[int]:
-        """A step's split, the devices, the videos, the steps of an epoch (0: as many as the videos make)."""
-        return [*self.keys.split, self.keys.world_size, self.keys.num_videos, self.keys.steps or 0]
-
-
-def _described(layout: list[int]) -> str:
-    clips, accumulation, devices, videos, steps = layout
-    epoch = f", {counted(steps, 'step')} an epoch" if steps else ""
-    split = f"{counted(devices, 'device')} x {counted(clips, 'clip')} x {accumulation} accumulated"
-    return f"{split} over {counted(videos, 'video')}{epoch}"
