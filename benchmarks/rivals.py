@@ -9,17 +9,18 @@ the run in progress and keeps those before it.
 
 import argparse
 import csv
-import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
 from video_adapters.analysis.runs.folder import read_metrics, read_runs
 from video_adapters.commands import command
+from video_adapters.commands.atomic import replacing
 from video_adapters.commands.config import PROJECT
 from video_adapters.model.build import cost
 from video_adapters.trust.arguments import buildable
@@ -112,12 +113,8 @@ def write(rows: Iterable[Row], table: Path, document: Path) -> None:
     """
     rows = sorted(rows, key=_place)
     put(markdown(rows), "rivals", document)
-    part = table.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
-    os.replace(part, table)
+    with replacing(table) as part:
+        pd.DataFrame(rows, columns=list(Row._fields)).to_csv(part, index=False)
 
 
 def markdown(rows: Iterable[Row]) -> str:

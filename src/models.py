@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from video_adapters.commands import command
+from video_adapters.commands.atomic import write_text
 
 
 def main() -> None:
@@ -16,8 +17,7 @@ def main() -> None:
 
     path = args.out or DOCUMENT
     text = command.run(document)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     print(f"wrote {path}")
 
 

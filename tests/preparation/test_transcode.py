@@ -261,7 +261,7 @@ def test_a_stand_in_that_was_left_behind_goes(tmp_path: Path, monkeypatch: pytes
     (root / "clap" / "ü 1.mp4").write_bytes(b"<html>")
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", lambda *_, **__: None)
-        patch.setattr(command, "worked_on", lambda *_: iter(()))
+        patch.setattr(module, "worked_on", lambda *_: iter(()))
         transcode(asked(root, to, "folders"))
     assert len(list(to.rglob("*.mp4"))) == 8
     transcode(asked(root, to, "folders"))
@@ -327,7 +327,7 @@ def _full(*_: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("step", ["os.makedirs", "copy_labels", "os.replace"])
+@pytest.mark.parametrize("step", ["make_inside", "copy_labels", "os.replace"])
 def test_a_copy_that_was_hardly_begun_goes_on(
     step: str, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,15 +82,6 @@ def test_nothing_is_left_of_a_copy_that_cannot_be_finished(tmp_path: Path, monke
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 
 
-def test_a_link_in_the_place_of_an_unfinished_copy_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "victim").write_text("as it was")
-    (tmp_path / ".v_annotated.mp4.part").symlink_to(tmp_path / "victim")
-    video = coloured(tmp_path / "v.mp4", [("green", 2)])
-    write_annotated(str(video), tmp_path / "v_annotated.mp4", lambda time: ("green", 0.5))
-    assert (tmp_path / "victim").read_text() == "as it was"
-    assert not (tmp_path / "v_annotated.mp4").is_symlink()
-
-
 def test_a_class_name_of_several_lines_is_written_on_one() -> None:
     picture = np.zeros((60, 240, 3), np.uint8)
     assert captioned(picture, "a\nb", 0.5) == captioned(picture, "a\\x0ab", 0.5)

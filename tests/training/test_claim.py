@@ -12,7 +12,8 @@ import pytest
 
 from video_adapters.commands import run_folders
 from video_adapters.commands.atomic import replacing
-from video_adapters.training.claim import LOCK, Busy, held
+from video_adapters.commands.lock import LOCK, Busy
+from video_adapters.training.claim import held
 from video_adapters.trust.checkpoint_file import LAST
 
 from helpers.toy import run

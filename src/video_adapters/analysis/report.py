@@ -22,6 +22,7 @@ from video_adapters.analysis.questions.curves import plot_curves, plot_throughpu
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
 from video_adapters.analysis.tables import overview
+from video_adapters.commands.atomic import write_text
 from video_adapters.commands.plural import counted
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,7 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
             missing.left_out[question] = _reason(question, error)
             found[question] = left_out(missing.left_out[question])
     title = f"{counted(len(runs), 'run')} in {request.runs}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(title, found, missing.warnings), encoding="utf-8")
+    write_text(path, page(title, found, missing.warnings))
     return missing
 
 

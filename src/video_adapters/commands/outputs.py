@@ -1,14 +1,12 @@
 """A command's output: whether it can be written, asked before its work and not hours later; and no folder of none."""
 
-import fcntl
 import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOCK = ".lock"
-"""The empty file in a run's folder that its process locks."""
+from video_adapters.commands.lock import LOCK, is_held
 
 
 def check_file(path: Path, option: str) -> None:
@@ -47,7 +45,9 @@ def remove_unused(folder: Path) -> None:
         if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename).parent == folder.absolute()
     }
     lock = folder.absolute() / LOCK
-    if not logs or {path.absolute() for path in folder.iterdir()} - {*logs, lock} or _is_held(lock):
+    if lock.is_file() and is_held(lock):  # by who may be about to begin
+        return
+    if not logs or {path.absolute() for path in folder.iterdir()} - {*logs, lock}:
         return
     for path, handler in logs.items():
         logging.getLogger().removeHandler(handler)
@@ -55,18 +55,6 @@ def remove_unused(folder: Path) -> None:
         path.unlink()
     lock.unlink(missing_ok=True)
     folder.rmdir()
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether another process, which may be about to begin, holds a lock."""
-    if not lock.is_file():
-        return False
-    with lock.open("a") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 @contextmanager

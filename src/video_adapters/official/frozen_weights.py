@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from safetensors.torch import save
 
+from video_adapters.commands.atomic import replacing
 from video_adapters.commands.grammar import hydra_quote
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
@@ -66,10 +67,8 @@ def compare(official: Official, cfg: DictConfig) -> Verdict:
 
 def write_encoder(official: Official, path: Path) -> None:
     """Writes the frozen weights by their library's names, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(save({name: value.contiguous() for name, value in official.frozen.items()}))
-    partial.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(save({name: value.contiguous() for name, value in official.frozen.items()}))
 
 
 def check_kept(encoder: Encoder, official: Official) -> None:

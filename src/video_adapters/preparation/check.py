@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from video_adapters.commands.atomic import replacing
 from video_adapters.commands.lock import alone
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.shown import printable
@@ -22,7 +23,7 @@ from video_adapters.data.check_report import STATUSES, UNREADABLE, VideoCheck, i
 from video_adapters.data.from_config import annotations_of, splits_of
 from video_adapters.data.video.probe_video import probe_video, size_of, stamp_of
 from video_adapters.preparation.source import Listed, Source, listed
-from video_adapters.preparation.workload import worked_on
+from video_adapters.preparation.workload import IN_USE, worked_on
 
 SHOWN = 5  # bad videos named on the terminal; the report has all
 
@@ -50,7 +51,8 @@ def check(asked: Check) -> Path:
     annotations = annotations_of(cfg)
     splits = splits_of(cfg, annotations)
     videos = listed(annotations, cfg.root, splits)
-    with alone(path.with_name(f".{path.name}.lock")), stoppable(f"the same command goes on with {path}"):
+    lock = path.with_name(f".{path.name}.lock")
+    with alone(lock, IN_USE.format(lock)), stoppable(f"the same command goes on with {path}"):
         known = {} if asked.fresh or not path.is_file() else _known(path, cfg.root)
         done = [finding for one in videos if (finding := _still_true(one, known, cfg.root)) is not None]
         _start_file(path, done)
@@ -92,12 +94,10 @@ def _still_true(one: Listed, known: dict[str, VideoCheck], root: str) -> VideoCh
 
 def _start_file(path: Path, done: Sequence[VideoCheck]) -> None:
     """A report of what is known, in one step: what was there before is not lost when this is interrupted."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with replacing(path) as new, new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         report.write_header(file)
         for finding in done:
             report.write(file, finding)
-    os.replace(new, path)
 
 
 def _decoded(path: Path, left: Sequence[Listed], cfg: DictConfig, workers: int | None) -> list[VideoCheck]:

@@ -6,16 +6,18 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from video_adapters.commands.atomic import PART, replacing
+from video_adapters.commands.lock import LOCK
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES
 from video_adapters.data.annotations.prepared import MARKER
 from video_adapters.data.check_report import in_report, is_below
 from video_adapters.data.video.picture import IMAGE_SUFFIXES
-from video_adapters.preparation.encode_video import PART, Copy, appearing
+from video_adapters.preparation.encode_video import Copy
 
 LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")  # copied however large
 MOST_BYTES = 64 * 2**20  # of any other file; half a million lines of 100 bytes are 50 MB
-LOCK, LEFT_OUT = ".lock", "left_out.csv"
+LEFT_OUT = "left_out.csv"
 OWN = (MARKER, LEFT_OUT, LOCK)  # what a copy has of itself
 
 
@@ -27,7 +29,7 @@ def copy_labels(root: str, to: Path, copies: Sequence[Copy]) -> None:
     for file in _label_files(root, {in_report(copy.source, root) for copy in copies}):
         target = to / in_report(file, root)
         make_inside(target.parent, to)
-        with appearing(str(target)) as part:
+        with replacing(target) as part:
             shutil.copyfile(file, part)
 
 

@@ -1,17 +1,16 @@
 """One video to a file that decodes fast: h264 with a key frame every few frames, nothing that costs a decoder time."""
 
-import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from video_adapters.commands.atomic import replacing
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.video.decode import ONE_THREAD, DecodeError, VideoReader
 from video_adapters.data.video.reader import Span, open_video
@@ -20,7 +19,6 @@ CLOCK = Fraction(1, 90_000)  # what most frame rates divide into whole ticks
 # fastdecode leaves out the deblocking filter and arithmetic coding. B-frames, to which no other frame refers, need not
 # be decoded where they are not wanted: of 12 frames at most 3 are on the way to any other.
 OPTIONS = {"preset": "veryfast", "tune": "fastdecode", "bf": "3", "b-pyramid": "none"}
-PART = ".part"  # ends the names of unfinished files
 
 
 class Copy(NamedTuple):
@@ -57,9 +55,9 @@ def transcode(source: str, target: str, settings: Settings) -> None:
         DecodeError: the source cannot be read from end to end.
         ValueError: what was written does not have the frames that the source has.
     """
-    with open_video(Video(source, UNLABELLED)) as video, appearing(target) as part:
-        _encode(video, part, settings)
-        with VideoReader(part) as written:
+    with open_video(Video(source, UNLABELLED)) as video, replacing(Path(target)) as part:
+        _encode(video, str(part), settings)
+        with VideoReader(str(part)) as written:
             if written.num_frames != video.num_frames or written.quality:
                 raise ValueError(
                     f"{source}: {written.num_frames} of {video.num_frames} frames were written {written.quality}"
@@ -112,23 +110,3 @@ def _size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
     """Height and width of the copy, even, the short side at most `short_side`."""
     scale = 1.0 if short_side is None else min(1.0, short_side / min(height, width))
     return max(2, 2 * round(height * scale / 2)), max(2, 2 * round(width * scale / 2))
-
-
-@contextmanager
-def appearing(target: str) -> Iterator[str]:
-    """A path beside the target to write to, that becomes the target if all goes well; no two processes share it.
-
-    A digest stands for the target's name, which may be as long as names may be: 255 bytes.
-    """
-    folder, name = os.path.split(target)
-    os.makedirs(folder, exist_ok=True)
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    part = os.path.join(folder, f".{digest}.{os.uname().nodename[:40]}.{os.getpid()}{PART}")
-    with suppress(FileNotFoundError):
-        os.unlink(part)  # a link there would be followed
-    try:
-        yield part
-        os.replace(part, target)
-    finally:
-        if os.path.lexists(part):
-            os.unlink(part)

@@ -1,6 +1,5 @@
 """Makes a copy of a data set that decodes fast, for training."""
 
-import csv
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -9,32 +8,33 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from video_adapters.commands.atomic import PART, remove_parts, replacing
 from video_adapters.commands.errors import OF_THE_PLACE
 from video_adapters.commands.grammar import hydra_quote
-from video_adapters.commands.lock import alone
+from video_adapters.commands.lock import LOCK, alone
 from video_adapters.commands.outputs import check_folder
 from video_adapters.commands.shown import as_cell
 from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import summary
 from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import Annotations
-from video_adapters.data.annotations.prepared import MARKER, copied_name, in_copy, mark, settings_of
+from video_adapters.data.annotations.prepared import copied_name, in_copy, mark, settings_of
 from video_adapters.data.check_report import in_report, is_below
 from video_adapters.data.clips.transform import before_crop
 from video_adapters.data.from_config import annotations_of, splits_of
 from video_adapters.data.video.decode import DecodeError
 from video_adapters.preparation.copy_cost import predict
-from video_adapters.preparation.copy_labels import LEFT_OUT, LOCK, check_labels, copy_labels, make_inside
-from video_adapters.preparation.encode_video import PART, Copy, Settings, is_done
+from video_adapters.preparation.copy_labels import LEFT_OUT, check_labels, copy_labels, make_inside
+from video_adapters.preparation.encode_video import Copy, Settings, is_done
 from video_adapters.preparation.encode_video import transcode as write_copy
 from video_adapters.preparation.source import Listed, Source, listed
-from video_adapters.preparation.workload import worked_on
+from video_adapters.preparation.workload import IN_USE, worked_on
 
 PUBLISHED = 256  # short side of the copies that papers train on
-NEW = ".new"  # folder of a marker that is being written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def transcode(asked: Transcode) -> None:
     predict(copies, settings, cfg, asked.workers)
     if asked.sample_only:
         return
-    with alone(asked.to / LOCK), stoppable("the same command goes on where it stopped"):
+    with alone(asked.to / LOCK, IN_USE.format(asked.to / LOCK)), stoppable("the same command goes on where it stopped"):
         _make_ready(cfg.root, asked.to, settings, copies)
         check_labels(_copied(cfg, asked.to), splits_of(cfg, annotations), copies)
         for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, asked.workers):
@@ -138,27 +138,17 @@ def _transcode(settings: Settings, copy: Copy) -> str | NoRoom | None:
 def _make_ready(root: str, to: Path, settings: Settings, copies: Sequence[Copy]) -> None:
     """Label files and folders; refuses a folder that holds something else, or a copy made in another way."""
     made = settings_of(str(to))
-    if made is None and (there := sorted(set(os.listdir(to)) - {LOCK, NEW})):
+    if made is None and (there := sorted(one for one in os.listdir(to) if one != LOCK and not one.endswith(PART))):
         raise ValueError(f"{to} holds {', '.join(there[:5])} and is no copy that was begun: choose an empty folder")
     if made is not None and made != asdict(settings):
         raise ValueError(f"{to} was made with {made}, now asked for is {asdict(settings)}: choose another folder")
     if made is None:
-        _begin(to, settings)
+        remove_parts(to)
+        mark(str(to), asdict(settings))  # before anything else is in it: what is interrupted can go on
     for folder in {os.path.dirname(copy.target) for copy in copies}:
         make_inside(Path(folder), to)
-        for name in os.listdir(folder):
-            if name.startswith(".") and name.endswith(PART):  # of a process that was killed; its lock is ours now
-                os.unlink(os.path.join(folder, name))
+        remove_parts(Path(folder))  # of a process that was killed; its lock is ours now
     copy_labels(root, to, copies)
-
-
-def _begin(to: Path, settings: Settings) -> None:
-    """Marks the folder as a copy, in one step, before anything else is in it: what is interrupted can go on."""
-    new = to / NEW
-    new.mkdir(exist_ok=True)
-    mark(str(new), asdict(settings))
-    os.replace(new / MARKER, to / MARKER)
-    new.rmdir()
 
 
 def _copied(cfg: DictConfig, to: Path) -> Annotations:
@@ -171,8 +161,9 @@ def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_ou
     """Says what was made, after reading the copy as training will."""
     (asked.to / LEFT_OUT).unlink(missing_ok=True)  # an earlier run may have left out some
     if left_out:
-        with (asked.to / LEFT_OUT).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            csv.writer(file).writerows(map(as_cell, row) for row in [("path", "reason"), *left_out.items()])
+        reasons = [tuple(map(as_cell, row)) for row in left_out.items()]
+        with replacing(asked.to / LEFT_OUT) as part:
+            pd.DataFrame(reasons, columns=["path", "reason"]).to_csv(part, index=False, errors="surrogateescape")
     copied = _copied(cfg, asked.to)
     rows = {}
     for split in splits_of(cfg, annotations):

@@ -17,6 +17,7 @@ MOST_SECONDS = 600  # for any video, however small
 # that size, a frame is 4 kB: 240 frames or 4 s to the MB. Still pictures, at a tenth of that rate, take 40 s.
 SECONDS_PER_BYTE = 60e-6
 SECONDS_PER_IMAGE = 1.0  # of a folder of frames; a 60th of it will do for 1080p
+IN_USE = "{} is in use: another src/prepare.py writes there; wait for it, or end it"
 
 
 class HasSource(Protocol):

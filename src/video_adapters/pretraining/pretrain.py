@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from video_adapters.commands.atomic import replacing
 from video_adapters.data.shapes.drawing import SHAPES
 from video_adapters.model.finite_weights import NotFinite, refuse_not_finite
 from video_adapters.pretraining.stills import TARGETS, Stills, draw_stills
@@ -120,7 +121,5 @@ def scale_residual(encoder: nn.Module, factor: float) -> None:
 def save_encoder(encoder: nn.Module, path: Path, facts: dict[str, str]) -> None:
     """Write an encoder's weights under its own parameter names, with facts about them in the file's header."""
     refuse_not_finite(encoder.state_dict(), "the encoder, not written")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, partial, facts)
-    partial.replace(path)
+    with replacing(path) as part:
+        save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, part, facts)

@@ -9,6 +9,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from video_adapters.commands.atomic import replacing
 from video_adapters.commands.shown import printable
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.video.reader import open_video
@@ -29,36 +30,23 @@ def write_annotated(video: str, target: Path, caption: Caption, fps: float = FPS
         DecodeError: a frame cannot be had. Nothing is left at `target` then.
         FileExistsError: `target` exists.
     """
-    partial = target.with_name(f".{target.name}.part")
-    partial.unlink(missing_ok=True)  # a link there would be followed
-    try:
-        with open_video(Video(video, UNLABELLED)) as span, av.open(str(partial), "w", format="mp4") as container:
-            times, _ = seconds(span, fps)
-            stream = container.add_stream("libx264", rate=30, options={"crf": CRF})
-            stream.pix_fmt = "yuv420p"
-            stream.codec_context.time_base = CLOCK
-            for index, picture in track(span.stream(range(span.num_frames)), span.num_frames):
-                image = captioned(picture, *caption(float(times[index])))
-                if not index:  # an open encoder takes no size any more
-                    stream.width, stream.height = image.size
-                frame = av.VideoFrame.from_image(image)
-                frame.pts, frame.time_base = round(times[index] / CLOCK), CLOCK
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        _move(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _move(partial: Path, target: Path) -> None:
-    """Gives a file its name, never in place of another file."""
-    try:
-        os.link(partial, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        target.open("x").close()
-        os.replace(partial, target)
+    with (
+        replacing(target, over=False) as part,
+        open_video(Video(video, UNLABELLED)) as span,
+        av.open(str(part), "w", format="mp4") as container,
+    ):
+        times, _ = seconds(span, fps)
+        stream = container.add_stream("libx264", rate=30, options={"crf": CRF})
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = CLOCK
+        for index, picture in track(span.stream(range(span.num_frames)), span.num_frames):
+            image = captioned(picture, *caption(float(times[index])))
+            if not index:  # an open encoder takes no size any more
+                stream.width, stream.height = image.size
+            frame = av.VideoFrame.from_image(image)
+            frame.pts, frame.time_base = round(times[index] / CLOCK), CLOCK
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
 
 
 def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image.Image:

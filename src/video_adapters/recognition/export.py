@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from hydra.utils import instantiate
 from torch import Tensor, nn
 
+from video_adapters.commands.atomic import put
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.terminal import summary
 from video_adapters.data.clips.sample import Sampling
@@ -108,7 +108,7 @@ def export(request: Request) -> dict[str, Any]:
         about = describe(request, loaded) | {"largest_difference": difference}
         written.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
         for part in sorted(Path(folder).iterdir()):  # large weights lie in a file of their own
-            os.replace(part, request.file.parent / part.name)
+            put(part, request.file.parent / part.name)
     _report(request, about)
     return about
 

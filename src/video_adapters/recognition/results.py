@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from video_adapters.commands.atomic import write_text
 from video_adapters.commands.shown import as_cell, printable
 from video_adapters.commands.terminal import interactive
 from video_adapters.recognition.find_videos import Unread
@@ -104,7 +105,7 @@ class CsvFile:
 
 def write_json(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
     """A list with an object per video; in ASCII, so that file names of any bytes survive."""
-    path.write_text(json.dumps([json_object(outcome, top) for outcome in outcomes], indent=1) + "\n", encoding="ascii")
+    write_text(path, json.dumps([json_object(outcome, top) for outcome in outcomes], indent=1) + "\n")
 
 
 def json_object(outcome: Outcome, top: int) -> dict[str, Any]:

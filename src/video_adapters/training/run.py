@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import is_sweep
 from video_adapters.commands.grammar import key_of
-from video_adapters.commands.outputs import LOCK
+from video_adapters.commands.lock import LOCK
 from video_adapters.commands.plural import counted
 from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary

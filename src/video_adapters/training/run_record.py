@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.atomic import replacing
+from video_adapters.commands.atomic import write_text
 from video_adapters.commands.config import CONFIGS, PROJECT, choices, flat, meant
 from video_adapters.commands.grammar import key_of
 from video_adapters.model.classifier import VideoClassifier
@@ -58,16 +58,17 @@ def read_record(folder: Path) -> dict[str, Any]:
     return result
 
 
+@rank_zero_only  # other processes of the run may be reading the one before
 def write_record(folder: Path, cfg: DictConfig, record: dict[str, Any]) -> None:
     """Writes a run's record and its config into its folder."""
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    _write(folder / "run.json", json.dumps(record, indent=2) + "\n")
-    _write(folder / "config.yaml", OmegaConf.to_yaml(_movable(config, str(cfg.run_dir))))
+    write_text(folder / "run.json", json.dumps(record, indent=2) + "\n")
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(_movable(config, str(cfg.run_dir))))
 
 
 def note_finish(folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Adds to the record when the run had trained and tested all that it was to, and what it reached."""
-    _write(folder / "run.json", json.dumps(record | {"finished": _now(), "scores": scores}, indent=2) + "\n")
+    write_text(folder / "run.json", json.dumps(record | {"finished": _now(), "scores": scores}, indent=2) + "\n")
 
 
 DECIDED = (
@@ -148,13 +149,6 @@ def _expect_key(saved: DictConfig, key: str) -> None:
 def _by_key(overrides: list[str]) -> dict[str, str]:
     """Overrides by the key that they change; the last one counts, as in Hydra."""
     return {key_of(override): override for override in overrides}
-
-
-@rank_zero_only
-def _write(path: Path, text: str) -> None:
-    """Puts a file in its place whole: other processes of the run may be reading the one before."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def _now() -> str:

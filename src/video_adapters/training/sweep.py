@@ -1,24 +1,25 @@
 """Jobs of a sweep: finished ones are not run again, interrupted ones go on, failing ones do not end the others."""
 
-import fcntl
 import json
 import logging
 import os
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.commands.atomic import write_text
 from video_adapters.commands.config import is_sweep, leaves
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.grammar import key_of
+from video_adapters.commands.lock import Busy, alone
 from video_adapters.commands.plural import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.training.callbacks.sweep_report import FAILED
-from video_adapters.training.claim import Busy
 from video_adapters.training.planning.plan import OWN
 from video_adapters.training.problems import expect_values, told_together
 from video_adapters.training.run import train
@@ -62,7 +63,7 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
             return {}
         message = str(error) if isinstance(error, UserError) else traceback.format_exc()
         log.error("this job failed: %s", message)
-        (folder / FAILED).write_text(json.dumps({"overrides": overrides, "error": message}), encoding="utf-8")
+        write_text(folder / FAILED, json.dumps({"overrides": overrides, "error": message}))
         return {}
 
 
@@ -126,7 +127,7 @@ def _values(cfg: Any, left_out: tuple[str, ...]) -> dict[str, Any]:
 STARTED_BY_OTHERS = ("SLURM_PROCID", "LOCAL_RANK", "TORCHELASTIC_RUN_ID")
 """Variables of processes that SLURM or torchrun starts: these say themselves which GPU is whose."""
 
-_gpu: IO[str] | None = None
+_gpu: ExitStack | None = None
 
 
 def take_gpu() -> None:
@@ -142,14 +143,13 @@ def take_gpu() -> None:
     if _gpu is not None or len(visible) < 2 or any(name in os.environ for name in STARTED_BY_OTHERS):
         return
     for number in visible:
-        lock = open(Path(tempfile.gettempdir()) / f"video_adapters_{os.getuid()}_gpu{number}.lock", "w")  # noqa: SIM115
+        stack = ExitStack()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
+            stack.enter_context(alone(Path(tempfile.gettempdir()) / f"video_adapters_{os.getuid()}_gpu{number}.lock"))
+        except Busy:
             continue
         os.environ["CUDA_VISIBLE_DEVICES"] = number  # in time: nothing has touched the GPUs yet
-        _gpu = lock
+        _gpu = stack
         return
     raise ValueError(
         f"all {len(visible)} GPUs are taken by other jobs of sweeps; with hydra/launcher=joblib set "

@@ -2,8 +2,10 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
+from video_adapters.commands.atomic import write_text
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, load_json
 from video_adapters.data.annotations.videos import Videos
 
@@ -31,5 +33,4 @@ def settings_of(root: str) -> dict[str, Any] | None:
 
 def mark(root: str, settings: dict[str, Any]) -> None:
     """Makes a folder a copy."""
-    with open(os.path.join(root, MARKER), "w", encoding="utf-8") as file:
-        json.dump(settings, file, indent=1)
+    write_text(Path(root, MARKER), json.dumps(settings, indent=1))

@@ -7,13 +7,11 @@ their order cannot tell the two apart. In `val` and `test` every video is there 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +20,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from video_adapters.commands.atomic import put
+from video_adapters.commands.lock import alone
 from video_adapters.data.annotations import Annotations, Video, Videos
 from video_adapters.data.shapes import drawing as shapes
 from video_adapters.data.shapes.drawing import Subject
@@ -227,7 +227,7 @@ class MovingShapes(Annotations):
         if self.is_prepared():
             return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder.with_suffix(".lock")):
+        with alone(self.folder.with_suffix(".lock"), wait=True):
             if self.is_prepared():
                 return
             partial = self.folder.with_suffix(".partial")
@@ -292,12 +292,4 @@ class MovingShapes(Annotations):
             if job.backwards is not None:
                 write_video(job.backwards, frames[::-1], quantiser)
         (partial / "settings.json").write_text(json.dumps(self.settings))
-        partial.rename(self.folder)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock on a file. The system lets go of it when the holder ends, however it ends."""
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        put(partial, self.folder)

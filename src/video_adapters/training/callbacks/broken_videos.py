@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from video_adapters.commands.atomic import replacing
+from video_adapters.commands.atomic import write_text
 from video_adapters.commands.errors import SharedError
 from video_adapters.commands.plural import counted
 from video_adapters.data.dataset import Batch
@@ -110,5 +110,4 @@ class UnreadTests(Callback):
 
 
 def _write(path: Path, notes: Iterable[str]) -> None:
-    with replacing(path) as part:
-        part.write_text("".join(f"{note}\n" for note in notes), encoding="utf-8", errors="surrogateescape")
+    write_text(path, "".join(f"{note}\n" for note in notes), errors="surrogateescape")

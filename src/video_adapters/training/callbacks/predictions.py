@@ -1,6 +1,5 @@
 """Predictions of a test, video by video: files beside the run, and tables in W&B."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -140,12 +139,11 @@ def _in_order(parts: Iterable[Scored]) -> Scored:
 
 
 def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file)
-        writer.writerow(map(as_cell, rows[0]))
-        writer.writerows(
-            [as_cell(value) if isinstance(value, str) else value for value in row.values()] for row in rows
-        )
+    import pandas as pd  # here: no run's start waits for it
+
+    table = pd.DataFrame(rows).map(lambda value: as_cell(value) if isinstance(value, str) else value)
+    with replacing(path) as part:
+        table.rename(columns=as_cell).to_csv(part, index=False, errors="surrogateescape")
 
 
 def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str], prefix: str) -> None:
