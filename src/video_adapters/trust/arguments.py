@@ -10,7 +10,6 @@ from typing import Any
 
 from hydra.utils import get_object
 
-from video_adapters.commands.config import flat
 from video_adapters.trust.config_file import as_data, walk
 from video_adapters.trust.targets import Key, published
 
@@ -79,8 +78,7 @@ def buildable(config: Any, source: str | Path, replaced: Collection[str] = ()) -
                 raise ValueError(f"there is no {name} in its config")
             if (partial := node.get("_partial_", False)) != (name in PARTIAL):
                 raise ValueError(f"{name}._partial_ is {partial}, expected {name in PARTIAL}")
-        keys = set(flat(tree))
-        if missing := [name for name in NEEDED if name not in keys]:
+        if missing := [name for name in NEEDED if _select(tree, name, default=...) is ...]:
             raise ValueError(f"there is no {missing[0]} in its config")
         _check_numbers(tree, replaced)
         for key, node in walk(tree):
@@ -238,9 +236,10 @@ def _is_replaced(full: str, replaced: Collection[str]) -> bool:
     return any(full == key or full.startswith(f"{key}.") for key in replaced)
 
 
-def _select(tree: dict[str, Any], name: str) -> Any:
-    """The value of a dotted key; None where there is none."""
-    node: Any = tree
+def _select(tree: Any, name: str, default: Any = None) -> Any:
+    """The value of a dotted key, or the default where there is none."""
     for part in name.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
-    return node
+        if not isinstance(tree, dict) or part not in tree:
+            return default
+        tree = tree[part]
+    return tree
