@@ -19,7 +19,8 @@ from helpers.toy import composed, run
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
 PAGES = [README, *(path for path in sorted((PROJECT / "docs").glob("*.md")) if path.name != "extending.md")]
-LINKED = [*PAGES, *(PROJECT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md"))]
+OTHERS = ("CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "docs/extending.md")
+LINKED = [*PAGES, *(PROJECT / name for name in OTHERS)]
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -66,6 +67,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         there = page.parent / name if name else page
         assert there.exists(), f"{page.name} links to {name}"
         assert not anchor or anchor in anchors(there), f"{page.name} links to {name}#{anchor}"
+
+
+@pytest.mark.parametrize("group", ["adapter", "data", "experiment", "head", "model", "views"])
+def test_the_table_of_groups_names_every_choice(group: str) -> None:
+    choices = {path.stem for path in (PROJECT / "configs" / group).glob("*.yaml")} - {"base"}
+    named = set(re.findall(r"`(\w+)`|experiment=(\w+)", (PROJECT / "docs" / "running.md").read_text()))
+    assert choices <= {first or second for first, second in named}
 
 
 def test_the_readme_shows_commands_of_every_kind() -> None:
