@@ -143,6 +143,7 @@ def test_two_processes_score_as_one(trained: Path, tmp_path: Path) -> None:
 PROTOCOLS = {
     "ssv2": (1, 3, 224),
     "k400": (3, 1, 256),
+    "k400_swin": (4, 3, 224),
     "k700": (3, 3, 224),
     "diving48": (1, 1, 256),
     "single": (1, 1, 256),
