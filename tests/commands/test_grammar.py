@@ -16,7 +16,7 @@ from video_adapters.commands.config import PROJECT, explain
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.grammar import for_hydra, hydra_quote
 from video_adapters.preparation.source import Source
-from video_adapters.training.run_record import resumed
+from video_adapters.training.record import resumed
 from video_adapters.trust.overrides import with_overrides
 
 from helpers.toy import composed

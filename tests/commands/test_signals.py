@@ -10,7 +10,7 @@ import pytest
 from video_adapters.commands.atomic import replacing
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.signals import Interrupted, interruptible
-from video_adapters.training.go_on import going_on
+from video_adapters.training.record import going_on
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

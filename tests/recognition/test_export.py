@@ -15,7 +15,7 @@ from video_adapters.model.checkpoint import PREFIX, Origin
 from video_adapters.recognition import export as exports
 from video_adapters.recognition.export import Request, export
 from video_adapters.recognition.load import load
-from video_adapters.training.checkpoint_io import AtomicCheckpointIO
+from video_adapters.training.trainer import AtomicCheckpointIO
 
 from helpers.toy import SMALL, composed
 

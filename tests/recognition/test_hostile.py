@@ -25,7 +25,7 @@ from video_adapters.commands.errors import UserError, explained
 from video_adapters.recognition import export, predict
 from video_adapters.recognition.load import load
 from video_adapters.training.evaluate import evaluate
-from video_adapters.training.run_record import resumed
+from video_adapters.training.record import resumed
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.config_file import MOST_BYTES, as_data, read_config

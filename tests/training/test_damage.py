@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from video_adapters.commands.errors import UserError, explained
-from video_adapters.training.checkpoint_io import AtomicCheckpointIO
+from video_adapters.training.trainer import AtomicCheckpointIO
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.checkpoint_file import LAST, PREVIOUS, state_of
 

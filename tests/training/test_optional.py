@@ -13,7 +13,7 @@ import pytest
 from lightning.pytorch.loggers import WandbLogger
 
 from video_adapters.data.annotations import Video, Videos
-from video_adapters.training import run_record as record
+from video_adapters.training import record
 from video_adapters.training.callbacks.predictions import Predictions, Scored
 from video_adapters.training.loggers import wandb_run
 from video_adapters.training.optional import optional

@@ -26,7 +26,7 @@ from video_adapters.model.build import build_classifier
 from video_adapters.training import sweep
 from video_adapters.training.callbacks.sweep_report import SweepReport, swept_keys
 from video_adapters.training.planning.plan import OWN, _changed
-from video_adapters.training.run_record import resumed
+from video_adapters.training.record import resumed
 
 from helpers.toy import CONFIGS, SMALL, composed, run
 

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 
 from video_adapters.commands.plural import counted
+from video_adapters.data.datamodule import VideoData
+
+PARTS = {"val_as_test": "chose the checkpoint", "train_as_test": "it was trained on"}
 
 Z = 1.959964  # 97.5 % of a standard normal lie below: both tails together leave 5 %
 
@@ -46,3 +49,11 @@ def accuracies(scores: Mapping[str, float], prefix: str) -> dict[str, str]:
     if rows and videos:
         rows[next(iter(rows))] += f", the 95% interval of {counted(videos, 'video')}"
     return rows
+
+
+def told_part(data: VideoData, name: str) -> dict[str, str]:
+    """A row for the terminal where the videos of a test, whose figures have that name, had a part in the training."""
+    if name not in PARTS:
+        return {}
+    split = data.splits["test"]
+    return {name: f"the videos of '{split}', which {PARTS[name]}: expect less of others; {data.annotations.test_hint}"}

@@ -14,13 +14,12 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_for
-from video_adapters.training.accuracy import accuracies
+from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.callbacks.broken_videos import UnreadTests
 from video_adapters.training.callbacks.predictions import Predictions
 from video_adapters.training.callbacks.resized_videos import ResizedVideos
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.processes import ending_others
-from video_adapters.training.tested import told_part
 from video_adapters.training.trainer import build_module, build_trainer
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.overrides import with_overrides

@@ -1,7 +1,9 @@
 """One training run, from its config to its scores."""
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,22 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
-from video_adapters.training.accuracy import accuracies
-from video_adapters.training.beginning import Beginning
+from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.callbacks.predictions import Predictions
-from video_adapters.training.claim import held, refuse_another
-from video_adapters.training.go_on import going_on
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.plan import planned
 from video_adapters.training.processes import ending_others
-from video_adapters.training.run_record import new_record, note_finish, resumed, state_before_end, write_record
-from video_adapters.training.tested import told_part
+from video_adapters.training.record import (
+    going_on,
+    held,
+    new_record,
+    note_finish,
+    refuse_another,
+    resumed,
+    state_before_end,
+    write_record,
+)
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.checkpoint_file import LAST
@@ -60,14 +67,15 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     """
     folder = Path(cfg.run_dir)
     with ExitStack() as stack:
+        hold = cache(lambda: stack.enter_context(held(folder)))  # once
         if cfg.resume or (folder / LOCK).exists():
-            stack.enter_context(held(folder))
+            hold()
         if not cfg.resume:
             refuse_another(folder)
-        return _train(cfg, overrides, folder, stack)
+        return _train(cfg, overrides, folder, hold)
 
 
-def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack) -> dict[str, float]:
+def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None]) -> dict[str, float]:
     root = cfg.data.get("root") if not cfg.resume or "data.root" in map(key_of, overrides) else None  # the user's word
     if cfg.resume:
         cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
@@ -89,7 +97,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
 
     def begin(trainer: L.Trainer) -> None:
         if state is None:
-            stack.enter_context(held(folder))
+            hold()
             refuse_another(folder)
         write_record(folder, cfg, record)
         trainer.loggers = [instantiate(entry, **_identity(entry, record)) for entry in cfg.logger.values() if entry]
@@ -112,6 +120,26 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, stack: ExitStack
             scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
             _report(trainer, data, folder, record, scores)
     return scores
+
+
+class Beginning(L.Callback):
+    """Calls something once, when training starts: everything was accepted then, the state that was loaded too.
+
+    Args:
+        begin: writes the record, opens the loggers.
+    """
+
+    def __init__(self, begin: Callable[[L.Trainer], None]) -> None:
+        self._begin: Callable[[L.Trainer], None] | None = begin
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.begin(trainer)
+
+    def begin(self, trainer: L.Trainer) -> None:
+        """To be called after fitting too, where there was nothing left to train."""
+        if self._begin is not None:
+            begin, self._begin = self._begin, None
+            begin(trainer)
 
 
 def validates_amid_epoch(trainer: L.Trainer) -> bool:

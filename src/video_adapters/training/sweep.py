@@ -22,8 +22,8 @@ from video_adapters.data.from_config import with_classes_counted
 from video_adapters.training.callbacks.sweep_report import FAILED
 from video_adapters.training.planning.plan import OWN
 from video_adapters.training.problems import expect_values, told_together
+from video_adapters.training.record import read_record
 from video_adapters.training.run import train
-from video_adapters.training.run_record import read_record
 from video_adapters.trust.checkpoint_file import has_state
 from video_adapters.trust.config_file import read_config
 

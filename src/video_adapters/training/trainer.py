@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 from hydra.utils import instantiate
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
@@ -16,8 +18,8 @@ from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.hardware import fitting_precision, make_ready
 from video_adapters.training.callbacks.progress import Bar
-from video_adapters.training.checkpoint_io import AtomicCheckpointIO
 from video_adapters.training.module import ActionModule
+from video_adapters.trust import checkpoint_file
 
 
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
@@ -57,6 +59,13 @@ def build_trainer(cfg: DictConfig, callbacks: list[Callback], loggers: list[Any]
     # Lightning answers SIGTERM with something that all processes do together, wherever each of them is: they would hang
     trainer._signal_connector._sigterm_notifier_fn = lambda *_: None  # type: ignore[method-assign]
     return trainer
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint so that a kill leaves the old one or the new one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        checkpoint_file.write(checkpoint, Path(path))
 
 
 OURS = {

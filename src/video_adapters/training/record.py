@@ -1,10 +1,12 @@
-"""A run's record in its folder (config.yaml, run.json), written at its start and read by a run that goes on."""
+"""A run's folder: held by one run at a time, its record (config.yaml, run.json), and how a run goes on in it."""
 
 import json
 import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,65 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.atomic import write_text
-from video_adapters.commands.config import CONFIGS, PROJECT, choices, flat, meant
+from video_adapters.commands.atomic import remove_parts, write_text
+from video_adapters.commands.config import CONFIGS, PROJECT, choices, flat, is_sweep, meant
 from video_adapters.commands.grammar import key_of
+from video_adapters.commands.lock import LOCK, alone
+from video_adapters.commands.signals import Interrupted
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.trust.arguments import buildable
 from video_adapters.trust.checkpoint_file import LAST, has_state, state_of
 from video_adapters.trust.config_file import bounded, read_config
+
+
+def refuse_another(folder: Path) -> None:
+    """Refuses to start a new run where one is that could go on.
+
+    Raises:
+        ValueError: naming both ways out.
+    """
+    if has_state(folder):
+        raise ValueError(
+            f"{folder} holds a run already, and two in one folder would mix: go on with it by resume={folder}, or give "
+            "the new one a folder of its own (hydra.run.dir=FOLDER)"
+        )
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Holds a run's folder for this process, and removes what a killed one left half written there.
+
+    Of a run of several processes the first one holds it.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        yield
+        return
+    with alone(folder / LOCK, f"another process is training in {folder}: wait for its end, or stop it first") as held:
+        if held:
+            remove_parts(folder, folder / "checkpoints")
+        yield
+
+
+@contextmanager
+def going_on(folder: Path) -> Iterator[None]:
+    """Notes on whatever ends the run of a folder what to type to go on with it, once it has saved a state."""
+    try:
+        yield
+    except BaseException as error:
+        # Lightning cleans up again when a signal comes while it does, and fails: what ended the run is the signal
+        end = error.__context__ if isinstance(error.__context__, Interrupted) else error
+        if has_state(folder):
+            end.__notes__ = [_how(folder)]  # type: ignore[attr-defined]  # as add_note does from Python 3.11 on
+        raise end from end.__cause__
+
+
+def _how(folder: Path) -> str:
+    if is_sweep():
+        return "the same command goes on with the sweep"
+    return f"go on with: python src/train.py resume={folder}"
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:

@@ -5,15 +5,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands import run_folders
 from video_adapters.commands.atomic import replacing
-from video_adapters.commands.lock import LOCK, Busy
-from video_adapters.training.claim import held
+from video_adapters.commands.lock import LOCK, Busy, is_held
+from video_adapters.training.record import held
+from video_adapters.training.run import train
 from video_adapters.trust.checkpoint_file import LAST
 
 from helpers.toy import run
@@ -59,6 +61,21 @@ def test_neither_a_new_run_nor_one_that_goes_on_enters_a_folder_that_is_held(
     assert [path.name for path in tmp_path.iterdir()] == [LOCK]
     with pytest.raises(Busy):
         run(tmp_path, *shapes, f"resume={tmp_path}")
+
+
+def test_the_lock_of_a_run_that_never_began_is_taken_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / LOCK).touch()
+
+    def begin(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None]) -> dict[str, float]:
+        hold()  # again, as the first step of training does
+        assert is_held(folder / LOCK)
+        return {}
+
+    monkeypatch.setattr("video_adapters.training.run._train", begin)
+    train(OmegaConf.create({"run_dir": str(tmp_path), "resume": None}), [])
+    assert not is_held(tmp_path / LOCK)
 
 
 def test_workers_that_outlive_a_killed_run_do_not_hold_its_folder(tmp_path: Path) -> None:
