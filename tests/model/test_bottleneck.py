@@ -7,11 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapted_block import _adapted
-from video_adapters.model.adapters.adapter import Adapter
 from video_adapters.model.adapters.aim import Aim, AimBlock
 from video_adapters.model.adapters.bottleneck import bottleneck
-from video_adapters.model.encoders.attention import Unprojected
 from video_adapters.model.encoders.pretrained import open_up
 
 from helpers.networks import BUILDS, clip_vit, executions, network, randomise
@@ -77,15 +74,6 @@ def test_in_mixed_precision_it_is_what_autograd_makes_of_it(precision: torch.dty
     for ours, theirs in zip(*results, strict=True):
         assert ours.dtype == theirs.dtype
         assert (ours - theirs).abs().max() <= 4 * torch.finfo(precision).eps * theirs.abs().max()
-
-
-@pytest.mark.parametrize("scaled", [False, True])
-def test_an_attentions_last_layer_and_the_first_of_an_adapter_make_one(scaled: bool) -> None:
-    adapter = Adapter(D, 0.5)
-    randomise(adapter)
-    attended = Unprojected(torch.randn(2, 5, D), torch.randn(D, D), torch.randn(D), torch.rand(D) if scaled else None)
-    torch.testing.assert_close(_adapted(adapter, attended), adapter(attended.project()))
-    assert not torch.allclose(_adapted(adapter, attended), adapter(attended.mixed), atol=0.1)
 
 
 @pytest.mark.parametrize("build", ["open_clip", "timm"])

@@ -11,12 +11,12 @@ class NotFinite(SharedError):
     """Numbers of a run or of a file are NaN or infinite."""
 
 
-def refuse_not_finite(weights: Mapping[str, Tensor], place: str) -> None:
+def refuse_not_finite(weights: Mapping[str, Tensor], source: str) -> None:
     """Refuses weights that are not numbers.
 
     Raises:
-        NotFinite: naming the first of them, and the place where they are.
+        NotFinite: naming the first of them, and the source where they are.
     """
     for name, value in weights.items():
         if value.is_floating_point() and not value.is_meta and not value.isfinite().all():
-            raise NotFinite(f"{place}: {name} holds values that are not finite numbers (NaN or infinite)")
+            raise NotFinite(f"{source}: {name} holds values that are not finite numbers (NaN or infinite)")

@@ -27,14 +27,14 @@ def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
         compile_blocks(classifier.backbone.blocks)
 
 
-def refuse_other_halves(memory: Memory, precision: str, half: str | None, place: str) -> None:
+def refuse_other_halves(memory: Memory, precision: str, half: str | None, machine: str) -> None:
     """Weights and residual stream are held in no other half than the one that the precision comes to in a place."""
     for name in ("frozen_dtype", "residual_dtype"):
         given = getattr(memory, name)
         if given not in (None, "auto", half):
             raise ValueError(
                 f"memory.{name}={given} is for runs that multiply in {given}, but trainer.precision={precision} comes "
-                f"to {half or 'fp32'} on {place}; memory.{name}=auto follows it"
+                f"to {half or 'fp32'} on {machine}; memory.{name}=auto follows it"
             )
 
 

@@ -11,10 +11,10 @@ from video_adapters.model.classifier import VideoClassifier
 
 def time_weights(classifier: VideoClassifier) -> dict[str, str]:
     """Names of the weights whose shape depends on the frames of a clip, and their kind: `embedding` or `bias`."""
-    found = {f"{name}.table": "bias" for name, m in classifier.named_modules() if isinstance(m, TimeBias)}
+    kinds = {f"{name}.table": "bias" for name, m in classifier.named_modules() if isinstance(m, TimeBias)}
     if classifier.backbone.temporal_embedding is not None:
-        found["backbone.temporal_embedding"] = "embedding"
-    return found
+        kinds["backbone.temporal_embedding"] = "embedding"
+    return kinds
 
 
 def resize_time(weights: Mapping[str, Tensor], classifier: VideoClassifier) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ class AdaptedBlock(nn.Module, ABC):
         """(B*T, N, D) -> (B*T, N, D), or (B*T, keep, D) where the execution keeps the first tokens alone."""
 
     def kept(self, x: Tensor) -> Tensor:
-        """The tokens that leave the block: those which `attend` answers."""
+        """The tokens that leave the block, which are those that `attend` gives: (B*T, N, D) -> (B*T, keep, D)."""
         return x[:, : self.execution.keep]
 
     def norm1(self, x: Tensor) -> Tensor:

@@ -15,11 +15,18 @@ class Parts(nn.Module, ABC):
 
     Frames are rows: x is (B*T, ..., D), the T frames of a clip adjacent.
 
+    Attributes:
+        width: D, the width of a token.
+        num_heads: of the attention.
+
     Raises:
         ValueError: for any class but `wraps`, since another class may hide another forward pass.
     """
 
     wraps: ClassVar[type[nn.Module]]
+
+    width: int
+    num_heads: int
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -29,16 +36,6 @@ class Parts(nn.Module, ABC):
                 f"{_name(self.wraps)} only; take an encoder with that block"
             )
         self.block: Any = block
-
-    @property
-    @abstractmethod
-    def width(self) -> int:
-        """D, the width of a token."""
-
-    @property
-    @abstractmethod
-    def num_heads(self) -> int:
-        """Heads of the attention."""
 
     @property
     @abstractmethod
@@ -87,6 +84,7 @@ class Encoder(nn.Module, ABC):
         net: the network without its blocks.
         blocks: its blocks by their parts, in order.
         depths: number of blocks in each stage.
+        width: D, the width of what `pool` returns.
         pooled: how many tokens of a frame, from the first, `pool` reads; None: all.
         prefix: how many tokens of a frame, from the first, are no patches (class token, registers).
         image_size: (height, width) of the frames it takes, in pixels.
@@ -102,17 +100,13 @@ class Encoder(nn.Module, ABC):
     net: Any
     blocks: Sequence[Parts]
     depths: tuple[int, ...]
+    width: int
     pooled: int | None
     prefix: int
     image_size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     fingerprint: str
-
-    @property
-    @abstractmethod
-    def width(self) -> int:
-        """D, the width of what `pool` returns."""
 
     @property
     @abstractmethod
@@ -167,13 +161,13 @@ class Encoder(nn.Module, ABC):
             convolution.in_channels = 3 * tubelet
 
 
-def require(found: bool, net: nn.Module, expected: str) -> None:
+def require(holds: bool, net: nn.Module, expected: str) -> None:
     """Refuses a network whose build differs from what its family's wrapper runs.
 
     Raises:
-        ValueError: when not `found`.
+        ValueError: when `holds` is false.
     """
-    if not found:
+    if not holds:
         raise ValueError(f"{_name(type(net))} is supported only {expected}; take another encoder or set it so")
 
 

@@ -23,14 +23,7 @@ class OpenClipVitParts(Parts):
         super().__init__(block)
         if type(self.block.mlp.gelu) is QuickGELU:
             self.block.mlp.gelu = QuickGelu()
-
-    @property
-    def width(self) -> int:
-        return self.block.attn.embed_dim
-
-    @property
-    def num_heads(self) -> int:
-        return self.block.attn.num_heads
+        self.width, self.num_heads = self.block.attn.embed_dim, self.block.attn.num_heads
 
     @property
     def norm1(self) -> nn.Module:
@@ -81,16 +74,13 @@ class OpenClipVit(Encoder):
         net.proj = None
         self.net = net
         self.depths = (len(self.blocks),)
+        self.width = net.ln_post.normalized_shape[0]
         self.pooled = 1 if net.pool_type == "tok" else None
         self.prefix = 1
         self.image_size = pixels(net.image_size)
         check_patches(self.image_size, pixels(net.patch_size))
         self.mean = as_rgb(net.preprocess_cfg["mean"])
         self.std = as_rgb(net.preprocess_cfg["std"])
-
-    @property
-    def width(self) -> int:
-        return self.net.ln_post.normalized_shape[0]
 
     @property
     def final_norm(self) -> nn.Module:

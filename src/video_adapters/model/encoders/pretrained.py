@@ -107,8 +107,8 @@ def open_up(net: nn.Module) -> Encoder:
             if tower is not visual:  # a timm network inside open_clip, which knows what it was trained on
                 encoder.mean, encoder.std = (as_rgb(visual.preprocess_cfg[key]) for key in ("mean", "std"))
             return encoder
-    known = ", ".join(f"{f.wraps.__module__}.{f.wraps.__name__}" for f in FAMILIES)
-    raise ValueError(f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {known}")
+    supported = ", ".join(f"{f.wraps.__module__}.{f.wraps.__name__}" for f in FAMILIES)
+    raise ValueError(f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {supported}")
 
 
 def _names_file(weights: str | None) -> bool:

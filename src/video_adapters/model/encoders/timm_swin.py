@@ -21,14 +21,7 @@ class TimmSwinParts(Parts):
     def __init__(self, block: nn.Module) -> None:
         super().__init__(block)
         require(type(self.block.attn) is WindowAttention, block, "with timm's WindowAttention")
-
-    @property
-    def width(self) -> int:
-        return self.block.dim
-
-    @property
-    def num_heads(self) -> int:
-        return self.block.attn.num_heads
+        self.width, self.num_heads = self.block.dim, self.block.attn.num_heads
 
     @property
     def norm1(self) -> nn.Module:
@@ -78,6 +71,7 @@ class TimmSwin(Encoder):
         for stage in net.layers:
             stage.blocks = nn.Sequential()
         self.net = net
+        self.width = net.num_features
         self.pooled = None
         self.prefix = 0
         self.image_size = pixels(net.patch_embed.img_size)
@@ -85,10 +79,6 @@ class TimmSwin(Encoder):
         self.mean = as_rgb(net.pretrained_cfg["mean"])
         self.std = as_rgb(net.pretrained_cfg["std"])
         self._stages = dict(zip(accumulate((0, *self.depths[:-1])), range(len(self.depths)), strict=True))
-
-    @property
-    def width(self) -> int:
-        return self.net.num_features
 
     @property
     def final_norm(self) -> nn.Module:

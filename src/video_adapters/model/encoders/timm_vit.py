@@ -18,14 +18,7 @@ class TimmVitParts(Parts):
     def __init__(self, block: nn.Module) -> None:
         super().__init__(block)
         require(type(self.block.attn) is Attention, block, "with timm's standard Attention")
-
-    @property
-    def width(self) -> int:
-        return self.block.norm1.normalized_shape[0]
-
-    @property
-    def num_heads(self) -> int:
-        return self.block.attn.num_heads
+        self.width, self.num_heads = self.block.norm1.normalized_shape[0], self.block.attn.num_heads
 
     @property
     def norm1(self) -> nn.Module:
@@ -84,16 +77,13 @@ class TimmVit(Encoder):
         net.blocks = nn.Sequential()
         self.net = net
         self.depths = (len(self.blocks),)
+        self.width = net.num_features
         self.pooled = 1 if net.global_pool == "token" else None
         self.prefix = net.num_prefix_tokens
         self.image_size = pixels(net.patch_embed.img_size)
         check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])
         self.std = as_rgb(net.pretrained_cfg["std"])
-
-    @property
-    def width(self) -> int:
-        return self.net.num_features
 
     @property
     def final_norm(self) -> nn.Module:

@@ -126,10 +126,10 @@ def check_name(build: "partial[nn.Module]") -> None:
         ValueError: with the nearest that it knows.
     """
     clip, name = is_open_clip(build), str(build.keywords.get("model_name", ""))
-    known = open_clip.list_models() if clip else timm.list_models()
-    if ":" not in name and (name.replace("/", "-") if clip else name.split(".")[0]) not in known:
+    names = open_clip.list_models() if clip else timm.list_models()
+    if ":" not in name and (name.replace("/", "-") if clip else name.split(".")[0]) not in names:
         library = "open_clip" if clip else "timm"
-        raise ValueError(f"model.encoder.model_name={name} is no network of {library}{did_you_mean(name, known)}")
+        raise ValueError(f"model.encoder.model_name={name} is no network of {library}{did_you_mean(name, names)}")
 
 
 def addresses(build: "partial[nn.Module]", tag: str) -> list[str]:
