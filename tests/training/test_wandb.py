@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from wandb.proto import wandb_internal_pb2 as messages
 
 from video_adapters.commands.signals import Interrupted
-from video_adapters.training.loggers import wandb_run
+from video_adapters.training.loggers import wandb_logger, wandb_run
 from video_adapters.training.run import _identity
 
 from helpers.toy import composed, run
@@ -125,6 +125,20 @@ def test_the_test_is_shown_by_class_as_a_matrix_and_in_pictures(parts: list[list
     assert 0 < logged["test/worst.count"] <= 8
     assert logged["test/worst.width"] == 8 * 96
     assert "taken for" in logged["test/worst.captions"][0]
+
+
+def test_wandb_is_handed_nothing_that_it_warns_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: dict[str, Any] = {}
+
+    def init(**settings: Any) -> Any:
+        handed.update(settings)
+        return SimpleNamespace(define_metric=lambda *_, **__: None)
+
+    monkeypatch.setattr(wandb, "init", init)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    wandb_logger(project="p", name="n", save_dir=str(tmp_path))
+    assert handed["project"] == "p"
+    assert "anonymous" not in handed
 
 
 def test_jobs_of_a_sweep_are_a_group_also_over_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
