@@ -10,7 +10,7 @@ import pytest
 
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.errors import UserError
-from video_adapters.commands.outputs import remove_unused
+from video_adapters.commands.outputs import make_new, remove_unused
 from video_adapters.training.problems import expect_values, problems, told_together
 
 from helpers.toy import SHAPES, SMALL, composed
@@ -102,6 +102,23 @@ def test_a_folder_that_another_process_holds_stays(tmp_path: Path) -> None:
     assert not tmp_path.exists()
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_the_folders_made_for_it_go_with_it_unless_another_run_is_in_them(beside: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "logs" / "runs" / "today"
+    make_new(str(folder))
+    if beside:
+        (folder.parent / "yesterday").mkdir()
+    handler = logging.FileHandler(folder / "train.log")
+    logging.getLogger().addHandler(handler)
+    try:
+        remove_unused(folder)
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+    assert [path.name for path in tmp_path.rglob("*")] == (["logs", "runs", "yesterday"] if beside else [])
+    assert tmp_path.is_dir()
+
+
 def test_a_folder_without_our_log_is_not_ours_to_remove(tmp_path: Path) -> None:
     remove_unused(tmp_path)
     assert tmp_path.exists()
@@ -130,5 +147,4 @@ def test_a_command_that_never_began_leaves_nothing(
     assert done.returncode == 1
     assert re.search(message, done.stderr)
     assert not re.search("Traceback|Error executing|HYDRA_FULL_ERROR", done.stderr)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-    assert list(tmp_path.glob("logs/*/*/20*")) == []
+    assert list(tmp_path.glob("logs")) == []

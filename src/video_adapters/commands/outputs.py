@@ -1,9 +1,10 @@
 """A command's output: whether it can be written, asked before its work and not hours later; and no folder of none."""
 
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from video_adapters.commands.lock import LOCK, is_held
@@ -36,8 +37,23 @@ def check_folder(path: Path, option: str) -> None:
         tempfile.TemporaryFile(dir=path).close()
 
 
+_parents: dict[Path, list[Path]] = {}  # of a folder, those that were made with it, the innermost first
+
+
+def make_new(folder: str) -> None:
+    """Makes a folder, and those that it is in, for `remove_unused` to remove again.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    path = Path(folder).absolute()
+    _parents[path] = [parent for parent in path.parents if not parent.exists()]
+    os.makedirs(folder)
+
+
 def remove_unused(folder: Path) -> None:
-    """Removes a folder that holds nothing but this process's log, and a lock of nobody: nothing has begun in it."""
+    """Removes a folder that holds nothing but this process's log, and a lock of nobody: nothing has begun in it. So
+    nothing has in the folders made for it, where they are empty then."""
     handlers = logging.getLogger().handlers
     logs = {
         Path(handler.baseFilename): handler
@@ -55,6 +71,9 @@ def remove_unused(folder: Path) -> None:
         path.unlink()
     lock.unlink(missing_ok=True)
     folder.rmdir()
+    with suppress(OSError):  # not empty: another run's
+        for parent in _parents.get(folder.absolute(), []):
+            parent.rmdir()
 
 
 @contextmanager

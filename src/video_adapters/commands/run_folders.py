@@ -10,6 +10,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from video_adapters.commands.grammar import key_of
+from video_adapters.commands.outputs import make_new
 
 
 def _run_folder(resume: str | None, new: str) -> str:
@@ -27,7 +28,7 @@ def _new_folder(path: str) -> str:
         return path
     for folder in (path, *(f"{path}_{number}" for number in range(2, 1000))):
         try:
-            os.makedirs(folder)
+            make_new(folder)
         except FileExistsError:
             continue
         return folder
