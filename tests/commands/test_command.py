@@ -10,6 +10,8 @@ from hydra._internal.utils import get_args_parser
 
 from video_adapters.commands import command
 from video_adapters.commands.command import FULL_ERROR
+from video_adapters.commands.config import compose_config
+from video_adapters.commands.errors import UserError
 from video_adapters.commands.terminal import summary
 
 
@@ -31,6 +33,24 @@ def test_keys_with_dashes_are_refused_and_hydras_own_options_are_not(monkeypatch
             command.start(lambda: None, "train")
     monkeypatch.setattr(sys, "argv", ["train.py", *get_args_parser()._option_string_actions, "--config-dir=here"])
     command.start(lambda: None, "train")
+
+
+@pytest.mark.parametrize(
+    ("word", "instead"),
+    [
+        ("logger=null", "logger=none"), ("optim=null", "one of adamw, or leave it out"),
+        ("views=null", "one of .*, single, .*, or leave it out"),
+    ],
+)  # fmt: skip
+def test_null_for_a_group_is_told_what_does_without_it(
+    word: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FULL_ERROR, "1")
+    monkeypatch.setattr(sys, "argv", ["train.py", "resume=null", word])
+    with pytest.raises(SystemExit, match=rf"^{word} is no choice: take {instead}$"):
+        command.start(lambda: None, "train")
+    with pytest.raises(UserError, match=rf"^{word} is no choice"):
+        compose_config("train", [word])
 
 
 SAID = (

@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from video_adapters.commands.config import PROJECT, explain, is_sweep
+from video_adapters.commands.config import PROJECT, explain, is_sweep, null_choice
 from video_adapters.commands.errors import SharedError, explained
 from video_adapters.commands.grammar import for_hydra
 from video_adapters.commands.outputs import remove_unused
@@ -64,6 +64,8 @@ def start(main: Callable[[], object], config: str, opened: bool = False) -> None
         if DASHED_KEY.match(word):  # Hydra would take --experiment for its --experimental-rerun
             raise SystemExit(f"there is no option {word}; keys have no dashes: KEY=VALUE, as {config}.py --help shows")
     sys.argv[1:] = for_hydra(sys.argv[1:], opened)
+    if message := null_choice(sys.argv[1:]):
+        raise SystemExit(message)
     global _composing
     if FULL_ERROR not in os.environ:
         os.environ[FULL_ERROR], _composing = "1", True

@@ -32,6 +32,8 @@ def compose_config(config: str, words: Sequence[str], with_hydra: bool = False) 
         UserError: nothing can be composed of them.
     """
     words = for_hydra(words)
+    if message := null_choice(words):
+        raise UserError(message)
     try:
         return _composed(config, words, with_hydra)
     except HydraException as error:
@@ -57,6 +59,17 @@ def choices() -> dict[str, str]:
     """The config groups' choices, such as adapter: none, where Hydra composed them."""
     choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
     return {group: name for group, name in choices.items() if name and "hydra" not in group}
+
+
+def null_choice(words: Sequence[str]) -> str | None:
+    """What to say of a group for which null is chosen, which Hydra fails at; None where there is none such."""
+    for word in words:
+        group, _, choice = word.lstrip("+").partition("=")
+        names = sorted(path.stem for path in (PROJECT / "configs" / group).glob("*.yaml"))
+        if choice == "null" and names:
+            instead = f"{group}=none" if "none" in names else f"one of {', '.join(names)}, or leave it out"
+            return f"{word} is no choice: take {instead}"
+    return None
 
 
 def explain(error: Exception, config: str, words: Sequence[str]) -> str:
