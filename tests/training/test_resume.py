@@ -1,11 +1,13 @@
 """A run that was stopped and goes on ends where one that never stopped does, bit for bit."""
 
 import errno
+import json
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +20,10 @@ from omegaconf import OmegaConf
 from video_adapters.commands.signals import Interrupted
 from video_adapters.training.callbacks.last_checkpoint import LastCheckpoint
 from video_adapters.training.module import ActionModule
+from video_adapters.training.run_record import resumed
 from video_adapters.training.schedule import factor
 
-from helpers.toy import run
+from helpers.toy import composed, run
 
 RANDOM = [
     "head.dropout=0.3",
@@ -310,6 +313,22 @@ def test_a_refused_change_leaves_the_run_as_it_was(again: Path, change: str, mes
     with pytest.raises(ValueError, match=message):
         run(again, f"resume={again}", change)
     assert content(again) == before
+
+
+@pytest.mark.parametrize("recorded", ["me", "another"])
+def test_what_a_file_may_not_decide_is_the_users_own_where_it_is_typed_again(again: Path, recorded: str) -> None:
+    record, config = json.loads((again / "run.json").read_text()), OmegaConf.load(again / "config.yaml")
+    record["overrides"].append("+logger.wandb.entity=me")
+    (again / "run.json").write_text(json.dumps(record))
+    target = "video_adapters.training.loggers.wandb_logger"
+    OmegaConf.update(config, "logger.wandb", {"_target_": target, "entity": recorded}, force_add=True)
+    OmegaConf.save(config, again / "config.yaml")
+    refused = pytest.raises(ValueError, match=r"logger\.wandb\.entity is no argument .* WANDB_ENTITY")
+    typed = [f"resume={again}", f"run_dir={again}", "+logger.wandb.entity=me"]
+    with refused:
+        resumed(composed(*typed[:2]), typed[:2])
+    with nullcontext() if recorded == "me" else refused:  # what was typed is not what would be used
+        assert resumed(composed(*typed), typed)[0].logger.wandb.entity == "me"
 
 
 def test_what_is_changed_takes_effect_from_the_next_step_on(again: Path) -> None:

@@ -147,9 +147,13 @@ def resumed(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str
             "folder of a run that has saved its state (one is saved after each epoch and every "
             "callbacks.last.every_n_steps steps)"
         )
-    before = _by_key(read_record(folder)["overrides"])
-    changed = {key for key, override in _by_key(overrides).items() if override != before.get(key)}  # others stay
-    saved = OmegaConf.create(buildable(read_config(folder), folder / "config.yaml", changed))
+    before, config = _by_key(read_record(folder)["overrides"]), OmegaConf.create(read_config(folder))
+    given = {
+        key
+        for key, override in _by_key(overrides).items()
+        if override != before.get(key) or _is_same_value(OmegaConf.select(cfg, key), OmegaConf.select(config, key))
+    }  # what was given before and has become another value since, as by a plan, stays
+    saved = OmegaConf.create(buildable(OmegaConf.to_container(config), folder / "config.yaml", given))
     for key, override in _by_key(overrides).items():
         if override == before.get(key) or key in ("resume", "run_dir"):
             continue
@@ -198,6 +202,10 @@ def _expect_key(saved: DictConfig, key: str) -> None:
             f"the run has no key '{key}'{meant(key, known)}; what Lightning takes beside those it has is given as "
             f"+{key}=VALUE"
         )
+
+
+def _is_same_value(one: Any, other: Any) -> bool:
+    return one is not None and not OmegaConf.is_config(one) and one == other
 
 
 def _by_key(overrides: list[str]) -> dict[str, str]:

@@ -143,7 +143,8 @@ def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], repla
         if name in ("_target_", "_partial_") or _is_replaced(full, replaced):
             continue
         if name not in _parameters(target):
-            raise ValueError(f"{full} is no argument that a file may give {target}")
+            owner = "; whose W&B project it is, the variable WANDB_ENTITY says" if name == "entity" else ""
+            raise ValueError(f"{full} is no argument that a file may give {target}{owner}")
         if key[0] in ("callbacks", "logger", "trainer"):
             if name in PLACES:
                 _check_inside(full, value, tree.get("run_dir"))
