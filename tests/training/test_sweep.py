@@ -25,7 +25,7 @@ from video_adapters.commands.signals import Interrupted
 from video_adapters.model.build import build_classifier
 from video_adapters.training import sweep
 from video_adapters.training.callbacks.sweep_report import SweepReport, swept_keys
-from video_adapters.training.planning.plan import OWN, _changed
+from video_adapters.training.planning.plan import PLANNED, _changed
 from video_adapters.training.record import resumed
 
 from helpers.toy import CONFIGS, SMALL, composed, run
@@ -128,7 +128,7 @@ def leave(folder: Path, cfg: DictConfig, overrides: list[str], **record: Any) ->
 
 def test_what_a_plan_decides_is_no_other_config(tmp_path: Path) -> None:
     cfg = job(tmp_path, "memory.plan=auto", "gpu=gtx1080ti")
-    leave(tmp_path, _changed(cfg, dict(zip(OWN, (2, 1), strict=True)), reserved=1), [])
+    leave(tmp_path, _changed(cfg, dict(zip(PLANNED, (2, 1), strict=True)), reserved=1), [])
     sweep._refuse_another(cfg, tmp_path)
     cfg.memory.plan = None
     with pytest.raises(ValueError, match=r"batch.per_device was 2 and is 4 "):

@@ -20,7 +20,7 @@ from video_adapters.commands.lock import Busy, alone
 from video_adapters.commands.plural import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.training.callbacks.sweep_report import FAILED
-from video_adapters.training.planning.plan import OWN
+from video_adapters.training.planning.plan import PLANNED
 from video_adapters.training.problems import expect_values, told_together
 from video_adapters.training.record import read_record
 from video_adapters.training.run import train
@@ -106,7 +106,7 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
     Raises:
         ValueError: naming a key, and both its values.
     """
-    left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *OWN)
+    left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *PLANNED)
     before = _values(OmegaConf.create(read_config(folder)), left_out)
     now = _values(cfg, left_out)
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))

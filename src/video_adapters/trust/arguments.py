@@ -45,7 +45,7 @@ NEEDED = (
 )  # fmt: skip
 """What is read beside it."""
 
-OWN: dict[str, set[str]] = {
+OPEN: dict[str, set[str]] = {
     "open_clip.create_model": {
         "model_name", "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "force_image_size", "force_quick_gelu",
         "force_patch_dropout", "force_context_length",
@@ -54,7 +54,7 @@ OWN: dict[str, set[str]] = {
         "project", "name", "save_dir", "log_model", "group", "tags", "notes", "job_type", "offline", "prefix",
     },
 }  # fmt: skip
-"""Arguments of targets that take any; timm's are those of the networks that have a family here."""
+"""Arguments of targets whose signatures are open to any; timm's are those of the networks that have a family here."""
 
 WITHHELD = {"lightning.Trainer": {"callbacks", "logger", "plugins", "model_registry"}}
 
@@ -163,8 +163,8 @@ def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], repla
 @cache
 def _parameters(target: str) -> frozenset[str]:
     """Names of the arguments that a target takes."""
-    if target in OWN:
-        return frozenset(OWN[target])
+    if target in OPEN:
+        return frozenset(OPEN[target])
     if target == "timm.create_model":
         from video_adapters.model.encoders.pretrained import FAMILIES  # here: timm and open_clip take seconds
 

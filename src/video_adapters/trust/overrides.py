@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.config import flat, leaves, meant
 from video_adapters.trust.arguments import buildable
 
-OWN = ("checkpoint", "run_dir", "name", "logger", "data.report")
+OF_EVALUATION = {"checkpoint", "run_dir", "name", "logger", "data.report"}
 """Keys of an evaluation itself; the others replace the checkpoint's. (What a run left out of training by a report is
 no reason to leave anything out of the test: only the evaluation's own report does.)"""
 
@@ -20,8 +20,11 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) ->
         ValueError: for a config that nothing is built of, and for a key that it does not have.
     """
     given: Any = OmegaConf.to_container(cfg, resolve=True)
-    set_here = ((key, value) for key, value in leaves(given) if value is not None)
-    changes = {key: value for key, value in set_here if key not in OWN and key.split(".")[0] not in OWN}
+    changes = {
+        key: value
+        for key, value in leaves(given)
+        if value is not None and not OF_EVALUATION & {key, key.partition(".")[0]}
+    }
     merged = OmegaConf.create(buildable(config, path, changes))
     for key, value in changes.items():
         parent, _, name = key.rpartition(".")

@@ -26,7 +26,7 @@ from video_adapters.training.planning.trace import half_type, trace_experiment
 
 log = logging.getLogger(__name__)
 
-OWN = ("batch.per_device", "memory.checkpoint_blocks")
+PLANNED = ("batch.per_device", "memory.checkpoint_blocks")
 """Keys that a plan decides."""
 
 
@@ -116,7 +116,7 @@ def _changed(cfg: DictConfig, decided: dict[str, int], reserved: int) -> DictCon
 
 
 def _decided(option: Option) -> dict[str, int]:
-    return dict(zip(OWN, (option.clips, option.checkpointed), strict=True))
+    return dict(zip(PLANNED, (option.clips, option.checkpointed), strict=True))
 
 
 def _share(cfg: DictConfig) -> int:
