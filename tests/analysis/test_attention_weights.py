@@ -52,7 +52,7 @@ def test_the_mode_sees_the_fused_kernel_and_changes_nothing() -> None:
     with Weights() as mode:
         seen = F.scaled_dot_product_attention(q, k, v)
     assert torch.equal(plain, seen)
-    (found,) = mode.found
+    (found,) = mode.kept
     torch.testing.assert_close(found @ v, plain)
 
 
@@ -63,7 +63,7 @@ def test_the_mode_sees_into_torchs_own_attention_module() -> None:
     x = torch.randn(3, 5, 8)
     with Weights() as mode:
         module(x, x, x, need_weights=False)
-    (found,) = mode.found
+    (found,) = mode.kept
     torch.testing.assert_close(found, by_hand(x, module.in_proj_weight, module.in_proj_bias, 2))
 
 

@@ -12,7 +12,7 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.timm_swin import TimmSwinParts
 
 
-def looked_at(backbone: Backbone, block: int, found: BlockAttention) -> Tensor:
+def looked_at(backbone: Backbone, block: int, attention: BlockAttention) -> Tensor:
     """How much each patch is attended to within its frame: (T, h, w), mean 1 where nothing stands out.
 
     By the class token where the feature is read from it, else by all patches; mean over heads.
@@ -20,54 +20,54 @@ def looked_at(backbone: Backbone, block: int, found: BlockAttention) -> Tensor:
     Raises:
         ValueError: the block does not attend within frames.
     """
-    if found.space is None:
+    if attention.space is None:
         raise ValueError(f"block {block} does not attend within frames by the encoder's own attention")
-    weights = found.space.mean(2)  # (T, windows, queries, keys)
+    weights = attention.space.mean(2)  # (T, windows, queries, keys)
     parts: Any = backbone.blocks[block].parts
     if isinstance(parts, TimmSwinParts):
-        return _from_windows(weights.mean(2), parts, found.tokens)
+        return _from_windows(weights.mean(2), parts, attention.tokens)
     encoder = backbone.encoder
-    asked = weights[:, 0, : encoder.pooled] if encoder.pooled else weights[:, 0, encoder.prefix :]
-    received = asked.mean(1)[:, encoder.prefix :]
+    queries = weights[:, 0, : encoder.pooled] if encoder.pooled else weights[:, 0, encoder.prefix :]
+    received = queries.mean(1)[:, encoder.prefix :]
     received = received / received.mean(1, keepdim=True)
-    return received.unflatten(1, grid(backbone, found))
+    return received.unflatten(1, grid(backbone, attention))
 
 
-def over_time(found: BlockAttention) -> Tensor:
-    """How much each frame (rows) takes from each frame (columns), mean over places and heads: (T, T).
+def over_time(attention: BlockAttention) -> Tensor:
+    """How much each frame (rows) takes from each frame (columns), mean over tokens and heads: (T, T).
 
     Raises:
         ValueError: the block does not attend over time.
     """
-    return _time(found).mean((0, 1))
+    return _time(attention).mean((0, 1))
 
 
-def looked_at_over_time(backbone: Backbone, found: BlockAttention) -> Tensor:
+def looked_at_over_time(backbone: Backbone, attention: BlockAttention) -> Tensor:
     """How much each patch is attended to from the other frames, at its own place: (T, h, w), 1 where evenly spread.
 
     Raises:
         ValueError: the block does not attend over time.
     """
-    weights = _time(found).mean(1)[backbone.encoder.prefix :]  # (N, T, T)
+    weights = _time(attention).mean(1)[backbone.encoder.prefix :]  # (N, T, T)
     size = weights.shape[-1]
     others = 1 - torch.eye(size, device=weights.device)
     received = (weights * others).sum(1) * size / max(size - 1, 1)  # of size - 1 frames that look, each evenly 1 / size
-    return received.T.unflatten(1, grid(backbone, found))
+    return received.T.unflatten(1, grid(backbone, attention))
 
 
-def grid(backbone: Backbone, found: BlockAttention) -> tuple[int, int]:
+def grid(backbone: Backbone, attention: BlockAttention) -> tuple[int, int]:
     """Rows and columns of a frame's patches."""
-    if len(found.tokens) == 2:
-        return found.tokens[0], found.tokens[1]
+    if len(attention.tokens) == 2:
+        return attention.tokens[0], attention.tokens[1]
     height, width = backbone.encoder.image_size
     down, right = backbone.encoder.patches.stride
     return height // int(down), width // int(right)
 
 
-def _time(found: BlockAttention) -> Tensor:
-    if found.time is None:
+def _time(attention: BlockAttention) -> Tensor:
+    if attention.time is None:
         raise ValueError("the block does not attend over time by the encoder's own attention")
-    return found.time
+    return attention.time
 
 
 def _from_windows(received: Tensor, parts: TimmSwinParts, tokens: tuple[int, ...]) -> Tensor:

@@ -6,9 +6,9 @@ itself runs as it always does.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -26,7 +26,7 @@ class BlockAttention(NamedTuple):
     """Weights of one block for one clip, each row summing to 1; None where the block does not attend so."""
 
     space: Tensor | None  # (T, windows, heads, queries, keys): within frames; in a ViT a frame is one window
-    time: Tensor | None  # (N, heads, T, T): over time, at each token's place
+    time: Tensor | None  # (N, heads, T, T): over time, token by token
     tokens: tuple[int, ...]  # of a frame: (N,) or, in a Swin, (H, W)
 
 
@@ -35,22 +35,22 @@ class Weights(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[Tensor] = []
+        self.kept: list[Tensor] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
-            self.found.append(weights(*args, **kwargs))
+            self.kept.append(weights(*args, **kwargs))
         if func is F.multi_head_attention_forward:  # nn.MultiheadAttention, which can give them itself
             both: Any = func(*args, **{**kwargs, "need_weights": True, "average_attn_weights": False})
-            self.found.append(both[1])
+            self.kept.append(both[1])
             return both[0], None
-        answer = func(*args, **kwargs)
-        if func in _SOFTMAX and answer.dim() == 4:
-            self.found.append(answer)
-        return answer
+        result = func(*args, **kwargs)
+        if func in _SOFTMAX and result.dim() == 4:
+            self.kept.append(result)
+        return result
 
 
 def weights(
@@ -81,68 +81,59 @@ def weights(
 @torch.inference_mode()
 def attention(backbone: Backbone, clip: Tensor) -> list[BlockAttention]:
     """What each block attends to in a clip, (T, 3, H, W) uint8 -> one entry per block."""
-    with Weights() as mode, _marked(backbone, mode) as marks:
+    with Weights() as mode, ExitStack() as undo:
+        notes = [_noting(block, mode, undo) for block in backbone.blocks]
         backbone.features(clip[None].to(backbone.mean.device))
-    return [_block(marks[i], backbone.num_times) for i in range(len(backbone.blocks))]
+    return [_split(note, backbone.num_times) for note in notes]
 
 
-class _Marks:
-    """What was found in one block."""
+@dataclass
+class _Note:
+    """Attention of one block, as it is computed."""
 
-    def __init__(self) -> None:
-        self.space: list[Tensor] = []
-        self.time: list[Tensor] = []
-        self.tokens: tuple[int, ...] = ()
-        self.heads = 1
+    space: list[Tensor] = field(default_factory=list)
+    time: list[Tensor] = field(default_factory=list)
+    tokens: tuple[int, ...] = ()
+    heads: int = 1
 
 
-@contextmanager
-def _marked(backbone: Backbone, mode: Weights) -> Iterator[list[_Marks]]:
-    """Has every block note which attention was asked of its parts: that within frames or that over time.
+def _noting(block: nn.Module, mode: Weights, undo: ExitStack) -> _Note:
+    """Has a block note which attention its parts compute: that within frames or that over time.
 
-    Shapes do not tell: a frame may have as many tokens as a clip has frames. So, as long as this lasts, `attend` and
-    `attend_time` of the parts (of these objects, not their classes) sort what the mode has found.
+    Shapes do not tell: a frame may have as many tokens as a clip has frames. So, until undone, `attend` and
+    `attend_time` of the parts (of these objects, not their classes) sort what the mode keeps.
     """
-    marks = [_Marks() for _ in backbone.blocks]
-    undo: list[Callable[[], Any]] = []
-    for block, mark in zip(backbone.blocks, marks, strict=True):
-        undo.append(block.register_forward_pre_hook(_note_tokens(mark)).remove)
-        for parts in (module for module in block.modules() if isinstance(module, Parts)):
-            mark.heads = parts.num_heads
-            for name, place in (("attend", mark.space), ("attend_time", mark.time)):
-                setattr(parts, name, _sorting(getattr(parts, name), mode, place))
-                undo.append(partial(delattr, parts, name))
-    try:
-        yield marks
-    finally:
-        for back in undo:
-            back()
+    note = _Note()
+
+    def enter(block: nn.Module, args: tuple[Tensor, ...]) -> None:
+        note.tokens = tuple(args[0].shape[1:-1])
+
+    undo.enter_context(block.register_forward_pre_hook(enter))
+    for parts in (module for module in block.modules() if isinstance(module, Parts)):
+        note.heads = parts.num_heads
+        for name, kept in (("attend", note.space), ("attend_time", note.time)):
+            setattr(parts, name, _sorting(getattr(parts, name), mode, kept))
+            undo.callback(delattr, parts, name)
+    return note
 
 
-def _note_tokens(mark: _Marks) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    def hook(block: nn.Module, args: tuple[Tensor, ...]) -> None:
-        mark.tokens = tuple(args[0].shape[1:-1])
-
-    return hook
-
-
-def _sorting(method: Callable[..., Any], mode: Weights, place: list[Tensor]) -> Callable[..., Any]:
+def _sorting(method: Callable[..., Any], mode: Weights, kept: list[Tensor]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        before = len(mode.found)
-        answer = method(*args, **kwargs)
-        place.extend(mode.found[before:])
-        return answer
+        before = len(mode.kept)
+        result = method(*args, **kwargs)
+        kept.extend(mode.kept[before:])
+        return result
 
     return call
 
 
-def _block(mark: _Marks, num_times: int) -> BlockAttention:
-    """Weights with an axis of their own for what shares the rows: frames and windows, or places and heads."""
+def _split(note: _Note, num_times: int) -> BlockAttention:
+    """Weights with an axis of their own for what shares the rows: frames and windows, or tokens and heads."""
     space = time = None
-    if mark.space:
-        (found,) = mark.space
-        space = found.reshape(num_times, -1, mark.heads, *found.shape[-2:])
-    if mark.time:  # rows may be places, or places times heads: both run over places first
-        found = torch.cat([part.flatten(0, 1) for part in mark.time])
-        time = found.reshape(-1, mark.heads, num_times, num_times)
-    return BlockAttention(space, time, mark.tokens)
+    if note.space:
+        (rows,) = note.space
+        space = rows.reshape(num_times, -1, note.heads, *rows.shape[-2:])
+    if note.time:  # rows may be tokens, or tokens times heads: both run over tokens first
+        rows = torch.cat([part.flatten(0, 1) for part in note.time])
+        time = rows.reshape(-1, note.heads, num_times, num_times)
+    return BlockAttention(space, time, note.tokens)

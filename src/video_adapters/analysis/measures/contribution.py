@@ -1,8 +1,7 @@
 """Size of each adapter's output beside what passes by it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack
+from functools import partial
 
 import pandas as pd
 import torch
@@ -36,49 +35,34 @@ def contributions(backbone: Backbone, clips: Tensor) -> pd.DataFrame:
         method has no branches of these kinds.
     """
     rows: list[dict[str, float]] = [{} for _ in backbone.blocks]
-    # no adapter makes one layer with the attention's last one: what enters it is to be seen
-    with _watched(backbone, rows), running(backbone.blocks, fuse=False):
+    with ExitStack() as hooks:
+        for block, row in zip(backbone.blocks, rows, strict=True):
+            _measure(block, row, hooks)
+        # no adapter makes one layer with the attention's last one: what enters it is to be seen
+        hooks.enter_context(running(backbone.blocks, fuse=False))
         backbone.features(clips.to(backbone.mean.device))
     table = pd.DataFrame(rows).rename_axis("block")
     return table[[site for site in SITES if site in table]]
 
 
-@contextmanager
-def _watched(backbone: Backbone, rows: list[dict[str, float]]) -> Iterator[None]:
-    undo: list[Callable[[], Any]] = []
-    for block, row in zip(backbone.blocks, rows, strict=True):
-        entering: list[Tensor] = []
-        undo.append(block.register_forward_pre_hook(_keep_entering(entering)).remove)
-        for site, adapter in block.named_children():
-            if isinstance(adapter, Adapter | TemporalConvolution):
-                scale = block.scale if site == "joint" and isinstance(block, AimBlock) else 1.0
-                undo.append(adapter.register_forward_hook(_measure(row, site, entering, scale)).remove)
-    try:
-        yield
-    finally:
-        for back in undo:
-            back()
+def _measure(block: nn.Module, row: dict[str, float], hooks: ExitStack) -> None:
+    """Has a block put the size of what each adapter adds, over that of what it is added to, into its row."""
+    entering: list[Tensor] = []
 
-
-def _keep_entering(entering: list[Tensor]) -> Callable[[nn.Module, Any], None]:
-    def hook(block: nn.Module, args: tuple[Tensor, ...]) -> None:
+    def enter(block: nn.Module, args: tuple[Tensor, ...]) -> None:
         entering[:] = [args[0]]
 
-    return hook
-
-
-def _measure(
-    row: dict[str, float], site: str, entering: list[Tensor], scale: float
-) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-    """A hook that puts the size of what is added, over that of what it is added to, into its row."""
-
-    def hook(adapter: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
+    def measure(site: str, scale: float, adapter: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
         added = out - args[0] if isinstance(adapter, TemporalConvolution) else scale * out  # that one keeps its skip
         # the last block may go on with its first tokens alone
         base = entering[0][:, : out.shape[1]] if site in _INTO_THE_STREAM else args[0]
         row[site] = _size(added) / _size(base)
 
-    return hook
+    hooks.enter_context(block.register_forward_pre_hook(enter))
+    for site, adapter in block.named_children():
+        if isinstance(adapter, Adapter | TemporalConvolution):
+            scale = block.scale if site == "joint" and isinstance(block, AimBlock) else 1.0
+            hooks.enter_context(adapter.register_forward_hook(partial(measure, site, scale)))
 
 
 def _size(tokens: Tensor) -> float:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.runs.test_files import pair_accuracy, read_confusion
 from video_adapters.commands import command
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands.config import PROJECT, leaves
 from video_adapters.trust.config_file import bounded, read_config
 
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
@@ -45,11 +45,11 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
         Unanswerable: there is no readable run.
     """
     rows, broken = [], []
-    for place in _find(folder):
+    for run in _find(folder):
         try:
-            rows.append(_row(place))
+            rows.append(_row(run))
         except _BROKEN as error:
-            broken.append(f"{place}: {first_line(error)}")
+            broken.append(f"{run}: {first_line(error)}")
     notes = "".join(f"\n  {note}" for note in broken)
     if not rows:
         raise Unanswerable(
@@ -82,11 +82,11 @@ def read_metrics(run: str | Path) -> pd.DataFrame:
 
 def _find(folder: str | Path) -> Iterator[Path]:
     """Folders with a run.json; what lies inside of one (checkpoints, W&B's files) is its own affair."""
-    for place, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder):
         folders.sort()
         if "run.json" in files:
             folders.clear()
-            yield Path(place)
+            yield Path(path)
 
 
 def _row(run: Path) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _row(run: Path) -> dict[str, Any]:
 
 
 def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics: pd.DataFrame) -> dict[str, Any]:
-    """What a run's row says in the same way wherever the run is kept.
+    """The part of a run's row that is the same wherever the run is kept.
 
     Args:
         path: where that is.
@@ -112,25 +112,30 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
     """
     row = {"path": path, "name": config["name"], "started": _moment(record["started"])}
     row |= _figures(metrics, record.get("scores", {}))
-    others = {key: value for key, value in record.items() if key not in ("started", "scores")}
-    row |= {key: value for key, value in _leaves(others, lists=" ".join) if key not in row}
-    return row | {f"config.{key}": value for key, value in _leaves(config) if key.split(".")[0] not in _PLUMBING}
+    others = leaves({key: value for key, value in record.items() if key not in ("started", "scores")})
+    row |= {key: " ".join(value) if isinstance(value, list) else value for key, value in others if key not in row}
+    settings = leaves({name: value for name, value in config.items() if name not in _PLUMBING})
+    return row | {
+        f"config.{key}": str(value) if isinstance(value, list) else value
+        for key, value in settings
+        if not key.endswith("_partial_")
+    }
 
 
 def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
-    """What a run's row says of its logged steps; `scores` are those that it noted at its end."""
-    found: dict[str, Any] = {"steps": _steps(metrics), "best_epoch": math.nan}
-    found["best_val_top1"] = scores.get("val/top1", math.nan)
+    """The logged steps in a run's row; `scores` are those that it noted at its end."""
+    figures: dict[str, Any] = {"steps": _steps(metrics), "best_epoch": math.nan}
+    figures["best_val_top1"] = scores.get("val/top1", math.nan)
     if "val/top1" in metrics and metrics["val/top1"].notna().any():
         best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
-        found |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best]) + 1}
-        found["val/videos"] = metrics["val/videos"][best] if "val/videos" in metrics else math.nan
+        figures |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best]) + 1}
+        figures["val/videos"] = metrics["val/videos"][best] if "val/videos" in metrics else math.nan
     tests = metrics.filter(like="test/").dropna(how="all")
-    found |= tests.iloc[-1].to_dict() if len(tests) else {}
-    found |= {name: value for name, value in scores.items() if "test/" in name}
+    figures |= tests.iloc[-1].to_dict() if len(tests) else {}
+    figures |= {name: value for name, value in scores.items() if "test/" in name}
     speeds = metrics.reindex(columns=["speed/clips_per_s", "speed/data_wait", "speed/peak_memory_gib"])
-    found |= {"clips_per_s": speeds.iloc[:, 0].median(), "data_wait": speeds.iloc[:, 1].median()}
-    return found | {"peak_memory_gib": speeds.iloc[:, 2].max()}
+    figures |= {"clips_per_s": speeds.iloc[:, 0].median(), "data_wait": speeds.iloc[:, 1].median()}
+    return figures | {"peak_memory_gib": speeds.iloc[:, 2].max()}
 
 
 def _steps(metrics: pd.DataFrame) -> int:
@@ -160,17 +165,6 @@ def _moment(text: str) -> pd.Timestamp:
     """A time of a record in UTC, which it is taken for where it names no zone: the two kinds cannot be compared."""
     time = pd.Timestamp(text)
     return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
-
-
-def _leaves(
-    tree: dict[str, Any], prefix: str = "", lists: Callable[[list[Any]], str] = str
-) -> Iterator[tuple[str, Any]]:
-    """Keys with dots and their values; lists as text."""
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.", lists)
-        elif name != "_partial_":
-            yield f"{prefix}{name}", lists(value) if isinstance(value, list) else value
 
 
 def first_line(error: BaseException) -> str:
