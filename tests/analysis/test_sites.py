@@ -8,7 +8,7 @@ import pytest
 
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.measures import adapted_sites as sites
-from video_adapters.analysis.measures.adapted_sites import Place, place_of
+from video_adapters.analysis.measures.adapted_sites import Adapted, adapted_by
 from video_adapters.analysis.questions import sites as sites_figures
 from video_adapters.analysis.runs.folder import read_runs
 
@@ -24,29 +24,29 @@ LADDER = {
 }
 
 
-def place(**changes: object) -> Place | None:
+def adapted(**changes: object) -> Adapted | None:
     target = {"config.adapter._target_": "video_adapters.model.adapters.aim.Aim", "config.adapter.frozen": True}
     named = {f"config.{key.replace('__', '.')}": value for key, value in changes.items()}
-    return place_of(pd.Series(target | named, dtype=object))
+    return adapted_by(pd.Series(target | named, dtype=object))
 
 
 def test_rungs_are_told_by_their_sites() -> None:
-    assert [place(**changes) for changes in LADDER.values()] == [
-        Place("frozen", "none"),
-        *(Place(rung, "all") for rung in ("+ spatial", "+ temporal", "+ joint")),
+    assert [adapted(**changes) for changes in LADDER.values()] == [
+        Adapted("frozen", "none"),
+        *(Adapted(rung, "all") for rung in ("+ spatial", "+ temporal", "+ joint")),
     ]
-    assert place(**NONE | {"adapter__joint": "all"}) == Place(None, "all")
+    assert adapted(**NONE | {"adapter__joint": "all"}) == Adapted(None, "all")
 
 
 def test_blocks_are_named_once_where_all_sites_share_them() -> None:
-    assert place(**dict.fromkeys(ALL, "last_half")) == Place("+ joint", "last_half")
-    assert place(**ALL | {"adapter__temporal": "last_half"}) == Place("+ joint", "temporal: upper half")
-    assert place(**dict.fromkeys(ALL, "[0, 2]")) == Place("+ joint", "[0, 2]")
+    assert adapted(**dict.fromkeys(ALL, "last_half")) == Adapted("+ joint", "last_half")
+    assert adapted(**ALL | {"adapter__temporal": "last_half"}) == Adapted("+ joint", "temporal: upper half")
+    assert adapted(**dict.fromkeys(ALL, "[0, 2]")) == Adapted("+ joint", "[0, 2]")
 
 
 def test_other_methods_and_tuned_encoders_are_on_no_rung() -> None:
-    assert place(**ALL, adapter___target_="video_adapters.model.adapters.lora.Lora") is None
-    assert place(**NONE, adapter__frozen=False) is None
+    assert adapted(**ALL, adapter___target_="video_adapters.model.adapters.lora.Lora") is None
+    assert adapted(**NONE, adapter__frozen=False) is None
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ _PLACING = (*(f"adapter.{site}" for site in _SITES), "adapter.temporal_in", "pla
 _TASK = ("data", "model")  # parts of a config in which runs must agree to be on one ladder
 
 
-class Place(NamedTuple):
+class Adapted(NamedTuple):
     """Where a run has adapters."""
 
     rung: str | None  # of LADDER; None: other sites than a rung's
@@ -28,53 +28,47 @@ class Place(NamedTuple):
 
 
 def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The runs that tell about sites and those that tell about placement, with a column `place`: either or both.
+    """Runs that tell about sites, of the rungs of the ladder, and about placement, with adapters at all sites: either
+    or both, the runs of each rung or placement, their `variant`, of one configuration.
 
     Raises:
         Unanswerable: there are neither.
     """
-    parts = {"Sites": rungs(runs), "Placement": placements(runs)}
-    known = {title: part for title, part in parts.items() if part is not None}
-    if not known:
+    adapted = _of_one_task(runs)
+    whole = adapted["rung"].notna() & adapted["blocks"].isin(["all", "none"])
+    everywhere = adapted["blocks"].ne("none") & adapted[list(_KEYS)].notna().all(axis=1)
+    parts = {
+        "Sites": _comparable(adapted[whole].assign(variant=adapted["rung"])),
+        "Placement": _comparable(adapted[everywhere].assign(variant=adapted["blocks"])),
+    }
+    several = {title: part for title, part in parts.items() if part is not None}
+    if not several:
         raise Unanswerable(
             f"The runs ({len(runs)}) have adapters at the same sites of the same blocks, or belong to different tasks; "
             "`python src/train.py -m hparams_search=sites` and `hparams_search=placement` vary them. "
             f"{select(runs).left_out}".rstrip()
         )
-    return known
+    return several
 
 
-def place_of(run: pd.Series) -> Place | None:
+def adapted_by(run: pd.Series) -> Adapted | None:
     """Where a run of AIM on a frozen encoder has its adapters; None for any other method."""
     if not str(run.get("config.adapter._target_")).endswith(".Aim") or run.get("config.adapter.frozen") is False:
         return None
-    places = dict(zip(_SITES, ("none" if pd.isna(run[key]) else str(run[key]) for key in _KEYS), strict=True))
-    used = [site for site in _SITES if places[site] != "none"]
+    blocks = {site: str(run[key]) for site, key in zip(_SITES, _KEYS, strict=True) if pd.notna(run[key])}
+    blocks = {site: value for site, value in blocks.items() if value != "none"}
     steps: list[list[str]] = [[], ["spatial"], ["spatial", "temporal"], [*_SITES]]
-    rung = LADDER[steps.index(used)] if used in steps else None
-    blocks = {places[site] for site in used}
-    apart = ", ".join(f"{site}: {_NAMES.get(places[site], places[site])}" for site in used if places[site] != "all")
-    return Place(rung, blocks.pop() if len(blocks) == 1 else apart or "none")
-
-
-def rungs(runs: pd.DataFrame) -> pd.DataFrame | None:
-    """Runs of the ladder, `place` their rung, each rung's of one configuration; None with fewer than two rungs."""
-    found = _task(runs)
-    steps = found[found["rung"].notna() & found["blocks"].isin(["all", "none"])]
-    return _comparable(steps.assign(place=steps["rung"]))
-
-
-def placements(runs: pd.DataFrame) -> pd.DataFrame | None:
-    """Runs with adapters at all sites, `place` their blocks, each of one configuration; None with fewer than two."""
-    found = _task(runs)
-    everywhere = found[found["blocks"].ne("none") & found[list(_KEYS)].notna().all(axis=1)]
-    return _comparable(everywhere.assign(place=everywhere["blocks"]))
+    rung = LADDER[steps.index([*blocks])] if [*blocks] in steps else None
+    if len(set(blocks.values())) == 1:
+        return Adapted(rung, next(iter(blocks.values())))
+    apart = ", ".join(f"{site}: {_NAMES.get(value, value)}" for site, value in blocks.items() if value != "all")
+    return Adapted(rung, apart or "none")
 
 
 def by(runs: pd.DataFrame) -> pd.DataFrame:
-    """Means and spreads over seeds, a row per rung or placement, in their order."""
+    """Means and spreads over seeds, a row per variant: rung or placement, in their order."""
     columns = [score_of(runs), "test/pair", "trainable_parameters"]
-    table = mean_and_spread(runs, runs["place"], columns).dropna(axis=1, how="all")
+    table = mean_and_spread(runs, runs["variant"], columns).dropna(axis=1, how="all")
     order = [*LADDER, *PLACEMENTS]
     table = table.loc[sorted(table.index, key=lambda name: (order.index(name) if name in order else 99, name))]
     return table.rename(index=_NAMES)
@@ -88,34 +82,31 @@ def other_differences(runs: pd.DataFrame) -> str:
     return f"Not one recipe throughout: {listed}." if differ else ""
 
 
-def _task(runs: pd.DataFrame) -> pd.DataFrame:
+def _of_one_task(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs of AIM on a frozen encoder, with `rung` and `blocks`, of the one task that most of `select`'s runs have."""
     kept = select(runs).runs
     complete = kept.reindex(columns=[*dict.fromkeys([*kept, *_KEYS])])  # other methods know no such keys
-    places = [place_of(run) for _, run in complete.iterrows()]
-    known = complete.assign(
-        rung=[place.rung if place else None for place in places],
-        blocks=[place.blocks if place else None for place in places],
-    )
-    known = known[known["blocks"].notna()]
-    keys = [column.removeprefix("config.") for column in known]
-    task = alike(known, without=[key for key in keys if key.split(".")[0] not in _TASK])
-    return known[task == task.mode()[0]] if len(known) else known
+    rows = [adapted_by(run) for _, run in complete.iterrows()]
+    adapted = pd.Series(rows, index=complete.index, dtype=object).dropna()
+    aim = complete.loc[adapted.index].assign(rung=[a.rung for a in adapted], blocks=[a.blocks for a in adapted])
+    keys = [column.removeprefix("config.") for column in aim]
+    task = alike(aim, without=[key for key in keys if key.split(".")[0] not in _TASK])
+    return aim[task == task.mode()[0]] if len(aim) else aim
 
 
 def _comparable(runs: pd.DataFrame) -> pd.DataFrame | None:
-    """Of every place the runs of one configuration, all near to one recipe; with most seeds, then steps.
+    """Of every variant the runs of one configuration, all near to one recipe; with most seeds, then steps.
 
-    That recipe is the one from which the fewest settings differ over all places.
+    That recipe is the one from which the fewest settings differ over all variants. None with fewer than two variants.
     """
-    if runs["place"].nunique() < 2:
+    if runs["variant"].nunique() < 2:
         return None
     group = alike(runs)
     first = runs.loc[~group.duplicated()].assign(seeds=group.value_counts().sort_index().to_numpy())
     texts = settings(first, without=_PLACING)
     apart = pd.DataFrame([[int((texts.loc[i] != texts.loc[j]).sum()) for j in texts.index] for i in texts.index])
     apart = apart.set_axis(texts.index, axis=0).set_axis(texts.index, axis=1)
-    nearest = apart.T.groupby(first["place"]).min().sum()  # of each configuration, over all places
+    nearest = apart.T.groupby(first["variant"]).min().sum()  # of each configuration, over all variants
     order = first.assign(far=nearest, n=-first["seeds"], s=-first["steps"]).sort_values(["far", "n", "s"])
-    chosen = order.assign(far=apart[order.index[0]]).sort_values(["far", "n", "s"]).groupby("place").head(1).index
+    chosen = order.assign(far=apart[order.index[0]]).sort_values(["far", "n", "s"]).groupby("variant").head(1).index
     return runs[group.isin(group[chosen])]

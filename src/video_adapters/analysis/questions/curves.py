@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from video_adapters.analysis.finding import Unanswerable
@@ -35,7 +34,9 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
     dress(loss, "Training loss", "optimizer step", "cross-entropy (nats)")
     dress(top1, "Validation accuracy", "optimizer step", "top-1 (% of videos)")
     as_percent(top1)
-    _draw_chance(top1, shown)
+    classes = shown["config.data.num_classes"].unique()
+    if len(classes) == 1:
+        top1.axhline(1 / classes[0], color=GRAY, linestyle=":", label=f"chance, {classes[0]} classes")
     top1.set_ylim(bottom=0)
     for axes in (loss, top1):
         axes.set_xlim(left=0)
@@ -49,7 +50,8 @@ def plot_throughput(runs: pd.DataFrame) -> Figure:
     shown = _best(runs, runs["clips_per_s"].notna())[::-1]  # bars are drawn upwards
     figure, axes = plt.subplots(figsize=(12, 1.4 + 0.4 * len(shown)), layout="constrained")
     bars = axes.barh(labels(shown), shown["clips_per_s"], color=COLORS[0], height=0.6)
-    notes = [_speed_note(run) for _, run in shown.iterrows()]
+    figures = zip(shown["clips_per_s"], shown["data_wait"], shown["peak_memory_gib"], strict=True)
+    notes = [f"{speed:.3g} clips/s, {wait:.0%} waiting for data, {memory:.1f} GiB" for speed, wait, memory in figures]
     axes.bar_label(bars, notes, padding=4)
     axes.set_xlabel("training clips per second, over all devices (median)")
     axes.set_xlim(0, 3 * shown["clips_per_s"].max())  # room for the notes
@@ -65,21 +67,8 @@ def _best(runs: pd.DataFrame, logged: pd.Series) -> pd.DataFrame:
     return runs[logged].sort_values("best_val_top1", ascending=False).head(_MOST_RUNS)
 
 
-def _draw_chance(axes: Axes, runs: pd.DataFrame) -> None:
-    """What guessing would score, where all runs have the same number of classes."""
-    classes = runs["config.data.num_classes"].unique()
-    if len(classes) == 1:
-        axes.axhline(1 / classes[0], color=GRAY, linestyle=":", label=f"chance, {classes[0]} classes")
-
-
-def _title(what: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:
+def _title(subject: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:
     names = clip_text(", ".join(dict.fromkeys(shown["name"])), 60)
     all_runs = counted(len(runs), "run")
     which = f"the {len(shown)} best of {all_runs}" if len(shown) < len(runs) else all_runs
-    return f"{what}: {names} ({which})"
-
-
-def _speed_note(run: pd.Series) -> str:
-    return (
-        f"{run['clips_per_s']:.3g} clips/s, {run['data_wait']:.0%} waiting for data, {run['peak_memory_gib']:.1f} GiB"
-    )
+    return f"{subject}: {names} ({which})"

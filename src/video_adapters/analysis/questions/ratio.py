@@ -1,6 +1,5 @@
 """The smallest bottleneck that serves: accuracy, parameters and time over `adapter.ratio`."""
 
-from collections.abc import Iterator
 from itertools import cycle, product
 
 import matplotlib.pyplot as plt
@@ -38,11 +37,11 @@ def answer(runs: pd.DataFrame) -> Finding:
     Raises:
         Unanswerable: no two runs differ in nothing but ratio and seed.
     """
-    found = sweeps(runs)
-    score = _score(found)
-    tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep, score)) for name, sweep in found.items()}
-    text = f"{verdict(found)} {select(runs).left_out}".rstrip()
-    return Finding(question=QUESTION, text=text, figures={CAPTION: plot(found)}, tables=tables)
+    families = sweeps(runs)
+    score = _score(families)
+    tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep, score)) for name, sweep in families.items()}
+    text = f"{verdict(families)} {select(runs).left_out}".rstrip()
+    return Finding(question=QUESTION, text=text, figures={CAPTION: plot(families)}, tables=tables)
 
 
 def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -52,23 +51,17 @@ def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         Unanswerable: there are none.
     """
     kept, left_out = select(runs)
-    families = dict(_families(kept[kept.get(_COLUMN, pd.Series(index=kept.index)).notna()]))
-    if not families:
+    scored = kept[kept.get(_COLUMN, pd.Series(index=kept.index)).notna()]
+    group = alike(scored, without=(KEY,))
+    several = [number for number in group.unique() if scored.loc[group == number, _COLUMN].nunique() > 1]
+    if not several:
         raise Unanswerable(
             f"There is no sweep over {KEY}, at least two runs that differ in it and their seeds alone, among "
             f"{counted(len(runs), 'run')}; `python src/train.py -m hparams_search=ratio` makes one. {left_out}".rstrip()
         )
-    return families
-
-
-def _families(scored: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    group = alike(scored, without=(KEY,))
-    several = [number for number in group.unique() if scored.loc[group == number, _COLUMN].nunique() > 1]
     first = scored.loc[[group[group == number].index[0] for number in several]]
-    if len(several):
-        names = name_configurations(first.drop(columns=_COLUMN))
-        for number, name in zip(several, names, strict=True):
-            yield name, scored[group == number]
+    names = name_configurations(first.drop(columns=_COLUMN))
+    return {name: scored[group == number] for number, name in zip(several, names, strict=True)}
 
 
 def by_ratio(sweep: pd.DataFrame, score: str | None = None) -> pd.DataFrame:
@@ -83,55 +76,42 @@ def by_ratio(sweep: pd.DataFrame, score: str | None = None) -> pd.DataFrame:
     return mean_and_spread(timed, timed[_COLUMN].rename("ratio"), columns).sort_index().dropna(axis=1, how="all")
 
 
-def verdict(found: dict[str, pd.DataFrame]) -> str:
+def verdict(families: dict[str, pd.DataFrame]) -> str:
     """The answer in words: the best ratio of each sweep, and the smallest that is nearly as good."""
-    score = _score(found)
-    return " ".join(_verdict(name, by_ratio(sweep, score), score) for name, sweep in found.items())
+    score = _score(families)
+    return " ".join(_verdict(name, by_ratio(sweep, score), score) for name, sweep in families.items())
 
 
-def plot(found: dict[str, pd.DataFrame]) -> Figure:
+def plot(families: dict[str, pd.DataFrame]) -> Figure:
     """Accuracy, parameters and time over ratio: means with standard deviations, a faint dot for each run.
 
     A colour per sweep; where colours come again, the marker is another.
     """
-    height = 4 + 0.22 * (len(found) - 1)  # inches; a line of the legend for each
+    height = 4 + 0.22 * (len(families) - 1)  # inches; a line of the legend for each
     figure, axes = plt.subplots(1, 3, figsize=(12, height), layout="constrained")
-    score, looks = _score(found), cycle(product(_MARKERS, COLORS))
-    for (name, sweep), (marker, color) in zip(found.items(), looks, strict=False):
-        table = by_ratio(sweep, score)
-        for place, column, scale in zip(axes, (score, "trainable_parameters", "s_per_1000"), (1, 1e-6, 1), strict=True):
+    score, looks = _score(families), cycle(product(_MARKERS, COLORS))
+    for (name, sweep), (marker, color) in zip(families.items(), looks, strict=False):
+        table, look = by_ratio(sweep, score), {"marker": marker, "color": color, "capsize": 4}
+        for panel, column, scale in zip(axes, (score, "trainable_parameters", "s_per_1000"), (1, 1e-6, 1), strict=True):
             if column in table:
-                _line(place, table[column] * scale, table.get(f"± {column}", 0) * scale, color, marker, name)
+                spread = table.get(f"± {column}", 0) * scale
+                panel.errorbar(table.index, table[column] * scale, spread, label=name, **look)
         axes[0].plot(sweep[_COLUMN], sweep[score], ".", color=color, alpha=0.4, markersize=5)
         if "test/pair" in table:
-            pair, spread = table["test/pair"], table.get("± test/pair", 0)
-            _line(axes[0], pair, spread, color, marker, f"{name}: the pair, either direction", linestyle="--")
-    ratios = sorted({ratio for sweep in found.values() for ratio in sweep[_COLUMN]})
+            look |= {"label": f"{name}: the pair, either direction", "linestyle": "--"}
+            axes[0].errorbar(table.index, table["test/pair"], table.get("± test/pair", 0), **look)
+    ratios = sorted({ratio for sweep in families.values() for ratio in sweep[_COLUMN]})
     dress(axes[0], "Accuracy", "bottleneck / token width", SCORES[score].replace("top-1", "accuracy"))
     dress(axes[1], "What trains", "bottleneck / token width", "parameters (millions)")
     dress(axes[2], "Time", "bottleneck / token width", "training (s per 1000 clips)")
     as_percent(axes[0])
-    for place in axes:
-        _ratios_below(place, ratios)
+    for panel in axes:
+        _ratios_below(panel, ratios)
     axes[1].set_ylim(bottom=0)
     axes[2].set_ylim(bottom=0)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     return figure
-
-
-def _line(
-    axes: Axes,
-    means: pd.Series,
-    spread: pd.Series | float,
-    color: str,
-    marker: str,
-    label: str,
-    linestyle: str = "-",
-) -> None:
-    axes.errorbar(
-        means.index, means, yerr=spread, color=color, marker=marker, capsize=4, label=label, linestyle=linestyle
-    )
 
 
 def _ratios_below(axes: Axes, ratios: list[float]) -> None:
@@ -145,25 +125,22 @@ def _ratios_below(axes: Axes, ratios: list[float]) -> None:
     )
 
 
-def _score(found: dict[str, pd.DataFrame]) -> str:
+def _score(families: dict[str, pd.DataFrame]) -> str:
     """The column by which all sweeps can be compared."""
-    return score_of(pd.concat(found.values()))
+    return score_of(pd.concat(families.values()))
 
 
 def _verdict(name: str, table: pd.DataFrame, score: str) -> str:
     best = table[score].idxmax()
     enough = table.index[table[score] >= table[score].max() - CLOSE][0]
-    train = (
-        f", {table['trainable_parameters'][enough] / 1e6:.3g} M parameters" if "trainable_parameters" in table else ""
-    )
+    train = ""
+    if "trainable_parameters" in table:
+        train = f", {table['trainable_parameters'][enough] / 1e6:.3g} M parameters"
+    fewest, most = int(table["runs"].min()), int(table["runs"].max())
+    seeds = f"{counted(fewest, 'seed')} each." if fewest == most else f"{fewest} to {most} seeds each."
+    if fewest == 1:
+        seeds = "Some have one seed alone: differences of a point or two mean nothing."
     return (
         f"{name}: the best ratio is {best:g}, with {table[score][best]:.1%} on average; {enough:g} is the smallest "
-        f"within a point of it ({table[score][enough]:.1%}{train}). {_seeds(table)}"
+        f"within a point of it ({table[score][enough]:.1%}{train}). {seeds}"
     )
-
-
-def _seeds(table: pd.DataFrame) -> str:
-    fewest, most = int(table["runs"].min()), int(table["runs"].max())
-    if fewest == 1:
-        return "Some have one seed alone: differences of a point or two mean nothing."
-    return f"{counted(fewest, 'seed')} each." if fewest == most else f"{fewest} to {most} seeds each."

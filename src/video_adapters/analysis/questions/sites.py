@@ -22,18 +22,21 @@ def answer(runs: pd.DataFrame) -> Finding:
         Unanswerable: there are neither two rungs nor two placements of one task.
     """
     parts = compared(runs)
-    known = {title: by(part) for title, part in parts.items()}
+    means = {title: by(part) for title, part in parts.items()}
     return Finding(
         question=QUESTION,
         text=f"{verdict(parts)} {select(runs).left_out}".rstrip(),
-        figures={"Means over n runs with standard deviations": plot(known)},
-        tables={title: presentable(table) for title, table in known.items()},
+        figures={"Means over n runs with standard deviations": plot(means)},
+        tables={title: presentable(table) for title, table in means.items()},
     )
 
 
 def verdict(parts: dict[str, pd.DataFrame]) -> str:
     """The answer in words: the means of each part, and what else its runs differ in."""
-    text = [f"{title}: {_means(by(part))}" for title, part in parts.items()]
+    text = []
+    for title, part in parts.items():
+        table = by(part)
+        text.append(f"{title}: {', '.join(f'{name} {value:.1%}' for name, value in table[_score(table)].items())}.")
     text += [note for part in parts.values() if (note := other_differences(part))]
     return " ".join(text)
 
@@ -45,16 +48,12 @@ def plot(tables: dict[str, pd.DataFrame]) -> Figure:
         1, len(tables), figsize=(4 + 1.3 * sum(widths), 4.2), width_ratios=widths, squeeze=False, sharey=True,
         layout="constrained",
     )  # fmt: skip
-    for place, (title, table) in zip(axes[0], tables.items(), strict=True):
-        score = next(column for column in SCORES if column in table)
-        _bars(place, table, score)
-        dress(
-            place,
-            title,
-            "adapters" if title == "Sites" else "blocks with adapters",
-            SCORES[score].replace("top-1", "accuracy"),
-        )
-        as_percent(place)
+    for panel, (title, table) in zip(axes[0], tables.items(), strict=True):
+        score = _score(table)
+        _bars(panel, table, score)
+        xlabel = "adapters" if title == "Sites" else "blocks with adapters"
+        dress(panel, title, xlabel, SCORES[score].replace("top-1", "accuracy"))
+        as_percent(panel)
     handles, names = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
     return figure
@@ -78,6 +77,5 @@ def _bars(axes: Axes, table: pd.DataFrame, score: str) -> None:
     axes.set_ylim(0, 1.08)
 
 
-def _means(table: pd.DataFrame) -> str:
-    score = next(column for column in SCORES if column in table)
-    return ", ".join(f"{name} {value:.1%}" for name, value in table[score].items()) + "."
+def _score(table: pd.DataFrame) -> str:
+    return next(column for column in SCORES if column in table)

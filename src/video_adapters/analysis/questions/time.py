@@ -3,7 +3,6 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from video_adapters.analysis.finding import Finding
@@ -15,8 +14,13 @@ QUESTION = "Does the model use time?"
 MOST_CLASSES = 12
 """Most temporal and most static classes shown, half of each, where there are more."""
 
-_MARKERS = {"as filmed": ("o", 45), "shuffled": ("X", 45), "reversed": ("<", 45), "one frame": ("s", 80)}
-"""By order: marker and size; the last is a frame around what lies beneath it."""
+_MARKERS = {
+    "as filmed": ("o", 45, COLORS[0]),
+    "shuffled": ("X", 45, COLORS[1]),
+    "reversed": ("<", 45, COLORS[2]),
+    "one frame": ("s", 80, "black"),
+}
+"""By order: marker, size and colour; the last is a frame around what lies beneath it."""
 
 
 def answer(scored: Scored) -> Finding:
@@ -35,18 +39,18 @@ def verdict(scored: Scored) -> str:
     table, classes = by_order(scored), by_class(scored)
     top1 = table["top1"]
     lost = top1["as filmed"] - top1["shuffled"]
-    said = [
+    text = [
         f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} "
         f"with shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with a single one.",
         f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
         f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%}).",
     ]
     if "its reversal" in table:
-        said.append(
+        text.append(
             f"Reversed, {table['its reversal']['reversed']:.1%} are taken for the reversed class; shuffled, the choice "
             f"within the right pair is right for {table['right of the pair']['shuffled']:.1%} (a coin: 50 %)."
         )
-    return " ".join(said)
+    return " ".join(text)
 
 
 def plot_orders(scored: Scored) -> Figure:
@@ -72,35 +76,24 @@ def plot_orders(scored: Scored) -> Figure:
 def plot_classes(scored: Scored) -> Figure:
     """Accuracy of each class for each order of frames, the class that loses most by shuffling on top."""
     table = by_class(scored)
-    shown = _ends(table)
+    half = MOST_CLASSES // 2
+    shown = table if len(table) <= MOST_CLASSES else pd.concat([table.head(half), table.tail(half)])
     figure, axes = plt.subplots(figsize=(8, 1.6 + 0.32 * len(shown)), layout="constrained")
     rows = np.arange(len(shown))
     axes.hlines(rows, shown["shuffled"], shown["as filmed"], color="0.8", linewidth=4, zorder=1)
-    for color, (order, (marker, size)) in zip(
-        (COLORS[0], COLORS[1], COLORS[2], "black"), _MARKERS.items(), strict=True
-    ):
+    for order, (marker, size, color) in _MARKERS.items():
         style = {"facecolors": "none", "linewidths": 1.6} if order == "one frame" else {"facecolors": color}
         axes.scatter(
             shown[order], rows, edgecolors=color, marker=marker, label=order, s=size, zorder=3, clip_on=False, **style
         )
-    title = f"{len(shown) // 2} most temporal and most static of {len(table)}" if len(shown) < len(table) else ""
+    title = ""
+    if len(shown) < len(table):
+        title = f"{half} most temporal and most static of {len(table)}"
+        axes.axhline(half - 0.5, color=GRAY, linestyle=":")  # where those between them are left out
     dress(axes, title, "accuracy (% of the class's test videos)", "")
     axes.set_yticks(rows, [clip_text(str(name)) for name in shown.index])
     axes.invert_yaxis()
-    _half(axes, len(shown), len(table))
     as_percent(axes, "x")
     axes.set_xlim(0, 1)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
     return figure
-
-
-def _ends(table: pd.DataFrame) -> pd.DataFrame:
-    """The first and the last rows of a long table."""
-    half = MOST_CLASSES // 2
-    return table if len(table) <= MOST_CLASSES else pd.concat([table.head(half), table.tail(half)])
-
-
-def _half(axes: Axes, shown: int, rows: int) -> None:
-    """A line between the most temporal and the most static classes where those between them are left out."""
-    if shown < rows:
-        axes.axhline(shown / 2 - 0.5, color=GRAY, linestyle=":")
