@@ -92,6 +92,6 @@ def test_strips_are_of_the_videos_wherever_they_lie_now(toy_runs: Path) -> None:
     figure = errors.plot_errors([moved, first._replace(video="gone.mp4")], load_data(run))
     there, gone = figure.axes
     assert there.images[0].get_array().shape == (40, 8 * 40 + 7 * 2, 3)  # 8 frames of 40 pixels, gaps of 2
-    assert there.get_title(loc="left").startswith(f"'{first.class_name}' taken for '{first.said}', certainty ")
+    assert there.get_title(loc="left").startswith(f"'{first.class_name}' taken for '{first.predicted}', certainty ")
     assert gone.get_title(loc="left").endswith("(the video cannot be read)")
     plt.close("all")

@@ -28,7 +28,7 @@ def test_the_best_run_is_the_finished_one_with_a_checkpoint(tmp_path: Path) -> N
 
 def test_some_videos_are_spread_over_the_list(toy_runs: Path) -> None:
     trained = load_run(toy_runs / "runs" / "toy" / "aim", max_videos=12, device="cpu")
-    labels = torch.cat([batch.labels[batch.weights > 0] for batch in trained.batches()])
+    labels = torch.cat([batch.labels[batch.weights > 0] for batch in trained.data.test_dataloader()])
     assert len(labels) == 12
     assert len(labels.unique()) > 6
     assert not trained.classifier.training
@@ -37,7 +37,7 @@ def test_some_videos_are_spread_over_the_list(toy_runs: Path) -> None:
 def test_a_video_is_seen_as_the_test_sees_it(toy_runs: Path) -> None:
     run = toy_runs / "runs" / "toy" / "aim"
     trained = load_run(run, device="cpu")
-    first = next(trained.batches()).clips[0, 0]
+    first = next(iter(trained.data.test_dataloader())).clips[0, 0]
     data = load_data(run)
     assert torch.equal(clip_of(data, data.videos("test")[0]), first)
 

@@ -55,11 +55,14 @@ thead th:first-child {{ text-align: left; max-width: none; }}
 """
 
 
-def page(title: str, found: Mapping[str, str], notes: Sequence[str] = ()) -> str:
+def page(title: str, answers: Mapping[str, str], notes: Sequence[str] = ()) -> str:
     """The whole page: notes, then by question what `drawn` or `left_out` made of its answer."""
     above = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in notes)
-    contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(found))
-    sections = "\n".join(_section(f"q{i}", question, content) for i, (question, content) in enumerate(found.items()))
+    contents = "".join(f'<li><a href="#q{i}">{html.escape(question)}</a></li>\n' for i, question in enumerate(answers))
+    sections = "\n".join(
+        f'<section id="q{i}">\n<h2>{html.escape(question)}</h2>\n{answer}\n</section>'
+        for i, (question, answer) in enumerate(answers.items())
+    )
     return _PAGE.format(title=html.escape(title), notes=above, contents=f"<ol>\n{contents}</ol>", sections=sections)
 
 
@@ -74,10 +77,6 @@ def drawn(answer: Finding) -> str:
 def left_out(why: str) -> str:
     """What the page shows in place of an answer."""
     return f'<p class="left-out">Left out: {html.escape(why)}</p>'
-
-
-def _section(anchor: str, question: str, content: str) -> str:
-    return f'<section id="{anchor}">\n<h2>{html.escape(question)}</h2>\n{content}\n</section>'
 
 
 def _figure(caption: str, content: str, kind: str = "picture") -> str:

@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +13,7 @@ import pandas as pd
 from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.measures.frame_order import score_orders
 from video_adapters.analysis.page import drawn, left_out, page
-from video_adapters.analysis.questions import ablation, ratio
-from video_adapters.analysis.questions import attended as attention_figures
-from video_adapters.analysis.questions import mistakes as errors
-from video_adapters.analysis.questions import sites as sites_figures
-from video_adapters.analysis.questions import time as time_figures
+from video_adapters.analysis.questions import ablation, attended, mistakes, ratio, sites, time
 from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
@@ -32,7 +28,7 @@ QUESTION = "Which runs are there, and how did they learn?"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be reported, and how far it may look."""
+    """A report as its user asks for it."""
 
     runs: Path  # a folder with runs at any depth
     run: Path | None = None  # the run that is looked into; None: the best
@@ -41,7 +37,7 @@ class Request:
 
 
 class Missing(NamedTuple):
-    """What a page lacks."""
+    """Gaps of a page."""
 
     warnings: list[str]  # such as that of runs which cannot be read
     left_out: dict[str, str]  # questions with the reason: what the runs lack, or the error that came of them
@@ -61,16 +57,16 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
         warnings.simplefilter("always")
         runs = read_runs(request.runs)
     missing = Missing([str(warning.message) for warning in caught], {})
-    found: dict[str, str] = {}
-    for question, part in _parts(runs, request):
+    sections: dict[str, str] = {}
+    for question, answer in _questions(runs, request).items():
         announce(question)
         try:
-            found[question] = drawn(part())
+            sections[question] = drawn(answer())
         except Exception as error:  # one question must not take the others with it
             missing.left_out[question] = _reason(question, error)
-            found[question] = left_out(missing.left_out[question])
+            sections[question] = left_out(missing.left_out[question])
     title = f"{counted(len(runs), 'run')} in {request.runs}"
-    write_text(path, page(title, found, missing.warnings))
+    write_text(path, page(title, sections, missing.warnings))
     return missing
 
 
@@ -82,8 +78,8 @@ def _reason(question: str, error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class _LookedInto:
-    """The run whose network and videos are asked; loaded when first needed."""
+class _Inspected:
+    """The run whose network and videos are looked into; loaded when first needed."""
 
     def __init__(self, runs: pd.DataFrame, request: Request) -> None:
         self._runs, self._request = runs, request
@@ -96,24 +92,35 @@ class _LookedInto:
     def trained(self) -> Trained:
         return load_run(self.run, self._request.data_root, self._request.max_videos)
 
-    def errors(self) -> Finding:
-        """With film strips where the videos are found, else without."""
+    def time(self) -> Finding:
+        return self._named(time.answer(score_orders(self.trained)))
+
+    def attended(self) -> Finding:
+        return self._named(attended.answer(self.trained))
+
+    def mistakes(self) -> Finding:
+        """With film strips where the videos are at hand, else without."""
         try:
             data = load_data(self.run, self._request.data_root)
         except Unanswerable:
             data = None
-        return errors.answer(self.run, data)
+        return self._named(mistakes.answer(self.run, data))
+
+    def _named(self, answer: Finding) -> Finding:
+        return replace(answer, text=f"{answer.text} (Of the run {self.run}.)")
 
 
-def _parts(runs: pd.DataFrame, request: Request) -> Iterator[tuple[str, Callable[[], Finding]]]:
-    one = _LookedInto(runs, request)
-    yield QUESTION, lambda: _learned(runs)
-    yield ablation.QUESTION, lambda: ablation.answer(runs)
-    yield ratio.QUESTION, lambda: ratio.answer(runs)
-    yield sites_figures.QUESTION, lambda: sites_figures.answer(runs)
-    yield time_figures.QUESTION, lambda: _of(one, time_figures.answer(score_orders(one.trained)))
-    yield attention_figures.QUESTION, lambda: _of(one, attention_figures.answer(one.trained))
-    yield errors.QUESTION, lambda: _of(one, one.errors())
+def _questions(runs: pd.DataFrame, request: Request) -> dict[str, Callable[[], Finding]]:
+    one = _Inspected(runs, request)
+    return {
+        QUESTION: lambda: _learned(runs),
+        ablation.QUESTION: lambda: ablation.answer(runs),
+        ratio.QUESTION: lambda: ratio.answer(runs),
+        sites.QUESTION: lambda: sites.answer(runs),
+        time.QUESTION: one.time,
+        attended.QUESTION: one.attended,
+        mistakes.QUESTION: one.mistakes,
+    }
 
 
 def _learned(runs: pd.DataFrame) -> Finding:
@@ -128,13 +135,3 @@ def _learned(runs: pd.DataFrame) -> Finding:
     if runs["clips_per_s"].notna().any():
         figures["Speed of training"] = plot_throughput(runs)
     return Finding(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
-
-
-def _of(one: _LookedInto, answer: Finding) -> Finding:
-    """An answer that says which run it is of."""
-    return Finding(
-        question=answer.question,
-        text=f"{answer.text} (Of the run {one.run}.)",
-        figures=answer.figures,
-        tables=answer.tables,
-    )

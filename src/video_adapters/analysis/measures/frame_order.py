@@ -14,13 +14,13 @@ from video_adapters.analysis.runs.trained import Trained
 from video_adapters.model.classifier import mean_probabilities
 
 Order = Callable[[Tensor, Tensor], Tensor]
-"""Clips (B, V, T, 3, H, W) and the places of their videos in the data set (B,) -> clips with other frames."""
+"""Clips (B, V, T, 3, H, W) and the numbers of their videos in the data set (B,) -> clips with other frames."""
 
 SHUFFLES = 3
 
 
 class Scored(NamedTuple):
-    """What a model says of the test videos for each order of their frames."""
+    """Probabilities of the classes of the test videos, for each order of their frames."""
 
     class_names: tuple[str, ...]
     labels: np.ndarray  # (N,)
@@ -70,33 +70,33 @@ def orders(shuffles: int = SHUFFLES) -> dict[str, list[Order]]:
 
 
 @torch.inference_mode()
-def score_orders(trained: Trained, asked: Mapping[str, list[Order]] | None = None) -> Scored:
+def score_orders(trained: Trained, draws: Mapping[str, list[Order]] | None = None) -> Scored:
     """Scores the test videos of a run with their frames in other orders; each video is read once.
 
     Args:
         trained: the network and its videos.
-        asked: the draws of each order; None: `orders()`.
+        draws: of each order; None: `orders()`.
 
     Raises:
         Unanswerable: no video can be read, or scores are not finite.
     """
-    asked = asked or orders()
+    draws = draws or orders()
     labels: list[Tensor] = []
-    found: dict[str, list[list[Tensor]]] = {name: [[] for _ in draws] for name, draws in asked.items()}
-    for batch in trained.batches():
+    scores: dict[str, list[list[Tensor]]] = {name: [[] for _ in several] for name, several in draws.items()}
+    for batch in trained.data.test_dataloader():
         own = batch.weights > 0  # the others only fill the batch up
         own &= batch.readable
         clips, videos = batch.clips[own], batch.indices[own]
         if not len(clips):
             continue
         labels.append(batch.labels[own])
-        for name, draws in asked.items():
-            for draw, parts in zip(draws, found[name], strict=True):
+        for name, several in draws.items():
+            for draw, parts in zip(several, scores[name], strict=True):
                 clip = draw(clips, videos).to(trained.device)
                 parts.append(mean_probabilities(trained.classifier, clip, trained.at_once).cpu())
     if not labels:
         raise Unanswerable(f"None of the test videos of the run {trained.run} can be read.")
-    stacked = {name: np.stack([torch.cat(p).numpy() for p in draws]) for name, draws in found.items()}
+    stacked = {name: np.stack([torch.cat(p).numpy() for p in several]) for name, several in scores.items()}
     if not all(np.isfinite(chances).all() for chances in stacked.values()):
         raise Unanswerable(f"The run {trained.run} gives test videos scores that are not finite numbers.")
     return Scored(trained.class_names, torch.cat(labels).numpy(), stacked)
@@ -142,8 +142,8 @@ def by_class(scored: Scored) -> pd.DataFrame:
     for label in np.unique(scored.labels):
         mine = scored.labels == label
         row: dict[str, float | str] = {name: float(scored.top1(name)[:, mine].mean()) for name in scored.probabilities}
-        said = scored.probabilities["reversed"][0, mine].argmax(-1)
-        row["reversed, taken for"] = scored.class_names[np.bincount(said).argmax()]
+        predicted = scored.probabilities["reversed"][0, mine].argmax(-1)
+        row["reversed, taken for"] = scored.class_names[np.bincount(predicted).argmax()]
         rows[scored.class_names[label]] = row
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("class")
     table.insert(1, "loss", table["as filmed"] - table["shuffled"])

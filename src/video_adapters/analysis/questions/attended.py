@@ -1,4 +1,4 @@
-"""Places and frames that the model attends to, in words and figures."""
+"""Patches and frames that the model attends to, in words and figures."""
 
 from contextlib import suppress
 
@@ -33,37 +33,39 @@ def answer(trained: Trained, video: int = 0) -> Finding:
 
     Args:
         trained: the network and its videos.
-        video: place of the video in the test's list.
+        video: number of the video in the test's list.
 
     Raises:
         Unanswerable: the video cannot be read, or the network neither attends by its encoder's parts nor has adapters.
     """
     clip = clip_of_test(trained, video)
     backbone, table = trained.classifier.backbone, adapter_shares(trained)
-    found = attention(backbone, clip)
+    blocks = attention(backbone, clip)
     title = trained.class_names[trained.data.videos("test")[video].label]
     figures = {}
-    if any(block.space is not None for block in found):
-        figures[f"Attention within the frames of a clip of '{title}'"] = plot_space(backbone, clip, found)
-    if any(block.time is not None for block in found):
-        figures["Attention over time, mean over places and heads"] = plot_time(found)
-        figures["What the other frames look at, place by place"] = plot_received(backbone, clip, found)
+    if any(block.space is not None for block in blocks):
+        figures[f"Attention within the frames of a clip of '{title}'"] = plot_space(backbone, clip, blocks)
+    if any(block.time is not None for block in blocks):
+        figures["Attention over time, mean over tokens and heads"] = plot_time(blocks)
+        figures["What the other frames look at, patch by patch"] = plot_received(backbone, clip, blocks)
     if len(table.columns):
         figures["What adapters add"] = plot_contributions(table)
     if not figures:
         raise Unanswerable(f"{trained.run} attends by kernels of its own and has no adapters that add to its tokens.")
-    return Finding(question=QUESTION, text=verdict(found, table), figures=figures)
+    return Finding(question=QUESTION, text=verdict(blocks, table), figures=figures)
 
 
-def verdict(found: list[BlockAttention], table: pd.DataFrame) -> str:
+def verdict(blocks: list[BlockAttention], table: pd.DataFrame) -> str:
     """The answer in words, of a clip's attention and the rows of `contributions`."""
     text = []
-    if any(block.space is not None for block in found):
+    if any(block.space is not None for block in blocks):
         text.append("Over each frame: where its class token looks (its patches, where there is none).")
-    if any(block.time is not None for block in found):
-        text.append(_over_time(found))
+    if any(block.time is not None for block in blocks):
+        text.append(_most_over_time(blocks))
     if len(table.columns):
-        text.append(_largest(table))
+        block, site = table.stack().idxmax()
+        share = f"{table[site][block]:.0%} of what it is added to"
+        text.append(f"The largest branch is that of the {site.replace('_', ' ')} adapter in block {block}: {share}.")
     return " ".join(text)
 
 
@@ -86,42 +88,42 @@ def adapter_shares(trained: Trained) -> pd.DataFrame:
         Unanswerable: none can be read.
     """
     videos = trained.data.videos("test")
-    places = np.unique(np.linspace(0, len(videos) - 1, MOST_CLIPS).astype(int))
+    chosen = np.unique(np.linspace(0, len(videos) - 1, MOST_CLIPS).astype(int))
     tables = []
-    for place in places:
+    for i in chosen:
         with suppress(DecodeError):
-            tables.append(contributions(trained.classifier.backbone, clip_of(trained.data, videos[place])[None]))
+            tables.append(contributions(trained.classifier.backbone, clip_of(trained.data, videos[i])[None]))
     if not tables:
-        raise Unanswerable(f"None of {len(places)} test videos of the run {trained.run} can be read.")
+        raise Unanswerable(f"None of {len(chosen)} test videos of the run {trained.run} can be read.")
     return pd.concat(tables).groupby(level=0).mean()
 
 
-def plot_space(backbone: Backbone, clip: Tensor, found: list[BlockAttention]) -> Figure:
+def plot_space(backbone: Backbone, clip: Tensor, blocks: list[BlockAttention]) -> Figure:
     """Frames of a clip, and over them what some blocks attend to within each: columns are frames, rows blocks."""
-    shown = _spread([i for i, block in enumerate(found) if block.space is not None])
-    maps = {f"block {i}": looked_at(backbone, i, found[i]) for i in shown}
+    shown = _spread([i for i, block in enumerate(blocks) if block.space is not None])
+    maps = {f"block {i}": looked_at(backbone, i, blocks[i]) for i in shown}
     return _over_frames(backbone, clip, maps, "attention / its mean over patches")
 
 
-def plot_received(backbone: Backbone, clip: Tensor, found: list[BlockAttention]) -> Figure:
+def plot_received(backbone: Backbone, clip: Tensor, blocks: list[BlockAttention]) -> Figure:
     """Frames of a clip, and over them how much the other frames attend to each patch, at its place."""
-    shown = _spread([i for i, block in enumerate(found) if block.time is not None])
-    maps = {f"block {i}": looked_at_over_time(backbone, found[i]) for i in shown}
+    shown = _spread([i for i, block in enumerate(blocks) if block.time is not None])
+    maps = {f"block {i}": looked_at_over_time(backbone, blocks[i]) for i in shown}
     return _over_frames(backbone, clip, maps, "attention from other frames / evenly spread")
 
 
-def plot_time(found: list[BlockAttention]) -> Figure:
+def plot_time(blocks: list[BlockAttention]) -> Figure:
     """Attention over time of some blocks as matrices: each row a frame, which takes from the frames in columns."""
-    shown = _spread([i for i, block in enumerate(found) if block.time is not None])
-    maps = [over_time(found[i]).cpu().numpy() for i in shown]
+    shown = _spread([i for i, block in enumerate(blocks) if block.time is not None])
+    maps = [over_time(blocks[i]).cpu().numpy() for i in shown]
     highest = max(float(m.max()) for m in maps)
     figure, axes = plt.subplots(1, len(shown), figsize=(2.9 * len(shown) + 1, 3.2), squeeze=False, layout="constrained")
-    for place, i, matrix in zip(axes[0], shown, maps, strict=True):
-        picture = place.imshow(matrix, cmap=SHADES, vmin=0, vmax=highest)
-        place.set(title=f"block {i}", xlabel="frame looked at")
+    for panel, i, matrix in zip(axes[0], shown, maps, strict=True):
+        picture = panel.imshow(matrix, cmap=SHADES, vmin=0, vmax=highest)
+        panel.set(title=f"block {i}", xlabel="frame looked at")
         ticks = np.unique(np.linspace(0, len(matrix) - 1, 8).astype(int))
-        place.set_xticks(ticks, ticks + 1)
-        place.set_yticks(ticks, ticks + 1)
+        panel.set_xticks(ticks, ticks + 1)
+        panel.set_yticks(ticks, ticks + 1)
     axes[0][0].set_ylabel("frame that looks")
     figure.colorbar(picture, ax=axes[0].tolist(), label="share of attention")
     return figure
@@ -149,10 +151,10 @@ def _over_frames(backbone: Backbone, clip: Tensor, maps: dict[str, Tensor], labe
         len(maps) + 1, len(frames), figsize=(1.25 * len(frames) + 1.2, 1.3 * (len(maps) + 1)), squeeze=False,
         layout="constrained",
     )  # fmt: skip
-    for place, frame, number in zip(axes[0], frames, range(1, len(frames) + 1), strict=True):
-        place.imshow(frame.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
-        place.set_title(f"{number}", fontsize=9)
-        place.set_axis_off()
+    for panel, frame, number in zip(axes[0], frames, range(1, len(frames) + 1), strict=True):
+        panel.imshow(frame.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
+        panel.set_title(f"{number}", fontsize=9)
+        panel.set_axis_off()
     for row, (name, shade) in zip(axes[1:], large.items(), strict=True):
         draw_maps(row, frames, shade, highest)
         row[0].text(-0.12, 0.5, name, rotation=90, ha="right", va="center", transform=row[0].transAxes, fontsize=9)
@@ -163,18 +165,12 @@ def _over_frames(backbone: Backbone, clip: Tensor, maps: dict[str, Tensor], labe
 
 def _spread(blocks: list[int]) -> list[int]:
     """At most MOST_BLOCKS of them, the first and the last among them."""
-    places = np.linspace(0, len(blocks) - 1, min(MOST_BLOCKS, len(blocks))).round().astype(int)
-    return [blocks[place] for place in places]
+    chosen = np.linspace(0, len(blocks) - 1, min(MOST_BLOCKS, len(blocks))).round().astype(int)
+    return [blocks[i] for i in chosen]
 
 
-def _over_time(found: list[BlockAttention]) -> str:
-    columns = {i: over_time(block).mean(0) for i, block in enumerate(found) if block.time is not None}
+def _most_over_time(blocks: list[BlockAttention]) -> str:
+    columns = {i: over_time(block).mean(0) for i, block in enumerate(blocks) if block.time is not None}
     i = max(columns, key=lambda i: float(columns[i].max()))
     frame, share, size = int(columns[i].argmax()) + 1, float(columns[i].max()), len(columns[i])
     return f"Over time, block {i} looks at frame {frame} most: {share:.0%} of its attention (evenly {1 / size:.0%})."
-
-
-def _largest(table: pd.DataFrame) -> str:
-    block, site = table.stack().idxmax()
-    share = f"{table[site][block]:.0%} of what it is added to"
-    return f"The largest branch is that of the {site.replace('_', ' ')} adapter in block {block}: {share}."

@@ -33,8 +33,8 @@ class Error(NamedTuple):
 
     video: str
     class_name: str
-    said: str
-    certainty: float  # probability of what was said
+    predicted: str
+    certainty: float  # probability of the predicted class
 
 
 def answer(run: str, data: VideoData | None) -> Finding:
@@ -62,16 +62,16 @@ def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
     """The answer in words."""
     total = int(confusion.counts.sum() + confusion.unread.sum())
     wrong = total - int(confusion.counts.diagonal().sum())
-    said = [f"{wrong} of {total} test videos are wrong ({wrong / total:.1%})."]
+    text = [f"{wrong} of {total} test videos are wrong ({wrong / total:.1%})."]
     if confusion.unread.any():
-        said.append(f"{int(confusion.unread.sum())} of these could not be read.")
+        text.append(f"{int(confusion.unread.sum())} of these could not be read.")
     if len(pairs := confused_pairs(confusion, 1)):
         first = pairs.iloc[0]
         share = f"{counted(int(first['videos']), 'video')}, {first['share of the class']:.0%} of the class"
-        said.append(f"Most often '{first['shown']}' is taken for '{first['said']}' ({share}).")
+        text.append(f"Most often '{first['shown']}' is taken for '{first['said']}' ({share}).")
     if errors:
-        said.append(f"The most certain error has a probability of {errors[0].certainty:.0%}.")
-    return " ".join(said)
+        text.append(f"The most certain error has a probability of {errors[0].certainty:.0%}.")
+    return " ".join(text)
 
 
 def worst(predictions: pd.DataFrame, count: int = MOST_CLIPS) -> list[Error]:
@@ -82,8 +82,9 @@ def worst(predictions: pd.DataFrame, count: int = MOST_CLIPS) -> list[Error]:
         count: most of them.
     """
     wrong = predictions[~predictions["correct"].astype(bool) & predictions["readable"].astype(bool)]
-    wrong = wrong.assign(said=pd.to_numeric(wrong["probability1"])).dropna(subset="said").nlargest(count, "said")
-    return [Error(row["video"], row["class"], row["top1"], float(row["said"])) for _, row in wrong.iterrows()]
+    wrong = wrong.assign(certainty=pd.to_numeric(wrong["probability1"])).dropna(subset="certainty")
+    columns = wrong.nlargest(count, "certainty")[["video", "class", "top1", "certainty"]]
+    return [Error(*row) for row in columns.itertuples(index=False)]
 
 
 def confused_pairs(confusion: Confusion, count: int = 10) -> pd.DataFrame:
@@ -91,11 +92,9 @@ def confused_pairs(confusion: Confusion, count: int = 10) -> pd.DataFrame:
     wrong = confusion.counts - np.diag(confusion.counts.diagonal())
     videos = confusion.counts.sum(1) + confusion.unread
     order = np.argsort(-wrong, axis=None, kind="stable")[:count]
-    places = [divmod(int(i), len(wrong)) for i in order if wrong.flat[i]]
-    rows = [
-        (confusion.names[shown], confusion.names[said], wrong[shown, said], wrong[shown, said] / videos[shown])
-        for shown, said in places
-    ]
+    pairs = [divmod(int(i), len(wrong)) for i in order if wrong.flat[i]]
+    names = confusion.names
+    rows = [(names[i], names[j], wrong[i, j], wrong[i, j] / videos[i]) for i, j in pairs]
     return pd.DataFrame(rows, columns=["shown", "said", "videos", "share of the class"])
 
 
@@ -129,13 +128,13 @@ def plot_errors(errors: Sequence[Error], data: VideoData) -> Figure:
     figure, axes = plt.subplots(
         len(errors), 1, figsize=(max(6, frames), 1.45 * len(errors)), squeeze=False, layout="constrained"
     )
-    for place, error, clip in zip(axes[:, 0], errors, clips, strict=True):
-        note = f"'{error.class_name}' taken for '{error.said}', certainty {error.certainty:.0%}"
+    for panel, error, clip in zip(axes[:, 0], errors, clips, strict=True):
+        note = f"'{error.class_name}' taken for '{error.predicted}', certainty {error.certainty:.0%}"
         if clip is None:
-            place.set_axis_off()
-            place.set_title(f"{note} (the video cannot be read)", loc="left", fontsize=9)
+            panel.set_axis_off()
+            panel.set_title(f"{note} (the video cannot be read)", loc="left", fontsize=9)
         else:
-            draw_strip(place, clip, note)
+            draw_strip(panel, clip, note)
     return figure
 
 

@@ -53,8 +53,8 @@ def score_of(runs: pd.DataFrame) -> str:
 def without_repeats(runs: pd.DataFrame) -> pd.DataFrame:
     """Of the runs with one configuration and seed, the one that was started last."""
     latest_first = runs.sort_values("started", ascending=False)
-    told = pd.DataFrame({"configuration": alike(runs), "seed": runs["config.seed"]})
-    return runs[~told.loc[latest_first.index].duplicated().reindex(runs.index)]
+    kinds = pd.DataFrame({"configuration": alike(runs), "seed": runs["config.seed"]})
+    return runs[~kinds.loc[latest_first.index].duplicated().reindex(runs.index)]
 
 
 def _finished(runs: pd.DataFrame) -> pd.DataFrame:
@@ -62,14 +62,14 @@ def _finished(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def settings(runs: pd.DataFrame, without: Sequence[str] = ()) -> pd.DataFrame:
-    """What a run was told, a column per config key, as text; not its seed, not where things lie, nor keys `without`."""
+    """Configs of runs, a column per key, as text; without the seed, where things lie, and keys `without`."""
     left_out = {f"config.{key}" for key in ("seed", *UNINTERESTING, *without)}
     kept = [column for column in runs if column.startswith("config.") and column not in left_out]
     return runs[kept].map(lambda value: "null" if pd.isna(value) else str(value))
 
 
 def alike(runs: pd.DataFrame, without: Sequence[str] = ()) -> pd.Series:
-    """A number for each run, the same for those that were told the same; seeds and keys `without` play no part."""
+    """A number for each run, the same for those of one config; seeds and keys `without` play no part."""
     texts = settings(runs, without)
     rows: list[Hashable] = [tuple(row) for row in texts.to_numpy()]
     return pd.Series(pd.factorize(pd.Series(rows, dtype=object))[0], index=runs.index)

@@ -20,14 +20,14 @@ def with_costs(runs: pd.DataFrame) -> pd.DataFrame:
     Each model is counted once, on the meta device: a second for the largest. Where there is no config, or one that can
     no longer be built, the counts are missing.
     """
-    known: dict[str, Cost | None] = {}
+    by_model: dict[str, Cost | None] = {}
     counts: list[Cost | None] = []
     for path in runs["path"]:
         config = _config(path)
-        key = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
-        if key not in known:
-            known[key] = _count(config)
-        counts.append(known[key])
+        model = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
+        if model not in by_model:
+            by_model[model] = _count(config)
+        counts.append(by_model[model])
     columns = {name: [None if c is None else getattr(c, name) for c in counts] for name in ("macs", "macs_run")}
     return runs.assign(**{name: pd.array(values, dtype="Int64") for name, values in columns.items()})
 

@@ -21,18 +21,18 @@ def labels(runs: pd.DataFrame) -> list[str]:
     folder.
     """
     several = runs["name"].nunique() > 1
-    found = pd.Series("", index=runs.index, dtype=object)
+    names = pd.Series("", index=runs.index, dtype=object)
     for name, like in runs.groupby("name", sort=False):
         chosen = [c for c in _CHOSEN if c in like and like[c].nunique(dropna=False) > 1]
         for _, same in like.groupby(chosen, sort=False, dropna=False) if chosen else [("", like)]:
             keys = _differing(same)
-            for place, run in same.iterrows():
+            for index, run in same.iterrows():
                 parts = [f"{column.removeprefix('choices.')}={run[column]}" for column in chosen]
                 parts += [*_settings(run, keys[:_MOST_KEYS]), *["…"] * (len(keys) > _MOST_KEYS)]
-                found[place] = " ".join([str(name)] * (several or not parts) + parts)
-    counts = found.value_counts()
+                names[index] = " ".join([str(name)] * (several or not parts) + parts)
+    counts = names.value_counts()
     folders = [Path(path).name for path in runs["path"]]
-    return [f"{label} ({folder})" if counts[label] > 1 else label for label, folder in zip(found, folders, strict=True)]
+    return [f"{label} ({folder})" if counts[label] > 1 else label for label, folder in zip(names, folders, strict=True)]
 
 
 def _differing(runs: pd.DataFrame) -> list[str]:

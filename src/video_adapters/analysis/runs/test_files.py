@@ -9,14 +9,14 @@ import pandas as pd
 from video_adapters.commands.shown import of_cell
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
-NAMES = ("video", "class", *(f"top{place}" for place in range(1, 6)))  # columns of predictions.csv that hold names
+NAMES = ("video", "class", *(f"top{rank}" for rank in range(1, 6)))  # columns of predictions.csv that hold names
 
 
 class Confusion(NamedTuple):
     """Counts of test videos by what they show and what the model said."""
 
     names: tuple[str, ...]  # of the C classes, by label
-    counts: np.ndarray  # (C, C) int: shown, said
+    counts: np.ndarray  # (C, C) int: shown, predicted
     unread: np.ndarray  # (C,) int: videos that could not be read, which count as wrong
 
     @property
@@ -32,7 +32,7 @@ def read_confusion(run: str | Path) -> Confusion | None:
     Raises:
         ValueError: the file holds something else.
     """
-    path = _written(run, "confusion.csv")
+    path = _test_file(run, "confusion.csv")
     if not path.is_file():
         return None
     table = pd.read_csv(path, index_col=0)
@@ -49,7 +49,7 @@ def read_predictions(run: str | Path) -> pd.DataFrame:
     Raises:
         ValueError: the run has not been tested.
     """
-    path = _written(run, "predictions.csv")
+    path = _test_file(run, "predictions.csv")
     if not path.is_file():
         raise ValueError(f"there is no {path}: the run has not been tested; python src/eval.py checkpoint=... does it")
     table = pd.read_csv(
@@ -60,10 +60,10 @@ def read_predictions(run: str | Path) -> pd.DataFrame:
     return table.assign(**{name: table[name].map(of_cell) for name in names})
 
 
-def _written(run: str | Path, name: str) -> Path:
+def _test_file(run: str | Path, name: str) -> Path:
     """A file of a run's test, which is called by another name where its videos chose the checkpoint or trained it."""
-    places = [Path(run) / folder / name for folder in ("test", "val_as_test", "train_as_test")]
-    return next((path for path in places if path.is_file()), places[0])
+    paths = [Path(run) / folder / name for folder in ("test", "val_as_test", "train_as_test")]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def reversals(names: tuple[str, ...]) -> np.ndarray | None:

@@ -1,6 +1,5 @@
-"""A finished run's network and its videos, ready to be asked."""
+"""A finished run's network and its videos, loaded again."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from video_adapters.commands.plural import counted
 from video_adapters.data.annotations import Video
 from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.datamodule import VideoData
-from video_adapters.data.dataset import Batch, read_views
+from video_adapters.data.dataset import read_views
 from video_adapters.data.from_config import build_data
 from video_adapters.data.video.reader import open_video
 from video_adapters.model.classifier import VideoClassifier
@@ -40,10 +39,6 @@ class Trained:
     def device(self) -> torch.device:
         return next(self.classifier.parameters()).device
 
-    def batches(self) -> Iterator[Batch]:
-        """The test videos by the run's protocol, in order; views (B, V, T, 3, H, W)."""
-        yield from self.data.test_dataloader()
-
 
 def load_run(
     run: str | Path, data_root: str | Path | None = None, max_videos: int | None = None, device: str | None = None
@@ -64,10 +59,9 @@ def load_run(
         data = _data(loaded.cfg, data_root, max_videos)
     except (ValueError, OSError) as error:
         raise Unanswerable(f"The run {run} cannot be looked into: {error}") from error
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return Trained(
         run=Path(run),
-        classifier=loaded.classifier.to(place),
+        classifier=loaded.classifier.to(device or ("cuda" if torch.cuda.is_available() else "cpu")),
         class_names=loaded.class_names,
         data=data,
         at_once=loaded.cfg.batch.per_device,
@@ -93,8 +87,7 @@ def best_run(runs: pd.DataFrame) -> str:
     Raises:
         Unanswerable: there is none.
     """
-    there = runs["path"].map(lambda path: (Path(path) / CHECKPOINT).is_file())
-    kept = runs[runs["finished"] & there]
+    kept = runs[runs["finished"] & runs["path"].map(lambda path: (Path(path) / CHECKPOINT).is_file())]
     if kept.empty:
         raise Unanswerable(f"None of {counted(len(runs), 'run')} has finished and kept its {CHECKPOINT}.")
     return str(kept.sort_values("best_val_top1", ascending=False)["path"].iloc[0])

@@ -24,17 +24,17 @@ def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
 
     Args:
         project: as in the project's address.
-        api: what is asked; None: `wandb.Api()`.
+        api: as `wandb.Api()`, which None stands for.
 
     Raises:
         ValueError: W&B cannot be reached, there is no key, no such project, or no run of this code in it.
     """
-    found, refused = [], []
+    rows, refused = [], []
     try:
         for run in (api or _api()).runs(project):
             if "started" in run.config:
                 try:
-                    found.append(_row(run, as_data(dict(run.config), run.url)))
+                    rows.append(_row(run, as_data(dict(run.config), run.url)))
                 except MALFORMED as error:
                     refused.append(f"{run.url}: {first_line(error)}")
     except (wandb.Error, OSError, ValueError) as error:  # OSError: requests' errors are such
@@ -43,11 +43,11 @@ def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
             "takes a network and a key (wandb login); runs that are on this disk, offline or not, are read by read_runs"
         ) from error
     notes = "".join(f"\n  {note}" for note in refused)
-    if not found:
+    if not rows:
         raise ValueError(f"the W&B project '{project}' holds no run of this code{notes}")
     if refused:
-        warnings.warn(f"{len(refused)} of {len(refused) + len(found)} runs are refused:{notes}", stacklevel=2)
-    return pd.DataFrame(found).sort_values("started", ignore_index=True)
+        warnings.warn(f"{len(refused)} of {len(refused) + len(rows)} runs are refused:{notes}", stacklevel=2)
+    return pd.DataFrame(rows).sort_values("started", ignore_index=True)
 
 
 def _api() -> Any:
