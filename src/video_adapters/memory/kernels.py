@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from video_adapters.memory.allocator import round_up
+
 aten = torch.ops.aten
 HALF = (torch.float16, torch.bfloat16)
 
@@ -86,8 +88,8 @@ def workspace(func: Any, args: tuple[Any, ...]) -> list[int]:
     if func is aten._scaled_dot_product_cudnn_attention_backward.default:
         return [4 * query.numel(), 4 * heads * length]
     if func is aten._scaled_dot_product_flash_attention_backward.default:
-        rows = heads * _up(length, 128)
-        return [4 * rows * _up(width, 32), 4 * rows]
+        rows = heads * round_up(length, 128)
+        return [4 * rows * round_up(width, 32), 4 * rows]
     tile = 64 * 64 * 4 + 16
     return [4 * heads * length, heads * -(-length // 64) * -(-width // 64) * tile]
 
@@ -106,7 +108,3 @@ def cublas_workspaces(capability: tuple[int, int]) -> list[int]:
     """
     kib = 4096 * 8 if capability >= (9, 0) else 4096 * 2 + 16 * 8
     return [kib * 1024] * 2
-
-
-def _up(size: int, step: int) -> int:
-    return -(-size // step) * step
