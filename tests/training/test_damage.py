@@ -1,5 +1,6 @@
 """Damaged files of a run: named in one sentence, and where there is a save before, the run goes on from that."""
 
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.training.trainer import AtomicCheckpointIO
 from video_adapters.trust import checkpoint_file
-from video_adapters.trust.checkpoint_file import LAST, PREVIOUS, state_of
+from video_adapters.trust.checkpoint_file import LAST, PREVIOUS, state_of, write
 
 from helpers.toy import run, score
 
@@ -139,6 +140,17 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_state(tmp_path: Path, monkeypat
             with pytest.raises(KeyboardInterrupt):
                 AtomicCheckpointIO().save_checkpoint(state(3), folder / LAST)
         assert state_of(tmp_path)[1]["global_step"] == 2
+
+
+def test_a_full_disk_is_named_as_such_where_a_state_is_saved(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, hard))  # torch raises the same as of a full disk
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*last.ckpt"):
+            write({"weights": torch.zeros(2**16)}, tmp_path / LAST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def state(step: int) -> dict[str, Any]:

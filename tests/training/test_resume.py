@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from video_adapters.commands.signals import Interrupted
 from video_adapters.training.callbacks.last_checkpoint import LastCheckpoint
 from video_adapters.training.module import ActionModule
-from video_adapters.training.run_record import resumed
+from video_adapters.training.record import resumed
 from video_adapters.training.schedule import factor
 
 from helpers.toy import composed, run
@@ -210,7 +210,7 @@ def test_handlers_are_put_back_after_a_run(shapes: list[str], tmp_path: Path) ->
 
 def test_handlers_are_put_back_where_the_disk_is_full_when_a_signal_comes(tmp_path: Path) -> None:
     def save(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "last.ckpt")
 
     before = signal.getsignal(signal.SIGTERM)
     trainer: Any = SimpleNamespace(
@@ -220,8 +220,11 @@ def test_handlers_are_put_back_where_the_disk_is_full_when_a_signal_comes(tmp_pa
     callback.on_train_start(trainer, module)
     callback._saved = 0
     assert signal.getsignal(signal.SIGTERM) != before
+    end = Interrupted(signal.SIGTERM)
     with pytest.raises(OSError, match="No space left"):
-        callback.on_exception(trainer, module, Interrupted(signal.SIGTERM))
+        callback.on_exception(trainer, module, end)
+    said = "SIGTERM: stopped at once, its state could not be saved (No space left on device: last.ckpt)"
+    assert str(end) == said
     assert signal.getsignal(signal.SIGTERM) == before
 
 

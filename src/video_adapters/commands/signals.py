@@ -17,16 +17,19 @@ class Interrupted(BaseException):
 
     Args:
         number: of the signal.
-        path: the state that was saved for it, if any was.
+        path: the state that was saved for it, if any was; `unsaved` is why it could not be.
     """
 
     def __init__(self, number: int, path: Path | None = None) -> None:
         super().__init__(number)
         self.number, self.path = number, path
         self.code = 128 + number
+        self.unsaved: OSError | None = None
 
     def __str__(self) -> str:
         done = f"state saved in {self.path}" if self.path else "stopped at once"
+        if self.unsaved:
+            done += f", its state could not be saved ({self.unsaved.strerror}: {self.unsaved.filename})"
         return f"{signal.Signals(self.number).name}: {done}"
 
 

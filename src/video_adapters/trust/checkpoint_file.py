@@ -4,7 +4,7 @@ import logging
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -97,9 +97,21 @@ def write(content: dict[str, Any], path: Path) -> None:
     """
     with replacing(path) as part:
         with part.open("wb") as file:
-            torch.save(content, file)
+            _save(content, file)
         if path.name == LAST and path.exists():
             os.replace(path, path.with_name(PREVIOUS))
+
+
+def _save(content: dict[str, Any], file: IO[bytes]) -> None:
+    """Raises: OSError, of a full disk: torch raises another about the archive that it could not close then."""
+    try:
+        torch.save(content, file)
+        return
+    except RuntimeError as error:
+        if not isinstance(error.__context__, OSError):
+            raise
+        full = error.__context__
+    raise full
 
 
 def _damaged_part(path: Path) -> str | None:

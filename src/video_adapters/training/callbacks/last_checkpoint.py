@@ -111,6 +111,10 @@ class LastCheckpoint(Callback):
                 self._save(trainer)
             if isinstance(exception, Interrupted) and self._saved == trainer.global_step:
                 exception.path = self.path
+        except OSError as error:
+            if isinstance(exception, Interrupted):
+                exception.unsaved = error
+            raise
         finally:
             self._restore_handlers()
 
