@@ -127,6 +127,24 @@ def test_the_test_is_shown_by_class_as_a_matrix_and_in_pictures(parts: list[list
     assert "taken for" in logged["test/worst.captions"][0]
 
 
+@pytest.mark.parametrize("growth", [b"", b"the end"])
+def test_an_offline_file_that_does_not_grow_at_its_end_is_told(
+    growth: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "run.wandb"
+    file.write_bytes(b"figures")
+
+    def finish(exit_code: int) -> None:
+        with file.open("ab") as opened:
+            opened.write(growth)
+
+    monkeypatch.setattr(wandb, "run", SimpleNamespace(offline=True, settings=SimpleNamespace(sync_file=str(file))))
+    monkeypatch.setattr(wandb, "finish", finish)
+    with wandb_run():
+        pass
+    assert (f"W&B could not write {file} to its end" in caplog.text) == (not growth)
+
+
 def test_wandb_is_handed_nothing_that_it_warns_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handed: dict[str, Any] = {}
 

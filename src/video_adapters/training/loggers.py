@@ -30,7 +30,18 @@ def wandb_run() -> Iterator[None]:
         exit_code = 0
     finally:
         with optional("the end of the W&B run"):  # whose disk may be full, and whose error would hide the first
-            wandb.finish(exit_code=exit_code)
+            _finish(exit_code)
+
+
+def _finish(exit_code: int) -> None:
+    """Ends the W&B run, if there is one. What it has to say at its end makes an offline run's file grow; W&B says
+    nothing of a disk that is full, and writes no more once it was."""
+    run = wandb.run
+    file = Path(run.settings.sync_file) if run is not None and run.offline else None
+    size = file.stat().st_size if file is not None and file.is_file() else 0
+    wandb.finish(exit_code=exit_code)
+    if file is not None and not (file.is_file() and file.stat().st_size > size):
+        log.warning("W&B could not write %s to its end (is the disk full?): wandb sync will send less than all", file)
 
 
 class MetricsCsv(Logger):
