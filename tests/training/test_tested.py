@@ -102,10 +102,18 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(re.sub(r"[^\w\s().,:;'/<>%=+-]", " ", capsys.readouterr().out).split())
 
 
-def test_last_weights_that_nothing_chose_are_tested_and_so_are_own_test_videos(tmp_path: Path) -> None:
+def test_last_weights_that_nothing_chose_are_tested_and_so_are_own_test_videos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = write_folders(tmp_path / "videos")
-    assert "test/top1" in run(tmp_path / "last", *folders(root, "callbacks.best=null"))
+    stopping = "+callbacks.stop={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val/top1}"
+    unvalidated = ["trainer.check_val_every_n_epoch=2", stopping]
+    assert "test/top1" in run(tmp_path / "last", *folders(root, *unvalidated))
     assert [path.name for path in (tmp_path / "last" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert "chose the checkpoint" not in told(capsys)
+    assert "test/top1" in run(tmp_path / "none", *folders(root, "callbacks.best=null"))
+    assert "test/top1" in score(tmp_path / "eval", f"checkpoint={tmp_path / 'none' / 'checkpoints' / 'last.ckpt'}")
+    assert "chose the checkpoint" not in told(capsys)
     root = write_folders(tmp_path / "divided", "train", "val", "test")
     assert "test/top1" in run(tmp_path / "own", *folders(root))
     assert (tmp_path / "own" / "test" / "predictions.csv").is_file()

@@ -53,7 +53,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     module = build_module(merged, classifier, data)
     checkpoint.check_same_classes(module.origin, loaded, data.root)
     checkpoint.load_trained(classifier, module.origin, loaded)
-    module.tested_as = data.tested_as()
+    stopped = any("EarlyStopping" in key for key in loaded.get("callbacks", {}))
+    module.tested_as = data.tested_as(chosen=stopped or "optimizer_states" not in loaded)  # else it is just the last
     folder = Path(cfg.run_dir)
     callbacks = [UnreadTests(str(folder / "unread_tests.txt")), ResizedVideos(), Predictions(str(folder))]
     with wandb_run():
@@ -65,15 +66,14 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
         with ending_others(trainer):
             trainer.test(module, datamodule=data, verbose=False)
     scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    _report(data, str(cfg.checkpoint), folder, scores)
+    _report(data, str(cfg.checkpoint), folder, scores, module.tested_as)
     return scores
 
 
 @rank_zero_only
-def _report(data: VideoData, path: str, folder: Path, scores: dict[str, float]) -> None:
+def _report(data: VideoData, path: str, folder: Path, scores: dict[str, float], name: str) -> None:
     """Prints the protocol, what was scored and what was not, and the scores."""
     views, missing = data.views["test"], len(data.missing["test"])
-    name = data.tested_as()
     videos, unread = int(scores[f"{name}/videos"]), int(scores[f"{name}/unreadable"])
     rows = {
         "checkpoint": path,

@@ -210,12 +210,17 @@ def _test(trainer: Any, module: ActionModule, data: VideoData) -> dict[str, floa
     best = _best(trainer)
     if best:
         checkpoint.load_trained(module.classifier, module.origin, checkpoint_file.read(best))
-    module.tested_as = data.tested_as(chosen=bool(best or trainer.early_stopping_callbacks))
+    module.tested_as = data.tested_as(chosen=bool(best) or _stopping_has_looked(trainer))
     for callback in trainer.callbacks:
         if isinstance(callback, Predictions) and callback.folder.name == "test":
             callback.folder = callback.folder.with_name(module.tested_as)
     trainer.test(module, datamodule=data, verbose=False)
     return _scores(trainer)
+
+
+def _stopping_has_looked(trainer: Any) -> bool:
+    """Whether early stopping, if there is any, has seen a score: a run may end before its first validation."""
+    return any(bool(torch.isfinite(stopper.best_score)) for stopper in trainer.early_stopping_callbacks)
 
 
 def _best(trainer: L.Trainer) -> str:
