@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from video_adapters.catalogue.experiment_cost import print_cost
+from video_adapters.commands.config import compose_config
 
 from helpers.toy import composed, run
 
@@ -45,6 +46,18 @@ HYDRA = [
 ]
 ARGPARSE = [words for words in PYTHON if words not in HYDRA]
 ELSEWHERE = ("data.root=", "resume=", "checkpoint=", "experiment=", "--help")  # what needs videos or a run to be there
+
+
+def test_the_line_for_a_queue_starts_a_run_and_then_goes_on_with_it(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^srun python src/train.py (.*)$", (PROJECT / "docs" / "running.md").read_text(), re.M)
+    folder = tmp_path / "run"
+    for resume in ([], [f"resume={folder}"]):
+        shown = ["bash", "-c", f"printf '%s\\n' {line.replace('RUN', str(folder))}"]
+        words = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
+        assert words == [f"hydra.run.dir={folder}", *resume]
+        assert compose_config("train", words, with_hydra=True).hydra.run.dir == str(folder)
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints" / "last.ckpt").touch()
 
 
 def single(overrides: list[str]) -> list[str]:
