@@ -44,10 +44,10 @@ def arguments() -> argparse.ArgumentParser:
 def parsed(words: Sequence[str]) -> dict[str, Any]:
     """The command line; KEY=VALUE may stand between the options, which argparse does not see below a subcommand."""
     parser = arguments()
-    known, rest = parser.parse_known_args(words)
+    options, rest = parser.parse_known_args(words)
     if unknown := [word for word in rest if word.startswith("-") or "=" not in word]:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return {**vars(known), "overrides": [*known.overrides, *rest]}
+    return {**vars(options), "overrides": [*options.overrides, *rest]}
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from video_adapters.memory.allocator import MIB, CachingAllocator, Event, Peak
 from video_adapters.memory.search import Option
 from video_adapters.memory.step import Trace
 from video_adapters.model.build import build_outline
-from video_adapters.training.planning.gpus import card_of, known, num_devices, this_card
+from video_adapters.training.planning.gpus import card_of, listed_gpus, num_devices, this_card
 from video_adapters.training.planning.plan import anchors, make_plan, planned, print_plan
 from video_adapters.training.planning.plan_table import report
 from video_adapters.training.planning.suggestions import suggestions
@@ -259,7 +259,7 @@ def test_every_known_card_composes_and_has_its_facts() -> None:
     names = set(config_names("gpu")) - {"this"}
     assert {"gtx1080ti", "rtx2080ti", "t4", "v100_16gb", "v100_32gb", "rtx3060", "rtx3090", "rtx4090"} < names
     assert {"a10", "a100_40gb", "a100_80gb", "h100"} < names
-    assert {card_of(composed(f"gpu={name}")) for name in names} == set(known())
+    assert {card_of(composed(f"gpu={name}")) for name in names} == set(listed_gpus())
 
 
 def test_a_card_of_given_memory_counts_as_the_oldest() -> None:

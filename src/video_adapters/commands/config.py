@@ -76,12 +76,12 @@ def explain(error: Exception, config: str, words: Sequence[str]) -> str:
     """The message for an error that Hydra raised composing `configs/CONFIG.yaml` for the words of a command line."""
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         choice = PurePosixPath(error.missing_cfg_file)
-        known = sorted(error.options)
-        near = did_you_mean(choice.name, known)
-        return f"there is no {choice.parent}={choice.name}{near}. There are: {', '.join(known)}"
+        names = sorted(error.options)
+        near = did_you_mean(choice.name, names)
+        return f"there is no {choice.parent}={choice.name}{near}. There are: {', '.join(names)}"
     if isinstance(error, OverrideParseException):
-        said = (line for line in str(error).splitlines() if not line.startswith("Error parsing"))
-        reason = next(said, "") if "=" in error.override else "there is no ="
+        reasons = (line for line in str(error).splitlines() if not line.startswith("Error parsing"))
+        reason = next(reasons, "") if "=" in error.override else "there is no ="
         return (
             f"'{error.override}' cannot be read: {reason}; expected KEY=VALUE, as `python src/{config}.py --help` shows"
         )
@@ -95,12 +95,12 @@ def explain(error: Exception, config: str, words: Sequence[str]) -> str:
     return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
 
 
-def meant(key: str, known: Sequence[str]) -> str:
+def meant(key: str, keys: Sequence[str]) -> str:
     """Keys that one may have been meant for: of the same name in other groups, of one that ends in it, or nearly it."""
     name = key.rpartition(".")[2]
-    same = [other for other in known if other.rpartition(".")[2] == name and other != key]
-    same = same or [other for other in known if other.endswith(f"_{name}")]
-    return f" (did you mean {' or '.join(same[:3])}?)" if same else did_you_mean(key, known)
+    same = [other for other in keys if other.rpartition(".")[2] == name and other != key]
+    same = same or [other for other in keys if other.endswith(f"_{name}")]
+    return f" (did you mean {' or '.join(same[:3])}?)" if same else did_you_mean(key, keys)
 
 
 def flat(tree: Any, prefix: str = "") -> Iterator[str]:

@@ -63,8 +63,8 @@ def _for_user(error: Exception) -> str | None:
     if (lost := why_no_batch(error)) is not None:
         return lost
     if isinstance(error, OSError):
-        place = "" if error.filename is None else f": {error.filename}"
-        return f"{error.strerror}{place}" if error.errno in OF_THE_PLACE else None
+        where = "" if error.filename is None else f": {error.filename}"
+        return f"{error.strerror}{where}" if error.errno in OF_THE_PLACE else None
     if isinstance(error, ValueError) and _raised_in(error, PACKAGE):
         return str(error)
     if isinstance(error, TypeError) and _raised_in(error, PACKAGE, HYDRA):  # Hydra calls what a config names

@@ -24,8 +24,8 @@ def why_no_batch(error: BaseException) -> str | None:
     """What to say of an error that a loading process, or waiting for one, has raised; None of any other."""
     if not isinstance(error, RuntimeError | OSError):
         return None
-    said = f"{error}\n{error.__cause__}"  # of a worker that is killed while a batch is waited for, the cause tells how
+    message = f"{error}\n{error.__cause__}"  # a worker was killed while a batch is waited for: the cause tells how
     for pattern, sentence in SENTENCES.items():
-        if found := re.search(pattern, said):
-            return sentence.format(**found.groupdict())
+        if match := re.search(pattern, message):
+            return sentence.format(**match.groupdict())
     return None

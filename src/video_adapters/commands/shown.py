@@ -15,7 +15,7 @@ def printable(text: str, keep: str = "") -> str:
         keep: control characters that the text has on purpose.
     """
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return re.sub(f"[{_CONTROL}]", lambda found: found[0] if found[0] in keep else _escaped(found), shown)
+    return re.sub(f"[{_CONTROL}]", lambda match: match[0] if match[0] in keep else _escaped(match), shown)
 
 
 def as_cell(text: str) -> str:
@@ -26,10 +26,10 @@ def as_cell(text: str) -> str:
 
 def of_cell(cell: str) -> str:
     """The name in a cell that `as_cell` made."""
-    found = re.sub(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4}))", lambda found: chr(int(found[1] or found[2], 16)), cell)
-    return found.removeprefix("'")
+    name = re.sub(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4}))", lambda match: chr(int(match[1] or match[2], 16)), cell)
+    return name.removeprefix("'")
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

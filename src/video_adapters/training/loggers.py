@@ -80,14 +80,14 @@ class MetricsCsv(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         row = {"step": step or 0, **metrics}
-        known = self._columns
+        written = self._columns
         if not self._started:
             self._rows = [old for old in self._read() if _step(old) < row["step"]]
             self._started = True
-            known = []
+            written = []
         self._rows.append(row)
         self._columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        self._write(self._rows, "w") if self._columns != known else self._write([row], "a")
+        self._write(self._rows, "w") if self._columns != written else self._write([row], "a")
 
     def _read(self) -> list[dict[str, Any]]:
         if not self.path.exists():
@@ -96,8 +96,8 @@ class MetricsCsv(Logger):
             return list(csv.DictReader(file))
 
     def _write(self, rows: list[dict[str, Any]], mode: str) -> None:
-        place = replacing(self.path) if mode == "w" else nullcontext(self.path)
-        with place as path, path.open(mode, newline="") as file:
+        target = replacing(self.path) if mode == "w" else nullcontext(self.path)
+        with target as path, path.open(mode, newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             if mode == "w":
                 writer.writeheader()
@@ -138,8 +138,8 @@ def expect_packages(loggers: Mapping[str, Any]) -> None:
     Raises:
         ValueError: saying how to get it.
     """
-    asked = any("tensorboard" in entry["_target_"] for entry in loggers.values() if entry)
-    if asked and importlib.util.find_spec("tensorboard") is None:
+    wanted = any("tensorboard" in entry["_target_"] for entry in loggers.values() if entry)
+    if wanted and importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "logger=tensorboard needs the package tensorboard: pip install -e '.[tensorboard]' brings it; logger=csv "
             "needs nothing"

@@ -190,7 +190,9 @@ class ActionModule(L.LightningModule):
         if not count:
             return
         precision = str(self.trainer.precision)
-        said = f"{count} of {read} videos of {split} got scores that are not finite numbers, in precision {precision}"
+        message = (
+            f"{count} of {read} videos of {split} got scores that are not finite numbers, in precision {precision}"
+        )
         if count == read:
-            raise NotFinite(f"{said}. {suggestion(precision)}")
-        log.warning("%s; they count as wrong", said)
+            raise NotFinite(f"{message}. {suggestion(precision)}")
+        log.warning("%s; they count as wrong", message)

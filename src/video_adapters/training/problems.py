@@ -30,14 +30,14 @@ def told_together(cfg: DictConfig) -> Iterator[None]:
             yield
     except UserError as error:
         begun = cfg.resume or (Path(cfg.run_dir) / "run.json").is_file()
-        others = [] if begun else [other for other in problems(cfg) if not _known(other, str(error))]
+        others = [] if begun else [other for other in problems(cfg) if not _is_told(other, str(error))]
         if not others:
             raise
         listed = "\n".join(f"- {one}" for one in (str(error), *others))
         raise UserError(f"{1 + len(others)} things are in the way:\n{listed}") from error.__cause__
 
 
-def _known(one: str, told: str) -> bool:
+def _is_told(one: str, told: str) -> bool:
     """Whether a problem has been told: what loading says of weights is no news of them."""
     return one in told or all("model.weights" in text for text in (one, told))
 
@@ -85,8 +85,8 @@ def _recipe(cfg: DictConfig) -> None:
     parts: dict[str, dict[str, Any]] = {
         "adapter": {}, "head": {"width": ANY_WIDTH, "num_classes": ANY_CLASSES}, "optim": {}, "schedule": {},
     }  # fmt: skip
-    for part, known in parts.items():
-        instantiate(cfg[part], **known, _convert_="all")
+    for part, arguments in parts.items():
+        instantiate(cfg[part], **arguments, _convert_="all")
 
 
 def _trainer(cfg: DictConfig) -> None:

@@ -16,9 +16,9 @@ def gather(mine: Any) -> list[Any]:
     """Every process's object, on every process."""
     if not (dist.is_available() and dist.is_initialized()):
         return [mine]
-    everyone: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(everyone, mine)
-    return everyone
+    objects: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(objects, mine)
+    return objects
 
 
 @contextmanager

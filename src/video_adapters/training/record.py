@@ -100,13 +100,13 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / "run.json"
     try:
         record = json.loads(bounded(path))
-        known = [*record["overrides"], record.get("wandb_id", "")]
+        texts = [*record["overrides"], record.get("wandb_id", "")]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path} cannot be read as a run's record ({type(error).__name__}: {error}): put back a copy, or start a "
             "new run from its adapters by init_from=PATH"
         ) from error
-    if not all(isinstance(one, str) for one in known):
+    if not all(isinstance(one, str) for one in texts):
         raise ValueError(f"{path} is no run's record: its overrides, or its wandb_id, are no text")
     result: dict[str, Any] = record
     return result
@@ -196,10 +196,10 @@ def state_before_end(cfg: DictConfig) -> Path:
 
 
 def _expect_key(saved: DictConfig, key: str) -> None:
-    known = [*flat(OmegaConf.to_container(saved, resolve=False))]
-    if key not in known and not (CONFIGS / key).is_dir():
+    keys = [*flat(OmegaConf.to_container(saved, resolve=False))]
+    if key not in keys and not (CONFIGS / key).is_dir():
         raise ValueError(
-            f"the run has no key '{key}'{meant(key, known)}; what Lightning takes beside those it has is given as "
+            f"the run has no key '{key}'{meant(key, keys)}; what Lightning takes beside those it has is given as "
             f"+{key}=VALUE"
         )
 

@@ -215,7 +215,7 @@ def _test(trainer: Any, module: ActionModule, data: VideoData) -> dict[str, floa
         if isinstance(callback, Predictions) and callback.folder.name == "test":
             callback.folder = callback.folder.with_name(module.tested_as)
     trainer.test(module, datamodule=data, verbose=False)
-    return _scores(trainer)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 def _stopping_has_looked(trainer: Any) -> bool:
@@ -237,10 +237,6 @@ def _best_score(trainer: L.Trainer, data: VideoData) -> dict[str, float]:
 def _outcome(scores: dict[str, float]) -> dict[str, float]:
     """What a finished run is compared by: the best val/top1, and the test's figures."""
     return {name: value for name, value in scores.items() if name in BEST or "test/" in name}
-
-
-def _scores(trainer: L.Trainer) -> dict[str, float]:
-    return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 @rank_zero_only

@@ -73,7 +73,7 @@ def total_steps(max_epochs: int | None, max_steps: int, steps_per_epoch: int) ->
     return min(limits)
 
 
-def log_interval(asked: int, steps: int) -> int:
+def log_interval(given: int, steps: int) -> int:
     """Steps from one logged figure of training to the next: as asked, but oftener in a short run, whose loss is to be a
     curve. 0, Lightning's word for never, is more than the run has."""
-    return min(asked, max(1, steps // FEWEST_POINTS)) if asked else steps + 1
+    return min(given, max(1, steps // FEWEST_POINTS)) if given else steps + 1

@@ -68,7 +68,8 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
 
 
 def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float]:
-    record, cfg = _record(folder), with_classes_counted(cfg)
+    record = read_record(folder) if (folder / "run.json").is_file() else None  # of an earlier start of the job
+    cfg = with_classes_counted(cfg)
     if record is not None:
         _refuse_another(cfg, folder)
     if record is not None and "finished" in record:
@@ -91,11 +92,6 @@ def _train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
 
 def _may_change(key: str, free: Sequence[str] = MAY_CHANGE) -> bool:
     return any(f"{key}.".startswith(f"{one}.") for one in free)
-
-
-def _record(folder: Path) -> dict[str, Any] | None:
-    """What an earlier start of the job left."""
-    return read_record(folder) if (folder / "run.json").is_file() else None
 
 
 def _refuse_another(cfg: DictConfig, folder: Path) -> None:

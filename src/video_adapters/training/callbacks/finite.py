@@ -32,7 +32,7 @@ class Finite(Callback):
         if max_skipped_steps < 0:
             raise ValueError(f"callbacks.finite.max_skipped_steps is {max_skipped_steps}, expected at least 0")
         self.max_skipped_steps = max_skipped_steps
-        self._found = torch.zeros(5)  # steps that were not finite (fp16: in a row); of the first: number, figures, rate
+        self._not_finite = torch.zeros(5)  # steps (fp16: in a row); of the first: number, figures, rate
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if not pl_module.step_finished():
@@ -53,7 +53,7 @@ class Finite(Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._check(trainer)
-        if skipped := int(self._found[0]):
+        if skipped := int(self._not_finite[0]):
             if skipped == trainer.global_step:
                 raise NotFinite(self._described(trainer, "this and all other steps of the run were skipped"))
             if trainer.is_global_zero:
@@ -61,24 +61,24 @@ class Finite(Callback):
                 log.warning("%s", self._described(trainer, how))
 
     def _note(self, figures: Tensor, step: int, rate: float, skips: bool) -> None:
-        found, finite = self._found.to(figures.device), figures.isfinite().all()
+        before, finite = self._not_finite.to(figures.device), figures.isfinite().all()
         number, at, with_rate = (
             torch.full_like(figures[:1], value) for value in (1, step, rate)
         )  # no copy to wait for
         newest = torch.cat([number, at, figures, with_rate])
-        following = torch.where(found[0] > 0, torch.cat([found[:1] + 1, found[1:]]), newest)
-        self._found = torch.where(finite, torch.zeros_like(found) if skips else found, following)
+        following = torch.where(before[0] > 0, torch.cat([before[:1] + 1, before[1:]]), newest)
+        self._not_finite = torch.where(finite, torch.zeros_like(before) if skips else before, following)
 
     def _check(self, trainer: L.Trainer) -> None:
         """Raises: NotFinite, where there were more such steps than may be."""
-        number, skips = int(self._found[0]), _scaler(trainer) is not None
+        number, skips = int(self._not_finite[0]), _scaler(trainer) is not None
         if number > (self.max_skipped_steps if skips else 0):
             most = f"more than callbacks.finite.max_skipped_steps={self.max_skipped_steps}"
             skipped = f"this and the next steps were skipped, {number} in a row, {most}" if skips else ""
             raise NotFinite(self._described(trainer, skipped))
 
     def _described(self, trainer: Any, skipped: str) -> str:
-        _, step, loss, norm, rate = self._found.tolist()
+        _, step, loss, norm, rate = self._not_finite.tolist()
         return (
             f"step {step:.0f} has the loss {loss:.4g} and a gradient of the norm {norm:.4g}, in precision "
             f"{trainer.precision} at a rate of {rate:.3g}{skipped and f'; {skipped}'}. "

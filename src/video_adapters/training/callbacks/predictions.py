@@ -87,9 +87,9 @@ def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> lis
         best = np.argsort(-chances, kind="stable")[:5]
         row: dict[str, Any] = {"video": video.path, "class": names[video.label], "readable": bool(readable)}
         row["correct"] = bool(answered and best[0] == video.label)
-        for place, label in enumerate(best, 1):
-            row[f"top{place}"] = names[label] if answered else ""
-            row[f"probability{place}"] = f"{chances[label]:.6f}" if answered else ""
+        for rank, label in enumerate(best, 1):
+            row[f"top{rank}"] = names[label] if answered else ""
+            row[f"probability{rank}"] = f"{chances[label]:.6f}" if answered else ""
         rows.append(row)
     return rows
 
@@ -126,8 +126,8 @@ def confusion_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list
 def confusion(scored: Scored, videos: Videos, num_classes: int) -> np.ndarray:
     """Counts of videos by class and by prediction, the last column those without an answer: (C, C + 1)."""
     counts = np.zeros((num_classes, num_classes + 1), int)
-    said = np.where(scored.answered, scored.probabilities.argmax(1), num_classes)
-    np.add.at(counts, (videos.labels[scored.indices], said), 1)
+    predicted = np.where(scored.answered, scored.probabilities.argmax(1), num_classes)
+    np.add.at(counts, (videos.labels[scored.indices], predicted), 1)
     return counts
 
 
@@ -156,8 +156,8 @@ def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str], prefix
     )
     if len(names) <= MOST_SHOWN:
         own = scored.answered
-        shown, said = videos.labels[scored.indices][own], scored.probabilities.argmax(1)[own]
-        plot = wandb.plot.confusion_matrix(y_true=shown.tolist(), preds=said.tolist(), class_names=list(names))
+        shown, predicted = videos.labels[scored.indices][own], scored.probabilities.argmax(1)[own]
+        plot = wandb.plot.confusion_matrix(y_true=shown.tolist(), preds=predicted.tolist(), class_names=list(names))
         run.log({f"{prefix}/confusion": plot})
     if strips := worst_strips(scored, videos, names):
         run.log({f"{prefix}/worst": [wandb.Image(picture, caption=caption) for picture, caption in strips]})
@@ -174,11 +174,11 @@ def worst_strips(
     given = scored.probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(scored.answered & (scored.probabilities.argmax(1) != labels))
     strips: list[tuple[np.ndarray, str]] = []
-    for place in wrong[np.argsort(given[wrong], kind="stable")]:
+    for row in wrong[np.argsort(given[wrong], kind="stable")]:
         if len(strips) == count:
             break
-        video, said = videos[int(scored.indices[place])], int(scored.probabilities[place].argmax())
-        taken = f"taken for {names[said]} ({scored.probabilities[place, said]:.0%})"
+        video, predicted = videos[int(scored.indices[row])], int(scored.probabilities[row].argmax())
+        taken = f"taken for {names[predicted]} ({scored.probabilities[row, predicted]:.0%})"
         with suppress(DecodeError):
             strips.append((film_strip(video), f"{names[video.label]}, {taken}: {video.path}"))
     return strips

@@ -55,7 +55,7 @@ def _epoch(trainer: L.Trainer) -> str:
 
 
 def _of_all(trainer: L.Trainer, epoch: int) -> str:
-    """An epoch as people count it, and how many there are where that is known."""
+    """An epoch as people count it, and how many there are where that is metrics."""
     of = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
     return f"epoch {epoch + 1}{of}"
 
@@ -70,8 +70,8 @@ def _in_line(trainer: L.Trainer) -> str:
 
 def _figures(trainer: L.Trainer) -> dict[str, str]:
     """The newest loss of training and accuracy of validation, as far as there are any."""
-    known = trainer.callback_metrics
-    figures = {"loss": f"{float(known['train/loss']):.3f}"} if "train/loss" in known else {}
-    if "val/top1" in known:
-        figures["val top-1"] = percent(float(known["val/top1"]))
+    metrics = trainer.callback_metrics
+    figures = {"loss": f"{float(metrics['train/loss']):.3f}"} if "train/loss" in metrics else {}
+    if "val/top1" in metrics:
+        figures["val top-1"] = percent(float(metrics["val/top1"]))
     return figures

@@ -15,7 +15,7 @@ from video_adapters.model.build import build_outline
 from video_adapters.model.cost import training_flops
 from video_adapters.training.callbacks.data_wait import DataWait
 from video_adapters.training.optional import optional
-from video_adapters.training.planning.gpus import known
+from video_adapters.training.planning.gpus import listed_gpus
 
 FP32 = ("32-true", "32", "64-true")
 """Lightning's names of precisions that multiply in no half."""
@@ -111,7 +111,7 @@ def peak_tflops(device: torch.device, precision: str) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device).removeprefix("NVIDIA ")
-    like = (card for card in known() if card.name == ALIKE.get(name, name))
+    like = (card for card in listed_gpus() if card.name == ALIKE.get(name, name))
     return next((card.fp32 if precision in FP32 else card.fp16 for card in like), None)
 
 

@@ -50,8 +50,8 @@ def _videos(cfg: DictConfig, data: str | None) -> tuple[int, str]:
     root = None if cfg.data.get("root", None) is None else Path(cfg.data.root)
     try:
         if root is not None and root.is_dir():
-            found = len(instantiate(cfg.data.annotations)(root=str(root)).videos(cfg.data.train_split))
-            return _taken(cfg, found), f"in {root}"
+            count = len(instantiate(cfg.data.annotations)(root=str(root)).videos(cfg.data.train_split))
+            return _taken(cfg, count), f"in {root}"
     except (ValueError, OSError):  # incomplete, or to be rendered first
         pass
     return _taken(cfg, PUBLISHED.get(data or "", 0)), "as published"

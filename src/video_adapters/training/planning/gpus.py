@@ -55,14 +55,14 @@ def this_card() -> Gpu:
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     least = min(cards, key=lambda properties: properties.total_memory)
     memory, capability = least.total_memory / 2**30, least.major + least.minor / 10
-    like = min(known(), key=lambda card: (abs(card.capability - capability), abs(card.memory - memory)))
+    like = min(listed_gpus(), key=lambda card: (abs(card.capability - capability), abs(card.memory - memory)))
     return Gpu(
         name=least.name, memory=memory, capability=capability, fp32=like.fp32, fp16=like.fp16, bandwidth=like.bandwidth
     )
 
 
 @cache
-def known() -> tuple[Gpu, ...]:
+def listed_gpus() -> tuple[Gpu, ...]:
     """The cards of configs/gpu."""
     return tuple(_named(path.stem) for path in sorted(FOLDER.glob("*.yaml")) if path.stem != "this")
 

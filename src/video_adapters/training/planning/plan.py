@@ -136,5 +136,5 @@ def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
     )
     most = max(1, *(option.checkpointed for option in plan.options))
     changes = suggestions(cfg, plan.card, least.checkpointed, most, plan.update)
-    found = [f"{overrides} ({bytes_in_words(peak)})" for overrides, peak in changes]
-    return f"{text}. {'What would fit: ' + '; or '.join(found) if found else 'Fewer pixels, or a smaller encoder'}"
+    fitting = [f"{overrides} ({bytes_in_words(peak)})" for overrides, peak in changes]
+    return f"{text}. {'What would fit: ' + '; or '.join(fitting) if fitting else 'Fewer pixels, or a smaller encoder'}"
