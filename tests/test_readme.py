@@ -6,10 +6,12 @@ docs/extending.md has a test of its own, which does what it says.
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from video_adapters.catalogue.experiment_cost import print_cost
@@ -134,6 +136,29 @@ def test_commands_on_the_embedded_data_run(words: list[str], shapes: list[str], 
     shortened = [o for o in shapes if not o.startswith(("batch.", "model="))]  # the encoder is the one that ships
     scores = run(tmp_path, *single(words[1:]), *shortened, "trainer.max_steps=1")
     assert any(name.endswith("test/top1") for name in scores)  # overfitting tests what it trained on
+
+
+def test_the_python_shown_runs(shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path, *shapes, "trainer.max_steps=1")
+    (tmp_path / "checkpoints" / "last.ckpt").rename(tmp_path / "best.ckpt")
+    root = Path(shapes[-1].removeprefix("data.root="))
+    shutil.copy(next(root.rglob("*.mp4")), tmp_path / "clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    frames = np.zeros((8, 40, 40, 3), np.uint8)
+    for block in re.findall(r"```python\n(.*?)```", "".join(page.read_text() for page in PAGES), re.S):
+        exec(block, {"frames": frames, "one": frames, "another": frames})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [w for w in HYDRA if w[0] == "src/plan.py" and not any(o.startswith("data.root=") for o in w)],
+    ids=" ".join,
+)
+def test_plans_are_made(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, *words], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "python src/train.py experiment=" in done.stdout
 
 
 def test_the_cost_command_prints_the_papers_figures(capsys: pytest.CaptureFixture[str]) -> None:
