@@ -69,6 +69,11 @@ class Request:
         """Where a description of its input and output goes."""
         return self.file.with_suffix(".json")
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of input and output."""
+        return "clips", "logits" if self.logits else "probabilities"
+
 
 class Exported(nn.Module):
     """What is exported: (B, T, 3, S, S) uint8 -> probabilities, or logits, (B, C) float32. It normalises by itself."""
@@ -98,7 +103,7 @@ def export(request: Request) -> dict[str, Any]:
     network = Exported(loaded.classifier, request.logits).eval()
     with torch.no_grad(), tempfile.TemporaryDirectory(dir=request.file.parent, prefix=".export") as folder:
         written = Path(folder) / request.file.name
-        run = _WRITE[request.format](network, _clips(loaded, 2), _names(request), written)
+        run = _WRITE[request.format](network, _clips(loaded, 2), request.names, written)
         difference = max(_difference(network, run, _clips(loaded, size)) for size in BATCHES)
         if not difference <= TOLERANCE:
             raise ValueError(
@@ -117,7 +122,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
     """What another program has to know: what goes in, what comes out, which frames and crops belong in a clip."""
     backbone, (_, cfg, names) = loaded.classifier.backbone, loaded
     height, width = backbone.encoder.image_size
-    (given, result) = _names(request)
+    given, result = request.names
     views: Views = instantiate(cfg.data.test_views)
     sampling: Sampling = instantiate(cfg.data.sampling)(num_frames=backbone.num_frames)
     return {
@@ -162,10 +167,6 @@ def _write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path:
 
 
 _WRITE = {"onnx": _write_onnx, "torch_export": _write_torch_export}
-
-
-def _names(request: Request) -> tuple[str, str]:
-    return "clips", "logits" if request.logits else "probabilities"
 
 
 def _clips(loaded: Loaded, count: int) -> Tensor:

@@ -24,11 +24,11 @@ def find_videos(names: Sequence[str]) -> list[str | Unread]:
     images but no video file is itself a video, and so is each such folder below. Patterns (`*`, `?`, `[...]`, `**`)
     that the shell has left as they are are expanded.
     """
-    found: dict[str, str | Unread] = {}
+    by_path: dict[str, str | Unread] = {}
     for name in names:
         for video in _named(name):
-            found.setdefault(video if isinstance(video, str) else video.path, video)
-    return list(found.values())
+            by_path.setdefault(video if isinstance(video, str) else video.path, video)
+    return list(by_path.values())
 
 
 def _named(name: str) -> Iterator[str | Unread]:
@@ -41,13 +41,11 @@ def _named(name: str) -> Iterator[str | Unread]:
             yield from _at(match)
         if not matches:
             yield Unread(name, "no file or folder has such a name")
+    elif os.path.islink(path):
+        yield Unread(name, "a broken link")
     else:
-        yield Unread(name, "a broken link" if os.path.islink(path) else f"there is no such file or folder{_near(path)}")
-
-
-def _near(path: str) -> str:
-    folder, name = os.path.split(path.rstrip(os.sep))
-    return did_you_mean(name, listed(folder or "."))
+        folder, last = os.path.split(path.rstrip(os.sep))
+        yield Unread(name, f"there is no such file or folder{did_you_mean(last, listed(folder or '.'))}")
 
 
 def _at(path: str) -> Iterator[str | Unread]:

@@ -92,7 +92,10 @@ def predict(request: Request) -> list[Outcome]:
         finally:
             if request.json:
                 report.write_json(request.json, outcomes, request.top)
-    _count(outcomes)
+    if unread := [outcome for outcome in outcomes if isinstance(outcome, Unread)]:  # they may have scrolled by
+        print(f"{len(unread)} of {len(outcomes)} could not be read:", file=sys.stderr)
+        for path, reason in unread:
+            print(f"  {printable(path)}: {printable(reason)}", file=sys.stderr)
     return outcomes
 
 
@@ -136,33 +139,29 @@ def _timeline(
 ) -> Timeline:
     """The timeline of a video, from where the journal ends; each part is written as soon as it is known."""
     assert request.window is not None
-    known = journal.of(video).scores
+    earlier = journal.of(video).scores
 
     def note(part: Timeline) -> None:
         rows.add_windows(video, part)
-        if all(part.probabilities is not scores for scores in known):
+        if all(part.probabilities is not scores for scores in earlier):
             journal.add(video, part.probabilities)
 
     stride, track = request.stride or request.window / 2, partial(_tracked, progress, "windows")
-    return recognizer.timeline(video, request.window, stride, request.fps, track, known, note)
+    return recognizer.timeline(video, request.window, stride, request.fps, track, earlier, note)
 
 
 def _with_copy(video: str, result: Any, request: Request, progress: Progress) -> Recognized:
+    """The result with the path of the annotated copy that was written where one is asked for."""
+    if request.annotate is None:
+        return Recognized(video, result)
+    target = free_name(request.annotate, video)
+    caption = result.at if isinstance(result, Timeline) else lambda time: result.top(1)[0]
     try:
-        return Recognized(video, result, _annotated(video, result, request, progress))
+        write_annotated(video, target, caption, request.fps, partial(_tracked, progress, "annotated frames"))
     except (DecodeError, OSError) as error:  # a frame that was not looked at, a full disk: the answer stands
         why = error.reason if isinstance(error, DecodeError) else f"{error.strerror}: {error.filename}"
         return Recognized(video, result, not_annotated=why)
-
-
-def _annotated(video: str, result: Any, request: Request, progress: Progress) -> str:
-    """Writes the annotated copy where one is asked for, and returns its path."""
-    if request.annotate is None:
-        return ""
-    target = free_name(request.annotate, video)
-    caption = result.at if isinstance(result, Timeline) else lambda time: result.top(1)[0]
-    write_annotated(video, target, caption, request.fps, partial(_tracked, progress, "annotated frames"))
-    return str(target)
+    return Recognized(video, result, str(target))
 
 
 def _tracked(progress: Progress, title: str, steps: Iterable[Any], total: int) -> Iterator[Any]:
@@ -191,12 +190,3 @@ def _protect(request: Request, videos: Sequence[str | Unread]) -> None:
         check_file(path, option)
     if request.annotate is not None:
         check_folder(request.annotate, "--annotate")
-
-
-def _count(outcomes: Sequence[Outcome]) -> None:
-    """Says at the end what was not read, where it might have scrolled by."""
-    unread = [outcome for outcome in outcomes if isinstance(outcome, Unread)]
-    if unread:
-        print(f"{len(unread)} of {len(outcomes)} could not be read:", file=sys.stderr)
-        for path, reason in unread:
-            print(f"  {printable(path)}: {printable(reason)}", file=sys.stderr)

@@ -95,7 +95,7 @@ class Recognizer:
         Raises:
             ValueError: for a missing or foreign checkpoint, weights that are not there or not its own, no such device.
         """
-        place = chosen_device(device)
+        chosen = chosen_device(device)
         classifier, cfg, class_names = load(path, weights, views)
         return cls(
             classifier,
@@ -103,8 +103,8 @@ class Recognizer:
             sampling=instantiate(cfg.data.sampling, _convert_="all")(num_frames=cfg.data.num_frames),
             views=instantiate(cfg.data.test_views, _convert_="all"),
             image_size=cfg.data.image_size,
-            device=place,
-            precision=fitting_precision(str(cfg.trainer.precision), "gpu" if place.type == "cuda" else "cpu"),
+            device=chosen,
+            precision=fitting_precision(str(cfg.trainer.precision), "gpu" if chosen.type == "cuda" else "cpu"),
             at_once=cfg.batch.per_device,
         )
 
@@ -135,8 +135,8 @@ class Recognizer:
             DecodeError, ValueError: as `__call__`.
         """
         groups = self._groups(video) if is_batch(video) else [[video]]
-        found = np.concatenate([self._features(torch.stack([self._views(v)[0] for v in group])) for group in groups])
-        return found if is_batch(video) else found[0]
+        parts = [self._features(torch.stack([self._views(v)[0] for v in group])) for group in groups]
+        return np.concatenate(parts) if is_batch(video) else parts[0][0]
 
     def _groups(self, videos: Sequence[Any]) -> Iterator[Sequence[Any]]:
         """A list of videos in parts that go through the network together."""
@@ -163,7 +163,7 @@ class Recognizer:
         stride: float,
         fps: float = FPS,
         track: Track = untracked,
-        known: Sequence[np.ndarray] = (),
+        earlier: Sequence[np.ndarray] = (),
         note: Callable[[Timeline], None] = lambda part: None,
     ) -> Timeline:
         """Recognises each window of a video, sliding from its start to its end; frames are decoded once, and few held.
@@ -174,7 +174,7 @@ class Recognizer:
             stride: from one window's start to the next's, seconds.
             fps: frames per second of a folder of images; files know when their frames are shown.
             track: wraps the loop over the windows, to show how far it is.
-            known: probabilities of the first windows, (n, C) each, from a call that came no further.
+            earlier: probabilities of the first windows, (n, C) each, from a call that came no further.
             note: is told the windows that come next, as soon as they are known.
 
         Raises:
@@ -183,9 +183,9 @@ class Recognizer:
         """
         with open_video(Video(str(video), UNLABELLED)) as span:
             windows, scores = tuple(cut(*seconds(span, fps), window, stride)), list[np.ndarray]()
-            left = windows[sum(map(len, known)) :]
+            left = windows[sum(map(len, earlier)) :]
             clips = window_views(span, [w.frames for w in left], self.sampling, self.transform, self.views.clips)
-            for chances in chain(known, self._in_order(track(clips, len(left)))):
+            for chances in chain(earlier, self._in_order(track(clips, len(left)))):
                 first = sum(map(len, scores))
                 scores.append(chances)
                 note(Timeline(self.class_names, windows[first : first + len(chances)], chances))
@@ -221,8 +221,8 @@ class Recognizer:
         backbone: Any = self._classifier.backbone
         views = clips.to(self.device).flatten(0, 1)
         with self._mixed():
-            found = torch.cat([backbone.features(part).float() for part in views.split(self.at_once or len(views))])
-        return found.unflatten(0, clips.shape[:2]).cpu().numpy()
+            features = torch.cat([backbone.features(part).float() for part in views.split(self.at_once or len(views))])
+        return features.unflatten(0, clips.shape[:2]).cpu().numpy()
 
     def _mixed(self) -> Any:
         return torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext()

@@ -40,12 +40,16 @@ def show(outcome: Outcome, top: int) -> None:
     title = Text(printable(outcome.path), style="bold")
     for remark in outcome.result.remarks:
         title.append(f"\n{printable(remark)}", style="yellow")
-    if isinstance(outcome.result, Prediction):
-        console.print(_table(title, ("class", "probability"), _classes(outcome.result.top(top))))
+    result = outcome.result
+    if isinstance(result, Prediction):
+        classes = [(name, f"{probability:.1%}") for name, probability in result.top(top)]
+        console.print(_table(title, ("class", "probability"), classes))
     else:
-        console.print(_table(title, ("seconds", "class", "probability"), _windows(outcome.result)))
-        runs = [(_stretch(r.start, r.end), r.class_name, f"{r.probability:.1%}") for r in outcome.result.runs()]
-        console.print(_table(Text("in short", style="bold"), ("seconds", "class", "probability"), runs))
+        windows = [(w.start, w.end, *result.top(i, 1)[0]) for i, w in enumerate(result.windows)]
+        runs = [(run.start, run.end, run.class_name, run.probability) for run in result.runs()]
+        for heading, stretches in ((title, windows), (Text("in short", style="bold"), runs)):
+            rows = [(f"{start:.2f} - {end:.2f}", name, f"{chance:.1%}") for start, end, name, chance in stretches]
+            console.print(_table(heading, ("seconds", "class", "probability"), rows))
     if outcome.annotated:
         console.print(Text(f"annotated copy: {printable(outcome.annotated)}"))
     if outcome.not_annotated:
@@ -64,7 +68,7 @@ class CsvFile:
     def __init__(self, path: Path | None, top: int, windows: bool) -> None:
         self._top = top
         self._run = self._label = -1
-        names = [f"{name}{place}" for place in range(1, top + 1) for name in ("top", "probability")]
+        names = [f"{name}{rank}" for rank in range(1, top + 1) for name in ("top", "probability")]
         columns = ["video", *(["start", "end", "run"] if windows else []), *names, "unread"]
         self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape") if path else None
         self._writer = csv.DictWriter(self._file, columns) if self._file else None
@@ -91,10 +95,10 @@ class CsvFile:
     def add_windows(self, video: str, part: Timeline) -> None:
         """The windows of a video that come next."""
         rows = []
-        for place, (window, label) in enumerate(zip(part.windows, part.probabilities.argmax(1), strict=True)):
+        for i, (window, label) in enumerate(zip(part.windows, part.probabilities.argmax(1), strict=True)):
             self._run, self._label = (max(self._run, 0) + (label != self._label)), label
             times = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}", "run": self._run}
-            rows.append({"video": video, **times, **_columns(part.top(place, self._top))})
+            rows.append({"video": video, **times, **_columns(part.top(i, self._top))})
         self._write(rows)
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -112,48 +116,26 @@ def json_object(outcome: Outcome, top: int) -> dict[str, Any]:
     if isinstance(outcome, Unread):
         return {"video": outcome.path, "unread": outcome.reason}
     result: dict[str, Any] = {"video": outcome.path, "remarks": list(outcome.result.remarks)}
-    if outcome.annotated:
-        result["annotated"] = outcome.annotated
-    if outcome.not_annotated:
-        result["not_annotated"] = outcome.not_annotated
+    copy = {"annotated": outcome.annotated, "not_annotated": outcome.not_annotated}
+    result |= {name: text for name, text in copy.items() if text}
     if isinstance(outcome.result, Prediction):
         return result | {"top": _objects(outcome.result.top(top))}
     timeline = outcome.result
-    result["windows"] = [
-        {"start": round(window.start, 6), "end": round(window.end, 6), "top": _objects(timeline.top(place, top))}
-        for place, window in enumerate(timeline.windows)
+    windows = [
+        {"start": round(window.start, 6), "end": round(window.end, 6), "top": _objects(timeline.top(i, top))}
+        for i, window in enumerate(timeline.windows)
     ]
-    result["runs"] = [
-        {
-            "start": round(run.start, 6),
-            "end": round(run.end, 6),
-            "class": run.class_name,
-            "probability": run.probability,
-        }
+    runs = [
+        {"start": round(run.start, 6), "end": round(run.end, 6), **_objects([(run.class_name, run.probability)])[0]}
         for run in timeline.runs()
     ]
-    return result
-
-
-def _classes(top: Sequence[tuple[str, float]]) -> list[tuple[str, ...]]:
-    return [(name, f"{probability:.1%}") for name, probability in top]
-
-
-def _windows(timeline: Timeline) -> list[tuple[str, ...]]:
-    return [
-        (_stretch(window.start, window.end), *_classes(timeline.top(place, 1))[0])
-        for place, window in enumerate(timeline.windows)
-    ]
-
-
-def _stretch(start: float, end: float) -> str:
-    return f"{start:.2f} - {end:.2f}"
+    return result | {"windows": windows, "runs": runs}
 
 
 def _columns(top: Sequence[tuple[str, float]]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for place, (name, probability) in enumerate(top, 1):
-        columns |= {f"top{place}": name, f"probability{place}": f"{probability:.6f}"}
+    for rank, (name, probability) in enumerate(top, 1):
+        columns |= {f"top{rank}": name, f"probability{rank}": f"{probability:.6f}"}
     return columns
 
 

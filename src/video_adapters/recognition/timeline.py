@@ -57,9 +57,8 @@ class Timeline(NamedTuple):
     def top(self, window: int, count: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes of a window with their probabilities, likeliest first."""
         chances = self.probabilities[window]
-        return [(self.class_names[label], float(chances[label])) for label in np.argsort(-chances, kind="stable")][
-            :count
-        ]
+        best = np.argsort(-chances, kind="stable")[:count]
+        return [(self.class_names[label], float(chances[label])) for label in best]
 
     def runs(self) -> list[Run]:
         """Neighbouring windows of the same class as one, end to end.
@@ -68,19 +67,19 @@ class Timeline(NamedTuple):
         """
         labels = self.probabilities.argmax(1)
         shares = self._shares()
-        found = []
+        runs = []
         for label, group in groupby(range(len(labels)), key=lambda window: int(labels[window])):
             windows = list(group)
             chance = float(self.probabilities[windows, label].mean())
             start, end = shares[windows[0]][0], shares[windows[-1]][1]
-            found.append(Run(start, end, self.class_names[label], chance, range(windows[0], windows[-1] + 1)))
-        return found
+            runs.append(Run(start, end, self.class_names[label], chance, range(windows[0], windows[-1] + 1)))
+        return runs
 
     def at(self, time: float) -> tuple[str, float]:
         """The likeliest class at a time in seconds, with its probability: by the window with the nearest middle."""
         after = min(bisect_left(self.windows, time, key=_middle), len(self.windows) - 1)
         before = max(after - 1, 0)
-        nearer = min(before, after, key=lambda place: abs(_middle(self.windows[place]) - time))
+        nearer = min(before, after, key=lambda i: abs(_middle(self.windows[i]) - time))
         return self.top(nearer, 1)[0]
 
     def _shares(self) -> list[tuple[float, float]]:
@@ -137,18 +136,18 @@ def window_views(
         DecodeError: one of the frames cannot be had.
     """
     last_use = np.full(span.num_frames, -1, np.int32)  # which window; hours have too many frames for a dictionary
-    for place, window in enumerate(windows):
-        last_use[np.concatenate(_plan(window, sampling, num_clips))] = place
+    for i, window in enumerate(windows):
+        last_use[np.concatenate(_plan(window, sampling, num_clips))] = i
     frames = span.stream(np.flatnonzero(last_use >= 0))
     held: dict[int, Tensor] = {}  # (crops, 1, 3, S, S)
-    for place, window in enumerate(windows):
+    for i, window in enumerate(windows):
         plan = _plan(window, sampling, num_clips)
         needed = {index for clip in plan for index in clip}
         while not needed <= held.keys():
             index, picture = next(frames)
             held[index] = transform(picture[None])
         yield torch.cat([torch.cat([held[index] for index in clip], 1) for clip in plan])
-        held = {index: crops for index, crops in held.items() if last_use[index] > place}
+        held = {index: crops for index, crops in held.items() if last_use[index] > i}
 
 
 def _plan(window: range, sampling: Sampling, num_clips: int) -> list[list[int]]:
