@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
     """Whose the frozen weights are."""
 
     published: bool
-    said: str
+    text: str
 
 
 def place_weights(request: Request, official: Official, overrides: list[str]) -> tuple[str, list[str]]:
@@ -34,13 +34,13 @@ def place_weights(request: Request, official: Official, overrides: list[str]) ->
     """
     verdict = _judge(request, official, overrides)
     if verdict.published:
-        return verdict.said, _from_file(request.published) if request.published else []
+        return verdict.text, _from_file(request.published) if request.published else []
     file = request.encoder_file
     if file.suffix != ".safetensors":
         raise ValueError(f"--encoder-out is {file}, expected a name that ends in .safetensors")
     request.refuse_overwriting(file)
     write_encoder(official, file)
-    return f"{verdict.said}; written to {file}", _from_file(file)
+    return f"{verdict.text}; written to {file}", _from_file(file)
 
 
 def compare(official: Official, cfg: DictConfig) -> Verdict:

@@ -34,10 +34,10 @@ def import_official(request: Request) -> dict[str, Any]:
     official = split_checkpoint(read_official(request.checkpoint), request.heads, request.image_size)
     refuse_not_finite(official.frozen | official.trained, str(request.checkpoint))
     names = request.class_names(official.sizes.num_classes)
-    said = [*([f"data.root={hydra_quote(request.root)}"] if request.root else []), *request.overrides]
-    overrides = overrides_for(official, request.data, request.scale, said)
-    verdict, found = place_weights(request, official, overrides)
-    cfg = compose_train([*overrides, *found])
+    given = [*([f"data.root={hydra_quote(request.root)}"] if request.root else []), *request.overrides]
+    overrides = overrides_for(official, request.data, request.scale, given)
+    verdict, weights = place_weights(request, official, overrides)
+    cfg = compose_train([*overrides, *weights])
     try:
         content = _content(cfg, official, names, request)
         checkpoint_file.write(content, request.out)
@@ -45,7 +45,7 @@ def import_official(request: Request) -> dict[str, Any]:
         if str(request.encoder_file) in verdict:  # half of a pair, and in the way of the next attempt
             request.encoder_file.unlink()
         raise
-    report(request, official, cfg, verdict, [*overrides, *found])
+    report(request, official, cfg, verdict, [*overrides, *weights])
     return content
 
 

@@ -16,32 +16,32 @@ def report(request: Request, official: Official, cfg: DictConfig, verdict: str, 
     """Prints it as a table.
 
     Args:
-        request: what was asked for.
-        official: what was in the file.
+        request: the user's.
+        official: content of the file.
         cfg: the config that the checkpoint remembers.
         verdict: whose the frozen weights are, and where.
         overrides: those that compose `cfg`.
     """
-    counts = (
-        f"{len(official.trained)} trained, {len(official.frozen) - len(official.shared)} frozen, "
-        f"{official.buffers} computed anew"
-    )
-    rows = _found(official.sizes, cfg) | {
-        "head": _head(official.sizes, overrides),
-        "tensors": counts,
-        "assumed": "; ".join(_assumed(request, official.sizes, cfg)),
+    sizes = official.sizes
+    rows = _of_sizes(sizes, cfg) | {
+        "head": "none",
+        "tensors": f"{len(official.trained)} trained, {len(official.frozen) - len(official.shared)} frozen, "
+        f"{official.buffers} computed anew",
+        "assumed": "; ".join(_assumed(request, sizes, cfg)),
         "frozen weights": verdict,
         "checkpoint": str(request.out),
         "score it": "it has no head: it can start a run, but not be scored",
         "start from it": shlex.join(["python", "src/train.py", f"init_from={request.out}", *overrides]),
     }
-    if official.sizes.num_classes:
+    if sizes.num_classes:
+        data = next(override for override in overrides if override.startswith("data="))
         root = [] if request.root else ["data.root=FOLDER"]
+        rows["head"] = f"{sizes.num_classes} classes, {data}"
         rows["score it"] = shlex.join(["python", "src/eval.py", f"checkpoint={request.out}", *root])
     summary(f"imported {request.checkpoint}", rows)
 
 
-def _found(sizes: Sizes, cfg: DictConfig) -> dict[str, str]:
+def _of_sizes(sizes: Sizes, cfg: DictConfig) -> dict[str, str]:
     tubelets = f" in tubelets of {sizes.tubelet}" if sizes.tubelet > 1 else ""
     sites = [f"{site}: {hydra_quote(cfg.adapter[site])}" for site, blocks in sizes.sites.items() if blocks]
     time = [name for name, there in (("embedding", sizes.temporal_embedding), ("bias", sizes.time_bias)) if there]
@@ -53,22 +53,17 @@ def _found(sizes: Sizes, cfg: DictConfig) -> dict[str, str]:
     }
 
 
-def _head(sizes: Sizes, overrides: list[str]) -> str:
-    data = next(override for override in overrides if override.startswith("data="))
-    return f"{sizes.num_classes} classes, {data}" if sizes.num_classes else "none"
-
-
 def _assumed(request: Request, sizes: Sizes, cfg: DictConfig) -> list[str]:
-    """What no tensor told, and how to say it."""
-    found = []
+    """Sizes that no tensor tells, and how to give them."""
+
+    def source(given: Any, usual: str, option: str) -> str:
+        return "(as said)" if given is not None else f"({usual}; or say {option})"
+
+    assumed = []
     if sizes.family is not SWIN:
-        found.append(f"{sizes.num_heads[0]} heads {_source(request.heads, 'width / 64', '--heads N')}")
+        assumed.append(f"{sizes.num_heads[0]} heads {source(request.heads, 'width / 64', '--heads N')}")
     usual = "the release's, with two temporal adapters" if sizes.sites["temporal_in"] else "the release's"
-    found.append(f"joint adapter x {cfg.adapter.scale:g} {_source(request.scale, usual, '--scale X')}")
+    assumed.append(f"joint adapter x {cfg.adapter.scale:g} {source(request.scale, usual, '--scale X')}")
     if not sizes.image_size_told:
-        found.append(f"{sizes.image_size} pixels {_source(request.image_size, 'usual', '--image-size N')}")
-    return [*found, f"pixels by the mean and std of {'CLIP' if sizes.family is CLIP else 'ImageNet'}"]
-
-
-def _source(said: Any, usual: str, option: str) -> str:
-    return "(as said)" if said is not None else f"({usual}; or say {option})"
+        assumed.append(f"{sizes.image_size} pixels {source(request.image_size, 'usual', '--image-size N')}")
+    return [*assumed, f"pixels by the mean and std of {'CLIP' if sizes.family is CLIP else 'ImageNet'}"]

@@ -37,14 +37,14 @@ def published_model(sizes: Sizes) -> str | None:
     return PUBLISHED.get(key)
 
 
-def overrides_for(official: Official, data: str | None, scale: float | None, said: Sequence[str]) -> list[str]:
+def overrides_for(official: Official, data: str | None, scale: float | None, given: Sequence[str]) -> list[str]:
     """What is to be put on a command line to get the model and the data of an official checkpoint.
 
     Args:
         official: the checkpoint.
         data: a data config; None for the one of the paper with as many classes.
         scale: of the joint adapter; None for the release's own.
-        said: further overrides.
+        given: further overrides.
 
     Raises:
         ValueError: where the data are not said and cannot be told from the number of classes, or contradict it.
@@ -53,11 +53,11 @@ def overrides_for(official: Official, data: str | None, scale: float | None, sai
     data = data or _data(sizes)
     model, adapter = published_model(sizes) or LIKE[sizes.family.title], _adapter_group(sizes)
     groups = [f"experiment={_experiment(sizes, data)}", f"data={data}", f"model={model}", f"adapter={adapter}"]
-    base = compose_train([*groups, *said])
+    base = compose_train([*groups, *given])
     values = _data_values(sizes, data, base) | _adapter_values(sizes, scale)
     changes = [f"{key}={hydra_quote(value)}" for key, value in values.items() if OmegaConf.select(base, key) != value]
     encoder = [f"++model.encoder.{key}={hydra_quote(value)}" for key, value in _encoder_values(official).items()]
-    return [*groups, *changes, *encoder, *said]
+    return [*groups, *changes, *encoder, *given]
 
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:

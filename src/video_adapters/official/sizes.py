@@ -179,14 +179,14 @@ def _check(sizes: Sizes) -> None:
 
 
 def _family(state: State) -> Family:
-    found = [f for f in (CLIP, VIT, SWIN) if any(_pattern(f).match(name) for name in state)]
-    if len(found) != 1:
+    families = [f for f in (CLIP, VIT, SWIN) if any(_pattern(f).match(name) for name in state)]
+    if len(families) != 1:
         raise ValueError(
             "the checkpoint is none of the official AIM release: expected the blocks of "
             + ", ".join(f"a {f.title} ({f.block.format(stage=0, block=0)})" for f in (CLIP, VIT, SWIN))
             + f"; its names are {', '.join(list(state)[:6])}, ..."
         )
-    return found[0]
+    return families[0]
 
 
 def _pattern(family: Family) -> re.Pattern[str]:
@@ -220,17 +220,17 @@ def _window(state: State, block: str) -> int:
     return (math.isqrt(rows) + 1) // 2
 
 
-def _num_heads(state: State, width: int, blocks: list[str], said: int | None) -> tuple[int, ...]:
+def _num_heads(state: State, width: int, blocks: list[str], given: int | None) -> tuple[int, ...]:
     if f"{blocks[0]}.{SPACE_BIAS}" in state:
         heads = tuple(_shape(state, f"{name}.{SPACE_BIAS}", (2,))[1] for name in blocks)
-        if said not in (None, heads[0]):
-            raise ValueError(f"--heads {said} was given, but the Swin's bias tables have {list(heads)} in its stages")
+        if given not in (None, heads[0]):
+            raise ValueError(f"--heads {given} was given, but the Swin's bias tables have {list(heads)} in its stages")
         return heads
-    if said is not None and (said < 1 or width % said):
-        raise ValueError(f"--heads {said} was given, but the width of {width} does not divide by it")
-    if said is None and width % 64:
+    if given is not None and (given < 1 or width % given):
+        raise ValueError(f"--heads {given} was given, but the width of {width} does not divide by it")
+    if given is None and width % 64:
         raise ValueError(f"the width of {width} is no multiple of 64, the usual width of a head: say --heads N")
-    return (said or width // 64,)
+    return (given or width // 64,)
 
 
 def _grid(state: State, family: Family) -> int:
