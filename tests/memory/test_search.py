@@ -144,7 +144,7 @@ def test_of_the_equally_quick_the_one_that_reserves_less_is_taken() -> None:
     tied = search(Model(), 400)
     for clips, mib in ((1, 300), (2, 200), (4, 300)):
         peak = Peak(mib * MIB, mib * MIB)
-        tied.known[clips, 0] = Option(clips, SHARE // clips, 0, peak, flops=0, seconds=1e-6, traced=True)
+        tied.noted[clips, 0] = Option(clips, SHARE // clips, 0, peak, flops=0, seconds=1e-6, traced=True)
     best = tied.best()
     assert best
     assert best.clips == 2

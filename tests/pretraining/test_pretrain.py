@@ -18,11 +18,11 @@ from video_adapters.pretraining.make_encoder import make_encoder
 from video_adapters.pretraining.pretrain import (
     Reader,
     Recipe,
-    asked,
     pretrain,
     save_encoder,
     scale_residual,
     still_loss,
+    target_mask,
     to_input,
 )
 from video_adapters.pretraining.probe import PROPERTIES, probe
@@ -52,7 +52,7 @@ def test_pixels_reach_the_encoder_between_minus_one_and_one_channels_first() -> 
 
 def test_of_an_invisible_thing_only_the_opacity_is_asked() -> None:
     stills = draw_stills(np.random.default_rng(0), 200, 8)
-    mask = asked(stills)
+    mask = target_mask(stills)
     hidden = ~torch.from_numpy(stills.visible)
     assert hidden.any()
     assert mask[~hidden].all()
@@ -62,11 +62,11 @@ def test_of_an_invisible_thing_only_the_opacity_is_asked() -> None:
 def test_the_loss_of_a_perfect_reading_is_zero_whatever_it_says_of_hidden_things() -> None:
     stills = draw_stills(np.random.default_rng(0), 100, 8)
     sure = 100 * nn.functional.one_hot(torch.from_numpy(stills.shape), 6).float()
-    reading = torch.where(asked(stills), torch.from_numpy(stills.targets), 9.0)
+    reading = torch.where(target_mask(stills), torch.from_numpy(stills.targets), 9.0)
     assert still_loss((reading, sure), stills).item() == pytest.approx(0, abs=1e-6)
     wrong = reading.clone()
     wrong[0, TARGETS.index("opacity")] += 1
-    assert still_loss((wrong, sure), stills).item() == pytest.approx(1 / asked(stills).sum().item())
+    assert still_loss((wrong, sure), stills).item() == pytest.approx(1 / target_mask(stills).sum().item())
 
 
 def test_a_recipe_that_learns_nothing_is_refused() -> None:

@@ -14,10 +14,10 @@ OWN_STEP = 2 * MIB
 
 
 class Event(NamedTuple):
-    """A storage's birth, or its death."""
+    """The allocation of a storage, or its end."""
 
     storage: int  # names it
-    size: int  # bytes, above 0, at birth; 0 at death; ARRIVED: nothing happens to memory
+    size: int  # bytes, above 0, where it is allocated; 0 at its end; ARRIVED: nothing happens to memory
 
 
 ARRIVED = -1
@@ -90,8 +90,8 @@ class CachingAllocator:
         self._remember(block)
 
     def _take(self, pool: list[tuple[int, int]], size: int) -> _Block | None:
-        place = bisect_left(pool, (size, -1))
-        return self._free.pop(pool.pop(place)[1]) if place < len(pool) else None
+        index = bisect_left(pool, (size, -1))
+        return self._free.pop(pool.pop(index)[1]) if index < len(pool) else None
 
     def _segment(self, pool: list[tuple[int, int]], size: int) -> _Block:
         if pool is self._small:

@@ -14,7 +14,7 @@ ANCHOR = 5
 """Clips of the traces that all others are estimated from: an odd number tells what grows with the clips."""
 
 MOST_TRACES = 8
-"""Traces after which the best of those that were found to fit is taken."""
+"""Traces after which the best of those that fit is taken."""
 
 
 Tracer = Callable[[int, int, list[Event] | None, bool], Trace]
@@ -51,7 +51,7 @@ class Search:
 
     def __init__(self, record: Tracer, anchors: Iterable[int], share: int, card: Gpu, half: torch.dtype | None) -> None:
         self.record, self.share, self.card, self.half = record, share, card, half
-        self.known: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
+        self.noted: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
         self.update: list[Event] | None = None
         for checkpointed in anchors:
             anchor = record(ANCHOR, checkpointed, self.update, False)
@@ -67,7 +67,7 @@ class Search:
         """The quickest option that fits, traced; None where none does."""
         while True:
             fitting = [option for option in self.options() if self.fits(option)]
-            if sum(option.traced for option in self.known.values()) >= MOST_TRACES:
+            if sum(option.traced for option in self.noted.values()) >= MOST_TRACES:
                 fitting = [option for option in fitting if option.traced]
             if not fitting:
                 return None
@@ -81,7 +81,7 @@ class Search:
         """What was considered: for every split the anchors, and the fewest recomputed blocks that fit."""
         fewest = (self._fewest(clips) for clips in self.splits())
         estimated = {(option.clips, option.checkpointed): option for option in fewest if option}
-        return [option for _, option in sorted((estimated | self.known).items())]
+        return [option for _, option in sorted((estimated | self.noted).items())]
 
     def fits(self, option: Option) -> bool:
         """Whether the card has room for it."""
@@ -89,7 +89,7 @@ class Search:
 
     def _note(self, trace: Trace, checkpointed: int, traced: bool) -> None:
         passes = self.share // trace.clips
-        self.known[trace.clips, checkpointed] = Option(
+        self.noted[trace.clips, checkpointed] = Option(
             trace.clips,
             passes,
             checkpointed,
@@ -100,9 +100,9 @@ class Search:
         )
 
     def _fewest(self, clips: int) -> Option | None:
-        """The option of these clips that recomputes the fewest blocks and fits, estimated between those known."""
-        known = [option for _, option in sorted(self.known.items()) if option.clips == clips]
-        for low, high in pairwise(known):
+        """The option of these clips that recomputes the fewest blocks and fits, estimated between those noted."""
+        noted = [option for _, option in sorted(self.noted.items()) if option.clips == clips]
+        for low, high in pairwise(noted):
             if self.fits(low):
                 return low
             for checkpointed in range(low.checkpointed + 1, high.checkpointed):

@@ -36,7 +36,7 @@ class Trace(NamedTuple):
     clips: int
     held: list[Event]  # parameters and buffers
     forward: list[Event]
-    backward: list[Event]  # the gradients that are born here are there at its end
+    backward: list[Event]  # the gradients that are allocated here are there at its end
     first_update: list[Event]  # the optimizer makes its state
     evaluation: list[Event]
     work: list[Work]  # of one pass
@@ -71,16 +71,16 @@ class Trace(NamedTuple):
         Gradients outlive the step: they go when the next step's first backward pass begins.
         """
         both = [*self.forward, *self.backward]
-        born = {event.storage for event in both if event.size > 0}
-        stay = sorted(born - {event.storage for event in both if not event.size})  # gradients, and some crumbs
+        made = {event.storage for event in both if event.size > 0}
+        stay = sorted(made - {event.storage for event in both if not event.size})  # gradients, and some crumbs
         yield from self.held
         for step, update in enumerate((self.first_update, self.next_update)):
             for i in range(min(passes, 2)):  # those after the second are like it
                 new = (2 * step + i + 1) * _FAR
-                yield from _renamed(self.forward, born, new)
+                yield from _renamed(self.forward, made, new)
                 if i == 0 and step > 0:
                     yield from (Event(storage + _FAR, 0) for storage in stay)
-                yield from _renamed(self.backward, born, new, added=i > 0)
+                yield from _renamed(self.backward, made, new, added=i > 0)
             yield from update
         yield from self.evaluation
 
@@ -196,10 +196,10 @@ def _autocast(half: torch.dtype | None) -> Iterator[None]:
         yield
 
 
-def _renamed(log: list[Event], born: set[int], new: int, added: bool = False) -> Iterator[Event]:
+def _renamed(log: list[Event], made: set[int], new: int, added: bool = False) -> Iterator[Event]:
     """A log with new names for storages of the pass. With `added`, gradients go as they arrive, added to others."""
     for storage, size in log:
         if size != ARRIVED:
-            yield Event(storage + new if storage in born else storage, size)
+            yield Event(storage + new if storage in made else storage, size)
         elif added:
             yield Event(storage + new, 0)

@@ -33,7 +33,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.log: list[Event] = []
         self.work: list[Work] = []
-        self._known: dict[int, tuple[int, Any]] = {}  # storages alive, by address of their C++ object: number, weakref
+        self._alive: dict[int, tuple[int, Any]] = {}  # storages alive, by address of their C++ object: number, weakref
         self._count = 0
 
     def hold(self, tensors: Iterable[Tensor]) -> None:
@@ -44,9 +44,9 @@ class Recorder(TorchDispatchMode):
     def mark_arrival(self, parameter: Tensor) -> None:
         """Marks that a parameter's gradient is there, where that is a storage of the log."""
         assert parameter.grad is not None
-        known = self._known.get(parameter.grad.untyped_storage()._cdata)
-        if known is not None:
-            self.log.append(Event(known[0], ARRIVED))
+        alive = self._alive.get(parameter.grad.untyped_storage()._cdata)
+        if alive is not None:
+            self.log.append(Event(alive[0], ARRIVED))
 
     def keep(self, sizes: Iterable[int]) -> None:
         """Counts bytes that are never given back."""
@@ -77,7 +77,7 @@ class Recorder(TorchDispatchMode):
         """Logs the birth of a tensor's storage; says whether it is new."""
         storage = tensor.untyped_storage()
         address = storage._cdata
-        if address in self._known:
+        if address in self._alive:
             return False
         size = storage.nbytes()
         if not size:
@@ -85,10 +85,10 @@ class Recorder(TorchDispatchMode):
         number = self._next()
 
         def die(_: Any) -> None:
-            del self._known[address]
+            del self._alive[address]
             self.log.append(Event(number, 0))
 
-        self._known[address] = number, weakref.ref(storage, die)
+        self._alive[address] = number, weakref.ref(storage, die)
         self.log.append(Event(number, size))
         return True
 

@@ -1,6 +1,4 @@
-"""Teach a small image encoder what stills of moving shapes show, by predicting it from its pooled feature."""
-
-from __future__ import annotations
+"""Pretraining of a small image encoder: the contents of stills of moving shapes, predicted from its pooled feature."""
 
 import math
 from collections.abc import Callable
@@ -23,6 +21,8 @@ from video_adapters.training.schedule import factor
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
+    """How long and how fast an encoder is trained."""
+
     steps: int  # optimizer steps, each on pictures never seen before
     batch_size: int  # stills per step
     learning_rate: float  # at its highest
@@ -59,7 +59,7 @@ def to_input(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def asked(stills: Stills) -> Tensor:
+def target_mask(stills: Stills) -> Tensor:
     """Which targets a still shows, (M, len(TARGETS)) bool: all of them of what is visible, the opacity always."""
     mask = torch.from_numpy(stills.visible)[:, None].repeat(1, len(TARGETS))
     mask[:, TARGETS.index("opacity")] = True
@@ -69,7 +69,7 @@ def asked(stills: Stills) -> Tensor:
 def still_loss(predicted: tuple[Tensor, Tensor], stills: Stills) -> Tensor:
     """Squared error of the targets plus a share of the shape's cross-entropy, which would else outweigh them."""
     targets, logits = predicted
-    mask, visible = asked(stills), torch.from_numpy(stills.visible)
+    mask, visible = target_mask(stills), torch.from_numpy(stills.visible)
     error = F.mse_loss(targets[mask], torch.from_numpy(stills.targets)[mask])
     return error + 0.2 * F.cross_entropy(logits[visible], torch.from_numpy(stills.shape)[visible])
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from video_adapters.data.shapes.drawing import SHAPES
-from video_adapters.pretraining.pretrain import asked, to_input
+from video_adapters.pretraining.pretrain import target_mask, to_input
 from video_adapters.pretraining.stills import TARGETS, Stills, draw_stills
 
 PROPERTIES = {
@@ -30,22 +30,22 @@ def probe(encoder: nn.Module, image_size: int, num_fit: int = 4000, num_held_out
         The share of variance explained (R^2) for each of PROPERTIES, and the accuracy for the shape.
     """
     seen, unseen = (draw_stills(np.random.default_rng([7, n]), n, image_size) for n in (num_fit, num_held_out + 1))
-    known, new = _features(encoder, seen.images), _features(encoder, unseen.images)
+    features, new_features = _features(encoder, seen.images), _features(encoder, unseen.images)
     quality = {}
     for name, parts in PROPERTIES.items():
         columns = [TARGETS.index(part) for part in parts]
-        shown, new_shown = asked(seen)[:, columns[0]], asked(unseen)[:, columns[0]]
-        weights = _ridge(known[shown], torch.from_numpy(seen.targets)[shown][:, columns].double())
+        shown, new_shown = target_mask(seen)[:, columns[0]], target_mask(unseen)[:, columns[0]]
+        weights = _ridge(features[shown], torch.from_numpy(seen.targets)[shown][:, columns].double())
         truth = torch.from_numpy(unseen.targets)[new_shown][:, columns].double()
-        error = (new[new_shown] @ weights - truth).square().sum()
+        error = (new_features[new_shown] @ weights - truth).square().sum()
         quality[name] = 1 - float(error / (truth - truth.mean(0)).square().sum())
-    return quality | {"shape": _shape_accuracy(known, seen, new, unseen)}
+    return quality | {"shape": _shape_accuracy(features, seen, new_features, unseen)}
 
 
-def _shape_accuracy(known: Tensor, seen: Stills, new: Tensor, unseen: Stills) -> float:
+def _shape_accuracy(features: Tensor, seen: Stills, new_features: Tensor, unseen: Stills) -> float:
     shown, new_shown = torch.from_numpy(seen.visible), torch.from_numpy(unseen.visible)
-    weights = _ridge(known[shown], F.one_hot(torch.from_numpy(seen.shape)[shown], len(SHAPES)).double())
-    right = (new[new_shown] @ weights).argmax(1) == torch.from_numpy(unseen.shape)[new_shown]
+    weights = _ridge(features[shown], F.one_hot(torch.from_numpy(seen.shape)[shown], len(SHAPES)).double())
+    right = (new_features[new_shown] @ weights).argmax(1) == torch.from_numpy(unseen.shape)[new_shown]
     return float(right.double().mean())
 
 

@@ -3,8 +3,6 @@
 Nothing moves here: no still says what came before or after it.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
