@@ -1,6 +1,6 @@
 """Trains every rival on the embedded data set, one after the other, and tabulates what they reach.
 
-    python benchmarks/rivals.py                                   # about half an hour on two cores
+    python benchmarks/rivals.py                                   # about 40 minutes on two cores
     python benchmarks/rivals.py --only moving_shapes_swin --again
 
 Each row is one `python src/train.py experiment=NAME`. Rows that are in moving_shapes.csv already are kept; Ctrl-C ends
