@@ -10,7 +10,7 @@ from torch import Tensor
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.analysis.questions import attended as attention_figures
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 
 from helpers.small_backbones import backbone, clip
 

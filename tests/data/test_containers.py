@@ -10,7 +10,7 @@ from PIL import EpsImagePlugin, Image
 
 from video_adapters.data.annotations import Video
 from video_adapters.data.video.containers import OPTIONS
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.reader import open_video
 
 from helpers.videos import numbered_frames, write_video

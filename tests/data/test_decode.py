@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.video import packets, picture
-from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.data.video import containers, packets, picture
+from video_adapters.data.video.decode import VideoReader
+from video_adapters.data.video.frame_source import DecodeError
+from video_adapters.data.video.frame_table import FrameTable
 from video_adapters.data.video.probe_video import probe_video
 
 from helpers.videos import (
@@ -222,7 +224,7 @@ def test_decoding_starts_and_stops_close_to_what_is_wanted(
 def test_opening_decodes_no_frame_of_vp9_and_asks_no_more_than_the_header(tmp_path: Path) -> None:
     path, other = vpx(tmp_path), h264(tmp_path)
     without_decoders = {"codec_whitelist": "none"}
-    assert (packets._probing(str(path)), packets._probing(str(other))) == (without_decoders, {})
+    assert (containers._probing(str(path)), containers._probing(str(other))) == (without_decoders, {})
     with av.open(str(path), options=without_decoders) as container:
         assert container.streams.video[0].codec_context.pix_fmt is None  # which the first frame would have told
     with VideoReader(str(path)) as video:
@@ -337,7 +339,7 @@ def test_a_wrong_start_is_made_good_by_decoding_from_end_to_end(
 ) -> None:
     path = h264(tmp_path, bf="3")
     expected = decode_in_sequence(path)
-    monkeypatch.setattr(VideoReader, "_groups", lambda self, wanted: [(wanted[-1], wanted[-1] + 1, wanted[-1:])])
+    monkeypatch.setattr(FrameTable, "groups", lambda self, wanted: [(wanted[-1], wanted[-1] + 1, wanted[-1:])])
     with VideoReader(str(path)) as video:
         np.testing.assert_array_equal(video.read([7, 17, 31]), expected[[7, 17, 31]])
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from video_adapters.data.annotations import Video
-from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.film_strip import film_strip
+from video_adapters.data.video.frame_source import DecodeError
 
 from helpers.videos import frame_number, numbered_frames, write_video
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from video_adapters.data.annotations import Video
 from video_adapters.data.video import picture
-from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.frame_folder import FrameFolder
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.probe_video import probe_video
 from video_adapters.data.video.reader import open_video
 

@@ -17,7 +17,7 @@ from video_adapters.data.annotations import (
     VideoTable,
 )
 from video_adapters.data.annotations.videos import LAST
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.reader import open_video
 
 from helpers.ssv2 import write_ssv2

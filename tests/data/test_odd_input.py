@@ -17,7 +17,7 @@ from PIL import Image
 
 from video_adapters.data.annotations import Video
 from video_adapters.data.clips.sample import Segments, Strided
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.picture import resized
 from video_adapters.data.video.probe_video import probe_video
 from video_adapters.data.video.reader import open_video

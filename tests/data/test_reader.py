@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from video_adapters.data.annotations import END, Video
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.reader import open_video
 
 from helpers.videos import frame_number, numbered_frames, write_video

@@ -14,7 +14,8 @@ from video_adapters.commands.lock import alone
 from video_adapters.data.annotations import Video, VideoList
 from video_adapters.data.annotations.prepared import copied_name, in_copy
 from video_adapters.data.from_config import build_data
-from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.data.video.decode import VideoReader
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.preparation import copy_cost, copy_labels
 from video_adapters.preparation import encode_video as transcoding
 from video_adapters.preparation import transcode as module
@@ -92,7 +93,7 @@ def test_key_frames_are_as_close_as_asked(tmp_path: Path) -> None:
     source = SOURCES["h264"](tmp_path)
     write_copy(str(source), str(tmp_path / "copy.mp4"), Settings(gop=4))
     with VideoReader(str(tmp_path / "copy.mp4")) as video:
-        restarts = video._packets.restarts[video._shown]  # in the order in which they are shown
+        restarts = video._packets.restarts[video._table._positions]  # in the order in which they are shown
         assert np.flatnonzero(restarts).tolist() == [0, 4, 8, 12, 16]
 
 

@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.data.video.decode import VideoReader
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.recognition.annotate import captioned, free_name, write_annotated
 
 from helpers.colours import COLOURS, coloured

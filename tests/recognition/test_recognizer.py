@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.model.build import build_classifier
 from video_adapters.model.finite_weights import NotFinite
 from video_adapters.recognition import Recognizer

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from video_adapters.commands.config import config_names
 from video_adapters.data.annotations import Video, Videos
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.views import Views
 from video_adapters.training.callbacks import predictions
 from video_adapters.training.callbacks.predictions import (

@@ -12,7 +12,7 @@ from video_adapters.data.annotations import Videos
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.sampler import Key
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.reader import open_video
 
 REPLACEMENTS = 10  # videos tried for one clip
@@ -134,12 +134,9 @@ class TestClips(Dataset[Sample]):
                 views = read_views(span, self.sampling, self.transform, self.num_clips)
                 resized = video.path if span.num_resized else ""
         except DecodeError as error:
-            views, broken = self._blank(), (str(error),)
+            views = _blank(self.num_clips * self.transform.crops, self.sampling.num_frames, self.transform.image_size)
+            broken = (str(error),)
         return Sample(views, video.label, key.weight, key.video, broken, not broken, resized)
-
-    def _blank(self) -> Tensor:
-        views = self.num_clips * self.transform.crops
-        return _blank(views, self.sampling.num_frames, self.transform.image_size)
 
 
 class Readable(Protocol):

@@ -12,7 +12,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from video_adapters.commands.atomic import replacing
 from video_adapters.data.annotations import UNLABELLED, Video
-from video_adapters.data.video.decode import ONE_THREAD, DecodeError, VideoReader
+from video_adapters.data.video.decode import ONE_THREAD, VideoReader
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.reader import Span, open_video
 
 CLOCK = Fraction(1, 90_000)  # what most frame rates divide into whole ticks

@@ -26,7 +26,7 @@ from video_adapters.data.annotations.prepared import copied_name, in_copy, mark,
 from video_adapters.data.check_report import in_report, is_below
 from video_adapters.data.clips.transform import before_crop
 from video_adapters.data.from_config import annotations_of, splits_of
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.preparation.copy_cost import predict
 from video_adapters.preparation.copy_labels import LEFT_OUT, check_labels, copy_labels, make_inside
 from video_adapters.preparation.encode_video import Copy, Settings, is_done

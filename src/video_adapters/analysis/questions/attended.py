@@ -17,7 +17,7 @@ from video_adapters.analysis.measures.attention_weights import BlockAttention, a
 from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.analysis.runs.trained import Trained, clip_of
 from video_adapters.analysis.style import COLORS, SHADES, as_percent, dress
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.model.backbone import Backbone
 
 QUESTION = "What does the model look at?"

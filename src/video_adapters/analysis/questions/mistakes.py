@@ -19,7 +19,7 @@ from video_adapters.analysis.tables import percentages
 from video_adapters.commands.plural import counted
 from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData
-from video_adapters.data.video.decode import DecodeError
+from video_adapters.data.video.frame_source import DecodeError
 
 QUESTION = "What does the model get wrong?"
 MOST_CLASSES = 20

@@ -1,6 +1,5 @@
 """The packets of a video stream: a table of all, and their content, held while it is little, else read when wanted."""
 
-import os
 from array import array
 from collections.abc import Iterator
 from itertools import islice
@@ -8,17 +7,11 @@ from itertools import islice
 import av
 import numpy as np
 
-from video_adapters.data.video.containers import open_container
+from video_adapters.data.video.containers import open_quickly
+from video_adapters.data.video.packet_flags import KEY, RESTART, SHOWN, flags_of
 
 HELD = 32 << 20  # bytes of packets kept per open file: a minute of 1080p as phones record it, any clip of Kinetics
 MISSING = np.iinfo(np.int64).min  # in place of a time stamp; FFmpeg's own sign for it
-SHOWN, KEY, RESTART = 1, 2, 4
-
-_KEY_IS_RANDOM_ACCESS = {"vp8", "vp9", "mjpeg"}  # elsewhere a key packet may have followers that look behind it
-_NAL_SLICES, _NAL_IDR = {1, 2, 3, 4, 5}, 5  # ITU-T H.264, table 7-1
-_AVCC, _START_CODE = b"\x01", b"\x00\x00\x01"  # first byte of an avcC record; what separates NAL units in Annex B
-_EBML, _VP9 = b"\x1a\x45\xdf\xa3", b"V_VP9"  # Matroska's and WebM's first bytes; how they name the codec
-_HEAD = 4096  # bytes in which the tracks are described, unless something large precedes them
 
 
 class Packets:
@@ -41,14 +34,14 @@ class Packets:
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
         self._path = container.name
         self._held: list[av.Packet] | None = []
-        self._again: Iterator[av.Packet] = iter(())  # of the second reading; `_next` is the place of what it gives next
+        self._again: Iterator[av.Packet] = iter(())  # of the second reading; `_next` counts what it has given
         self._next = 0
         stamps, flags, size, codec = array("q"), array("B"), 0, stream.codec_context.name
         self.num_corrupt, first, last = 0, 0, MISSING
         for packet in _with_content(container, stream):
             pts = packet.pts
             stamps.append(MISSING if pts is None else pts)
-            flags.append(_flags(packet, codec, stream.codec_context))
+            flags.append(flags_of(packet, codec, stream.codec_context))
             self.num_corrupt += packet.is_corrupt
             time = packet.dts if pts is None else pts
             if time is not None:
@@ -79,32 +72,14 @@ class Packets:
             self._again, self._next = _read_again(self._path), 0
         while self._next < stop:
             packet = next(self._again, None)
-            place, self._next = self._next, self._next + 1
-            if packet is None or (MISSING if packet.pts is None else packet.pts) != self.pts[place]:
+            number, self._next = self._next, self._next + 1
+            if packet is None or (MISSING if packet.pts is None else packet.pts) != self.pts[number]:
                 raise ValueError("the file changed while it was read")
-            if place >= start:
+            if number >= start:
                 yield packet
 
     def close(self) -> None:
         self._held, self._again = [], iter(())
-
-
-def open_quickly(path: str) -> av.container.InputContainer:
-    """Opens a video file of any name, decoding no frame where that can be avoided."""
-    name = os.path.abspath(path)
-    return open_container(name, **_probing(name))
-
-
-def _probing(path: str) -> dict[str, str]:
-    """Options that keep FFmpeg from decoding the first frame on opening, where the header tells all that is needed.
-
-    In VP9's files that frame is a tenth of the whole work. Elsewhere it counts: h264 learns from it to reorder frames.
-    """
-    if not os.path.isfile(path):
-        return {}
-    with open(path, "rb") as file:
-        head = file.read(_HEAD)
-    return {"codec_whitelist": "none"} if head.startswith(_EBML) and _VP9 in head else {}
 
 
 def _read_again(path: str) -> Iterator[av.Packet]:
@@ -114,38 +89,3 @@ def _read_again(path: str) -> Iterator[av.Packet]:
 
 def _with_content(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
     return (packet for packet in container.demux(stream) if packet.size)
-
-
-def _flags(packet: av.Packet, codec: str, context: av.VideoCodecContext) -> int:
-    """SHOWN, KEY and RESTART as bits."""
-    flags = 0 if packet.is_discard or (codec == "vp8" and not _is_shown(packet)) else SHOWN
-    if not packet.is_keyframe:
-        return flags
-    restarts = _is_idr(packet, context.extradata or b"") if codec == "h264" else codec in _KEY_IS_RANDOM_ACCESS
-    return flags | KEY | RESTART * restarts
-
-
-def _is_shown(packet: av.Packet) -> bool:
-    """VP8 stores frames that are only referred to as packets of their own (RFC 6386, 9.1: the show_frame bit)."""
-    return bool(memoryview(packet)[0] & 0x10)
-
-
-def _is_idr(packet: av.Packet, extradata: bytes) -> bool:
-    """Whether an h264 packet is IDR: what follows other key frames may look past them."""
-    content = bytes(packet)
-    kinds = _nal_kinds(content, (extradata[4] & 3) + 1 if extradata[:1] == _AVCC and len(extradata) > 4 else 0)
-    return next((kind == _NAL_IDR for kind in kinds if kind in _NAL_SLICES), False)
-
-
-def _nal_kinds(packet: bytes, length_size: int) -> Iterator[int]:
-    """Types of the NAL units of an h264 packet; each has a length of so many bytes before it, or (0) a start code."""
-    if length_size:
-        place = length_size
-        while place < len(packet):
-            yield packet[place] & 31
-            place += int.from_bytes(packet[place - length_size : place], "big") + length_size
-        return
-    place = packet.find(_START_CODE)
-    while 0 <= place < len(packet) - len(_START_CODE):
-        yield packet[place + len(_START_CODE)] & 31
-        place = packet.find(_START_CODE, place + len(_START_CODE))

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from video_adapters.data.annotations import Video
 from video_adapters.data.check_report import VideoCheck
-from video_adapters.data.video.decode import DecodeError, VideoReader, resizing
+from video_adapters.data.video.decode import VideoReader
 from video_adapters.data.video.frame_folder import FrameFolder
+from video_adapters.data.video.frame_source import DecodeError, resizing
 from video_adapters.data.video.orientation import Orientation, orientation_of
 
 MIRRORED = ("stored mirrored, left and right, and read as players show it",)

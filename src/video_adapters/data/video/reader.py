@@ -7,12 +7,13 @@ from contextlib import contextmanager
 import numpy as np
 
 from video_adapters.data.annotations import END, Video
-from video_adapters.data.video.decode import DecodeError, VideoReader
+from video_adapters.data.video.decode import VideoReader
 from video_adapters.data.video.frame_folder import FrameFolder
+from video_adapters.data.video.frame_source import DecodeError, FrameSource
 
 
 class Span:
-    """The frames from `start` up to `stop` of an open video.
+    """The frames from `start` up to `stop` of an open video; its methods are those of the video.
 
     Attributes:
         num_frames: how many they are; a stop past the end is the end.
@@ -21,7 +22,7 @@ class Span:
         DecodeError: none of them is there.
     """
 
-    def __init__(self, source: VideoReader | FrameFolder, start: int, stop: int) -> None:
+    def __init__(self, source: FrameSource, start: int, stop: int) -> None:
         self._source = source
         self._start = start
         end = source.num_frames if stop == END else min(stop, source.num_frames)
@@ -33,7 +34,7 @@ class Span:
 
     @property
     def quality(self) -> tuple[str, ...]:
-        """What is odd about the video; complete after `read`."""
+        """What is odd about the whole video; complete after `read`."""
         return self._source.quality
 
     @property
@@ -43,30 +44,16 @@ class Span:
 
     @property
     def times(self) -> np.ndarray | None:
-        """When each frame is shown, in seconds since the first one of the span, (num_frames,); None for images.
-
-        Raises:
-            DecodeError: the file does not say.
-        """
+        """When each frame is shown, in seconds since the first one of the span, (num_frames,); None for images."""
         times = self._source.times
         return None if times is None else times[self._start :][: self.num_frames] - times[self._start]
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """The frames at `indices`, counted from the start of the span -> (len(indices), H, W, 3) RGB.
-
-        Raises:
-            DecodeError: one of the frames cannot be had.
-            ValueError: an index is not in [0, num_frames).
-        """
+        """The frames at `indices`, counted from the start of the span -> (len(indices), H, W, 3) RGB."""
         return self._source.read(self._in_source(indices).tolist())
 
     def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
-
-        Raises:
-            DecodeError: one of the frames cannot be had.
-            ValueError: an index is not in [0, num_frames).
-        """
+        """The frames at `indices`, counted from the start of the span, with their indices, rising, one by one."""
         for index, picture in self._source.stream(self._in_source(indices)):
             yield index - self._start, picture
 
@@ -85,6 +72,6 @@ def open_video(video: Video, strict: bool = False) -> Iterator[Span]:
     Raises:
         DecodeError: it cannot be read.
     """
-    reader: type[FrameFolder | VideoReader] = FrameFolder if os.path.isdir(video.path) else VideoReader
+    reader: type[FrameSource] = FrameFolder if os.path.isdir(video.path) else VideoReader
     with reader(video.path, strict) as source:
         yield Span(source, video.start, video.stop)

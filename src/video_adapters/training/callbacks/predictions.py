@@ -15,8 +15,8 @@ from video_adapters.commands.atomic import replacing
 from video_adapters.commands.shown import as_cell
 from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
-from video_adapters.data.video.decode import DecodeError
 from video_adapters.data.video.film_strip import film_strip
+from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.training.accuracy import wilson
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
