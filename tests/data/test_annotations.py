@@ -163,12 +163,12 @@ def test_a_malformed_json_file_is_named(content: str, message: str, tmp_path: Pa
 
 def test_what_is_missing_of_ssv2_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"neither labels\.json nor something-something-v2-labels\.json .* does not exist"
+        ValueError, match=r"labels\.json or something-something-v2-labels\.json is neither in .* does not exist"
     ):
         _ = SomethingSomethingV2(str(tmp_path / "none")).class_names
     root = write_ssv2(tmp_path)
     (tmp_path / "test.json").unlink()
-    with pytest.raises(ValueError, match=r"neither test\.json .* There are: .*labels\.json, train\.json"):
+    with pytest.raises(ValueError, match=r"test\.json or .* There are: .*labels\.json, train\.json"):
         SomethingSomethingV2(root).videos("test")
     with pytest.raises(ValueError, match=r"no webm or mp4 file is in .*/nowhere"):
         SomethingSomethingV2(write_ssv2(tmp_path / "other", videos="clips"), videos="nowhere").videos("train")

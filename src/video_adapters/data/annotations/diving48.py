@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from video_adapters.data.annotations.annotations import Annotations, check_split
-from video_adapters.data.annotations.files import content, first_file, load_json, parsed
+from video_adapters.data.annotations.files import load_json, needed_file, parsed
 from video_adapters.data.annotations.videos import Video, Videos
 
 
@@ -45,10 +45,4 @@ class Diving48(Annotations):
         return Videos(parsed(load_json(file), read, file))
 
     def _file(self, name: str) -> str:
-        file = first_file(self.root, ("", "annotations"), (name,))
-        if file is None:
-            raise ValueError(
-                f"{name} is neither in {self.root} nor in its folder annotations; download it from the page of "
-                f"Diving-48 (V2). {content(self.root)}"
-            )
-        return file
+        return needed_file(self.root, ("annotations",), (name,), "download it from the page of Diving-48 (V2)")

@@ -20,9 +20,9 @@ def consistent(videos: Iterable[Video], file: str) -> Videos:
 
     def checked() -> Iterator[Video]:
         for video in videos:
-            known = labels.setdefault((video.path, video.start, video.stop), video.label)
-            if known != video.label:
-                raise ValueError(f"{file}: {video.path} has label {known}, and label {video.label} too")
+            first = labels.setdefault((video.path, video.start, video.stop), video.label)
+            if first != video.label:
+                raise ValueError(f"{file}: {video.path} has label {first}, and label {video.label} too")
             yield video
 
     return Videos(checked())
@@ -86,6 +86,33 @@ def missing(file: str) -> str:
 
 
 def first_file(root: str, folders: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of the names that is a file in one of the folders, relative to `root`."""
-    paths = (os.path.join(root, folder, name) for folder in folders for name in names)
+    """The first of the names that is a file in `root` or one of its folders."""
+    paths = (os.path.join(root, folder, name) for folder in ("", *folders) for name in names)
     return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def needed_file(root: str, folders: Sequence[str], names: Sequence[str], remedy: str) -> str:
+    """The same, which must be there.
+
+    Raises:
+        ValueError: naming what is, and the remedy.
+    """
+    if (file := first_file(root, folders, names)) is None:
+        places = f"neither in {root} nor in its folders {', '.join(folders)}"
+        raise ValueError(f"{' or '.join(names)} is {places}; {remedy}. {content(root)}")
+    return file
+
+
+def needed_folder(
+    root: str, folders: Iterable[str], holds: Callable[[str], object], lacking: str, remedy: str = ""
+) -> str:
+    """The first of the folders, relative to `root`, that holds what it should.
+
+    Raises:
+        ValueError: none does; naming what is lacking there, what there is, and the remedy.
+    """
+    paths = [os.path.join(root, folder) for folder in folders]
+    for path in paths:
+        if holds(path):
+            return path
+    raise ValueError(f"{lacking} is in {', '.join(paths)}{'; ' if remedy else ''}{remedy}. {content(root)}")

@@ -2,11 +2,11 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cached_property
 
-from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, listed, parsed
+from video_adapters.data.annotations.annotations import Annotations, check_split
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, listed, needed_folder, parsed
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 COLUMNS = ("label", "youtube_id", "time_start", "time_end")
@@ -40,14 +40,14 @@ class Kinetics(Annotations):
         check_split(split)
         labels = {name: label for label, name in enumerate(self.class_names)}
         folder = self._video_folder(split)
-        there = dict(_videos_below(folder))
+        files = dict(_videos_below(folder))
 
         def read(row: dict[str, str]) -> Video:
             stem = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
             name = row.get("label") or ""
             if name and name not in labels:
                 raise ValueError(f"{self._csv(split)}: the class '{name}' is not in {self._csv('train')}")
-            return Video(there.get(stem, os.path.join(folder, f"{stem}.mp4")), labels.get(name, UNLABELLED))
+            return Video(files.get(stem, os.path.join(folder, f"{stem}.mp4")), labels.get(name, UNLABELLED))
 
         return Videos(parsed(self._rows(split), read, self._csv(split)))
 
@@ -67,45 +67,36 @@ class Kinetics(Annotations):
                 raise ValueError(f"{file} cannot be read as a table: {error}") from error
 
     def _csv(self, split: str) -> str:
-        found = [
+        files = [
             os.path.join(folder, name)
             for folder in (self.root, os.path.join(self.root, "annotations"))
             for name in sorted(listed(folder))
             if name.endswith(".csv") and any(word in name for word in NAMES[split])
         ]
-        if len(found) != 1:
+        if len(files) != 1:
             raise ValueError(
                 f"one csv file of the split '{split}' is expected in {self.root} or its folder annotations, named like "
-                f"{split}.csv; found: {', '.join(found) or 'none'}. {content(self.root)}"
+                f"{split}.csv; found: {', '.join(files) or 'none'}. {content(self.root)}"
             )
-        return found[0]
+        return files[0]
 
     def _video_folder(self, split: str) -> str:
         """The first of the folders that are there and hold a video, or a class folder that does."""
-        words = NAMES[split]
-        places = [template.format(split=word) for template in self.video_folders for word in words]
-        folders = [os.path.join(self.root, place) for place in dict.fromkeys(places)]
-        for folder in folders:
-            if next(_videos_below(folder, besides=self._split_folders()), None):
-                return folder
-        raise ValueError(f"no video of the split '{split}' is in {', '.join(folders)}. {content(self.root)}")
-
-    def _split_folders(self) -> set[str]:
-        return {word for split in SPLITS for word in NAMES[split]}
+        folders = [template.format(split=word) for template in self.video_folders for word in NAMES[split]]
+        besides = {word for words in NAMES.values() for word in words}
+        lacking = f"no video of the split '{split}'"
+        return needed_folder(
+            self.root, dict.fromkeys(folders), lambda folder: next(_videos_below(folder, besides), None), lacking
+        )
 
 
-def _videos_below(folder: str, besides: set[str] | None = None) -> Iterator[tuple[str, str]]:
+def _videos_below(folder: str, besides: Container[str] = ()) -> Iterator[tuple[str, str]]:
     """Videos in a folder and in its subfolders (but for those named `besides`): name without suffix, path."""
-    names = sorted(listed(folder))
-    for name in names:
-        stem, suffix = os.path.splitext(name)
+    for name in sorted(listed(folder)):
         path = os.path.join(folder, name)
-        if suffix.lower() in VIDEO_SUFFIXES:
-            yield stem, path
-        elif besides is not None and name in besides:
-            continue
-        else:
+        if name.lower().endswith(VIDEO_SUFFIXES):
+            yield os.path.splitext(name)[0], path
+        elif name not in besides:
             for inner in sorted(listed(path)):
-                stem, suffix = os.path.splitext(inner)
-                if suffix.lower() in VIDEO_SUFFIXES:
-                    yield stem, os.path.join(path, inner)
+                if inner.lower().endswith(VIDEO_SUFFIXES):
+                    yield os.path.splitext(inner)[0], os.path.join(path, inner)

@@ -4,14 +4,24 @@ import difflib
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 from video_adapters.data.annotations.annotations import Annotations, check_split
-from video_adapters.data.annotations.files import consistent, content, first_file, listed, load_json, parsed
+from video_adapters.data.annotations.files import (
+    consistent,
+    first_file,
+    listed,
+    load_json,
+    needed_file,
+    needed_folder,
+    parsed,
+)
 from video_adapters.data.annotations.text import lines
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 SUFFIXES = (".webm", ".mp4")  # as distributed, and as many convert them
+_PACKAGE = "20bn-something-something-download-package-labels"
+FOLDERS = ("labels", "annotations", _PACKAGE, f"{_PACKAGE}/labels")  # of the json files
 
 
 class SomethingSomethingV2(Annotations):
@@ -36,7 +46,7 @@ class SomethingSomethingV2(Annotations):
     def videos(self, split: str) -> Videos:
         check_split(split)
         file = self._file({"train": "train", "val": "validation", "test": "test"}[split] + ".json")
-        folder, suffix = self._found_video_folder()
+        folder, suffix = self._folder_and_suffix()
         labels = self._test_labels() if split == "test" else {}
 
         def read(entry: Mapping[str, Any]) -> Video:
@@ -60,7 +70,7 @@ class SomethingSomethingV2(Annotations):
 
     def _test_labels(self) -> dict[str, int]:
         """Video ids to labels by test-answers.csv, which not every release has: `1420;Throwing something`."""
-        file = self._file("test-answers.csv", needed=False)
+        file = first_file(self.root, FOLDERS, _names("test-answers.csv"))
         if file is None:
             return {}
         pairs = [line.partition(";") for _, line in lines(file)]
@@ -73,34 +83,26 @@ class SomethingSomethingV2(Annotations):
             raise ValueError(f"{file}: '{template}' is not in {self._file('labels.json')}; the nearest is '{nearest}'")
         return self._labels[name]
 
-    @overload
-    def _file(self, name: str) -> str: ...
-    @overload
-    def _file(self, name: str, needed: bool) -> str | None: ...
-    def _file(self, name: str, needed: bool = True) -> str | None:
+    def _file(self, name: str) -> str:
         """Where an annotation file is, by its new or its old name."""
-        package = "20bn-something-something-download-package-labels"
-        folders = ["", "labels", "annotations", package, os.path.join(package, "labels")]
-        names = [name, f"something-something-v2-{name}"]
-        file = first_file(self.root, folders, names)
-        if file is not None or not needed:
-            return file
-        raise ValueError(
-            f"neither {names[0]} nor {names[1]} is in {self.root} or its folders {', '.join(folders[1:])}; "
-            f"unpack the official label archive there. {content(self.root)}"
-        )
+        return needed_file(self.root, FOLDERS, _names(name), "unpack the official label archive there")
 
-    def _found_video_folder(self) -> tuple[str, str]:
+    def _folder_and_suffix(self) -> tuple[str, str]:
         """The folder that holds webm (else mp4) files, and their suffix: the one named, the same once more inside
         itself, or the root."""
-        folder = os.path.join(self.root, self.video_folder)
-        places = [folder, os.path.join(folder, os.path.basename(folder)), os.path.join(self.root, "videos"), self.root]
-        for place in places:
-            names = listed(place)
-            for suffix in SUFFIXES:
-                if any(name.endswith(suffix) for name in names):
-                    return place, suffix
-        raise ValueError(
-            f"no webm or mp4 file is in {', '.join(places)}; unpack the official video archives in {self.root}, or "
-            f"name the folder by data.annotations.videos. {content(self.root)}"
-        )
+        name = self.video_folder
+        folders = (name, os.path.join(name, os.path.basename(name)), "videos", "")
+        remedy = f"unpack the official video archives in {self.root}, or name the folder by data.annotations.videos"
+        folder = needed_folder(self.root, folders, _suffix, "no webm or mp4 file", remedy)
+        return folder, _suffix(folder) or ""
+
+
+def _names(name: str) -> tuple[str, str]:
+    """The new and the old name of a label file."""
+    return name, f"something-something-v2-{name}"
+
+
+def _suffix(folder: str) -> str | None:
+    """That of the videos in a folder."""
+    names = listed(folder)
+    return next((suffix for suffix in SUFFIXES if any(name.endswith(suffix) for name in names)), None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from video_adapters.data.annotations.annotations import Annotations, check_split
-from video_adapters.data.annotations.files import content, first_file, listed, parsed, subfolders
+from video_adapters.data.annotations.files import listed, needed_file, needed_folder, parsed, subfolders
 from video_adapters.data.annotations.text import lines
 from video_adapters.data.annotations.videos import Video, Videos
 
@@ -29,7 +29,7 @@ class _Folds(Annotations):
             raise ValueError(f"data.annotations.fold is {fold}, expected one of {', '.join(map(str, FOLDS))}")
         self.root = root
         self.fold = fold
-        self.places = (videos,) if videos is not None else self.usual
+        self.folders = (videos,) if videos is not None else self.usual
 
     def videos(self, split: str) -> Videos:
         check_split(split)
@@ -42,13 +42,9 @@ class _Folds(Annotations):
         """The videos of "train" or "test"."""
 
     def _video_folder(self) -> str:
-        folders = [os.path.join(self.root, place) for place in self.places]
-        for folder in folders:
-            if any(name in subfolders(folder) for name in self.class_names):
-                return folder
-        raise ValueError(
-            f"no class folder, such as {self.class_names[0]}, is in {', '.join(folders)}. {content(self.root)}"
-        )
+        names = set(self.class_names)
+        lacking = f"no class folder, such as {self.class_names[0]},"
+        return needed_folder(self.root, self.folders, lambda folder: names & {*subfolders(folder)}, lacking)
 
 
 class Ucf101(_Folds):
@@ -84,13 +80,8 @@ class Ucf101(_Folds):
             yield Video(os.path.join(folder, path), labels[name])
 
     def _list(self, name: str) -> str:
-        file = first_file(self.root, ("", "ucfTrainTestlist", "annotations", "splits"), (name,))
-        if file is None:
-            raise ValueError(
-                f"{name} is neither in {self.root} nor in its folder ucfTrainTestlist; unpack the split files of "
-                f"UCF101 there. {content(self.root)}"
-            )
-        return file
+        folders = ("ucfTrainTestlist", "annotations", "splits")
+        return needed_file(self.root, folders, (name,), "unpack the split files of UCF101 there")
 
 
 class Hmdb51(_Folds):
@@ -106,13 +97,13 @@ class Hmdb51(_Folds):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        ending = f"_test_split{self.fold}.txt"
-        return tuple(sorted(name.removesuffix(ending) for name in listed(self._splits) if name.endswith(ending)))
+        files = [name for name in listed(self._splits) if name.endswith(self._ending)]
+        return tuple(sorted(name.removesuffix(self._ending) for name in files))
 
     def _of(self, split: str) -> Iterator[Video]:
         folder, wanted = self._video_folder(), {"train": "1", "test": "2"}[split]
         for label, name in enumerate(self.class_names):
-            file = os.path.join(self._splits, f"{name}_test_split{self.fold}.txt")
+            file = os.path.join(self._splits, f"{name}{self._ending}")
             for number, line in lines(file):
                 video, _, use = line.rpartition(" ")
                 if use not in ("0", "1", "2"):
@@ -120,13 +111,14 @@ class Hmdb51(_Folds):
                 if use == wanted:
                     yield Video(os.path.join(folder, name, video.strip()), label)
 
+    @property
+    def _ending(self) -> str:
+        return f"_test_split{self.fold}.txt"
+
     @cached_property
     def _splits(self) -> str:
-        places = ("", "testTrainMulti_7030_splits", "test_train_splits", "splits", "annotations")
-        for folder in (os.path.join(self.root, place) for place in places):
-            if any(name.endswith(f"_test_split{self.fold}.txt") for name in listed(folder)):
-                return folder
-        raise ValueError(
-            f"no file like brush_hair_test_split{self.fold}.txt is in {self.root} or its folders "
-            f"{', '.join(places[1:])}; unpack test_train_splits.rar there. {content(self.root)}"
-        )
+        folders = ("", "testTrainMulti_7030_splits", "test_train_splits", "splits", "annotations")
+        return needed_folder(
+            self.root, folders, lambda folder: any(name.endswith(self._ending) for name in listed(folder)),
+            f"no file like brush_hair{self._ending}", "unpack test_train_splits.rar there",
+        )  # fmt: skip

@@ -96,7 +96,7 @@ class VideoList(Annotations):
     def _video(self, file: str, number: int, line: str) -> Video:
         values = line.rsplit(self.delimiter, len(self.columns) - 1)
         counts = [value.strip() for value in values[1:]]
-        if len(values) < len(self.columns) or not all(re.fullmatch(r"\d+", count) for count in _unsigned(counts)):
+        if not re.fullmatch(rf"(\d+\n){{{len(self.columns) - 2}}}(\d+|-1)", "\n".join(counts)):
             raise ValueError(
                 f"{file}, line {number}: '{line}' must be {' '.join(self.columns)}, with whole numbers of at least 0 "
                 "after the path (a label may be -1, for none) and white space between, or data.annotations.delimiter"
@@ -105,8 +105,3 @@ class VideoList(Annotations):
         numbers = dict(zip(self.columns[1:], map(int, counts), strict=True))
         start = numbers.get("offset", 0)
         return Video(path, numbers["label"], start, start + numbers["frames"] if "frames" in numbers else END)
-
-
-def _unsigned(counts: list[str]) -> list[str]:
-    """The same, with a last -1 (no label) taken for 1."""
-    return [*counts[:-1], counts[-1].removeprefix("-") if counts[-1] == "-1" else counts[-1]] if counts else []
