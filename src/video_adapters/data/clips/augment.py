@@ -9,19 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_adapters.data.clips.operations import (
-    adjust_brightness,
-    adjust_contrast,
-    adjust_saturation,
-    adjust_sharpness,
-    autocontrast,
-    equalize,
-    posterize,
-    rotate,
-    shear,
-    solarize,
-    translate,
-)
+from video_adapters.data.clips import operations as ops
 
 _ERASE_TRIALS = 10
 _ERASE_AREA = (0.02, 1 / 3)  # share of the frame (Zhong et al. 2020, and the official configs)
@@ -81,7 +69,7 @@ def jitter_colors(clip: Tensor, strength: float, generator: np.random.Generator)
     """
     frames = _frames(clip)
     for draw in generator.permutation(3):
-        adjust = (adjust_brightness, adjust_contrast, adjust_saturation)[draw]
+        adjust = (ops.adjust_brightness, ops.adjust_contrast, ops.adjust_saturation)[draw]
         frames = adjust(frames, generator.uniform(1 - strength, 1 + strength))
     return _clip(frames)
 
@@ -134,21 +122,21 @@ def _nothing(strength: float, height: int, width: int) -> float:
 # What torchvision's v2.RandAugment draws from, by its names.
 OPERATIONS: dict[str, Operation] = {
     "Identity": Operation(lambda frames, m: frames, _nothing, False),
-    "ShearX": Operation(lambda frames, m: shear(frames, x=m), _to(0.3), True),
-    "ShearY": Operation(lambda frames, m: shear(frames, y=m), _to(0.3), True),
+    "ShearX": Operation(lambda frames, m: ops.shear(frames, x=m), _to(0.3), True),
+    "ShearY": Operation(lambda frames, m: ops.shear(frames, y=m), _to(0.3), True),
     "TranslateX": Operation(
-        lambda frames, m: translate(frames, x=int(m)), lambda s, height, width: 150 / 331 * width * s, True
+        lambda frames, m: ops.translate(frames, x=int(m)), lambda s, height, width: 150 / 331 * width * s, True
     ),
     "TranslateY": Operation(
-        lambda frames, m: translate(frames, y=int(m)), lambda s, height, width: 150 / 331 * height * s, True
+        lambda frames, m: ops.translate(frames, y=int(m)), lambda s, height, width: 150 / 331 * height * s, True
     ),
-    "Rotate": Operation(rotate, _to(30.0), True),
-    "Brightness": Operation(lambda frames, m: adjust_brightness(frames, 1 + m), _to(0.9), True),
-    "Color": Operation(lambda frames, m: adjust_saturation(frames, 1 + m), _to(0.9), True),
-    "Contrast": Operation(lambda frames, m: adjust_contrast(frames, 1 + m), _to(0.9), True),
-    "Sharpness": Operation(lambda frames, m: adjust_sharpness(frames, 1 + m), _to(0.9), True),
-    "Posterize": Operation(lambda frames, m: posterize(frames, int(m)), lambda s, h, w: round(8 - 4 * s), False),
-    "Solarize": Operation(lambda frames, m: solarize(frames, 255 * m), lambda s, height, width: 1 - s, False),
-    "AutoContrast": Operation(lambda frames, m: autocontrast(frames), _nothing, False),
-    "Equalize": Operation(lambda frames, m: equalize(frames), _nothing, False),
+    "Rotate": Operation(ops.rotate, _to(30.0), True),
+    "Brightness": Operation(lambda frames, m: ops.adjust_brightness(frames, 1 + m), _to(0.9), True),
+    "Color": Operation(lambda frames, m: ops.adjust_saturation(frames, 1 + m), _to(0.9), True),
+    "Contrast": Operation(lambda frames, m: ops.adjust_contrast(frames, 1 + m), _to(0.9), True),
+    "Sharpness": Operation(lambda frames, m: ops.adjust_sharpness(frames, 1 + m), _to(0.9), True),
+    "Posterize": Operation(lambda frames, m: ops.posterize(frames, int(m)), lambda s, h, w: round(8 - 4 * s), False),
+    "Solarize": Operation(lambda frames, m: ops.solarize(frames, 255 * m), lambda s, height, width: 1 - s, False),
+    "AutoContrast": Operation(lambda frames, m: ops.autocontrast(frames), _nothing, False),
+    "Equalize": Operation(lambda frames, m: ops.equalize(frames), _nothing, False),
 }
