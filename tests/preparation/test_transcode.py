@@ -250,7 +250,8 @@ def test_a_list_that_is_not_copied_is_missed_before_the_work(tmp_path: Path, mon
     monkeypatch.setattr(module, "worked_on", lambda *_: pytest.fail("has begun"))
     root, words = write_bare_lists(tmp_path / "data", ".lists")
     with pytest.raises(
-        ValueError, match=r"copy lacks: the list .*copy/.lists/trainlist is missing.* in no hidden folder"
+        ValueError,
+        match=r"copy lacks: data.annotations.train: the list .*copy/.lists/trainlist is missing.* in no hidden folder",
     ):
         transcode(asked(root, tmp_path / "copy", "list", words))
     assert not list((tmp_path / "copy").rglob("*.mp4"))
