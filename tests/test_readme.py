@@ -21,8 +21,12 @@ from helpers.toy import composed, run
 
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
-PAGES = [README, *(path for path in sorted((PROJECT / "docs").glob("*.md")) if path.name != "extending.md")]
-OTHERS = ("CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md", "docs/extending.md")
+PAGES = [
+    README,
+    PROJECT / "CONTRIBUTING.md",
+    *(path for path in sorted((PROJECT / "docs").glob("*.md")) if path.name != "extending.md"),
+]
+OTHERS = ("SECURITY.md", "benchmarks/README.md", "docs/extending.md")
 LINKED = [*PAGES, *(PROJECT / name for name in OTHERS)]
 
 
