@@ -118,6 +118,15 @@ def test_a_rung_that_only_another_task_has_is_not_on_the_ladder(tmp_path: Path) 
     plt.close("all")
 
 
+def test_the_legend_fits_beneath_two_bars() -> None:
+    table = pd.DataFrame({"runs": 1, "test/top1": 0.5, "test/pair": 0.9}, index=["frozen", "+ joint"])
+    figure = sites_figures.plot({"Sites": table})
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    plt.close("all")
+
+
 def test_one_rung_is_no_ladder(tmp_path: Path) -> None:
     write_scored(tmp_path / "a", 0.9, seed=0, **ALL)
     write_scored(tmp_path / "b", 0.9, seed=1, **ALL)

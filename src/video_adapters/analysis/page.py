@@ -33,7 +33,7 @@ table {{ border-collapse: collapse; font-size: .85rem; }}
 th, td {{ padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; }}
 thead th {{ max-width: 7rem; vertical-align: bottom; }}
 td {{ white-space: nowrap; }}
-td:last-child {{ white-space: normal; overflow-wrap: anywhere; }}
+td:last-child {{ white-space: normal; overflow-wrap: anywhere; min-width: 5rem; }}
 tbody th {{ text-align: left; font-weight: normal; min-width: 9rem; max-width: 20rem; overflow-wrap: anywhere; }}
 thead th:first-child {{ text-align: left; max-width: none; }}
 @media (max-width: 75rem) {{

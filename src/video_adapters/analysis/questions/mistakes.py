@@ -54,7 +54,7 @@ def answer(run: str, data: VideoData | None) -> Finding:
     figures = {"Test videos by what they show and what was said": plot_confusion(confusion)}
     if data is not None and errors:
         figures["The errors it was most certain of, frame by frame"] = plot_errors(errors, data)
-    tables = {"Most frequent confusions (% of the class)": percentages(confused_pairs(confusion))}
+    tables = {"Most frequent confusions (% of the class)": percentages(confused_pairs(confusion).set_index("shown"))}
     return Finding(question=QUESTION, text=verdict(confusion, errors), figures=figures, tables=tables)
 
 

@@ -107,8 +107,8 @@ def plot(families: dict[str, pd.DataFrame]) -> Figure:
     as_percent(axes[0])
     for panel in axes:
         _ratios_below(panel, ratios)
-    axes[1].set_ylim(bottom=0)
-    axes[2].set_ylim(bottom=0)
+    for panel in axes[1:]:
+        panel.set_ylim(0, 1.05 * panel.dataLim.ymax)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     return figure

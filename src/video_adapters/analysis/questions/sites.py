@@ -45,7 +45,7 @@ def plot(tables: dict[str, pd.DataFrame]) -> Figure:
     """Top-1 and, where known, pair accuracy: bars of means with standard deviations."""
     widths = [len(table) for table in tables.values()]
     figure, axes = plt.subplots(
-        1, len(tables), figsize=(4 + 1.3 * sum(widths), 4.2), width_ratios=widths, squeeze=False, sharey=True,
+        1, len(tables), figsize=(max(8, 4 + 1.3 * sum(widths)), 4.2), width_ratios=widths, squeeze=False, sharey=True,
         layout="constrained",
     )  # fmt: skip
     for panel, (title, table) in zip(axes[0], tables.items(), strict=True):
