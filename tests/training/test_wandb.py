@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from hydra.types import RunMode
 from wandb.proto import wandb_internal_pb2 as messages
 
 from video_adapters.commands.signals import Interrupted
+from video_adapters.training import loggers
 from video_adapters.training.loggers import wandb_logger, wandb_run
 from video_adapters.training.run import _identity
 
@@ -135,11 +137,11 @@ def test_an_offline_file_that_does_not_grow_at_its_end_is_told(
     file.write_bytes(b"figures")
 
     def finish(exit_code: int) -> None:
-        with file.open("ab") as opened:
-            opened.write(growth)
+        Timer(0.05, lambda: file.write_bytes(b"figures" + growth)).start()  # by another process, a little later
 
     monkeypatch.setattr(wandb, "run", SimpleNamespace(offline=True, settings=SimpleNamespace(sync_file=str(file))))
     monkeypatch.setattr(wandb, "finish", finish)
+    monkeypatch.setattr(loggers, "WRITTEN", 0.2)
     with wandb_run():
         pass
     assert (f"W&B could not write {file} to its end" in caplog.text) == (not growth)

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import logging
 import os
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -33,15 +34,28 @@ def wandb_run() -> Iterator[None]:
             _finish(exit_code)
 
 
+WRITTEN = 30.0  # seconds in which W&B's process has written what it was told last: most often less than one
+
+
 def _finish(exit_code: int) -> None:
     """Ends the W&B run, if there is one. What it has to say at its end makes an offline run's file grow; W&B says
     nothing of a disk that is full, and writes no more once it was."""
     run = wandb.run
     file = Path(run.settings.sync_file) if run is not None and run.offline else None
-    size = file.stat().st_size if file is not None and file.is_file() else 0
+    size = _size(file)
     wandb.finish(exit_code=exit_code)
-    if file is not None and not (file.is_file() and file.stat().st_size > size):
-        log.warning("W&B could not write %s to its end (is the disk full?): wandb sync will send less than all", file)
+    deadline = time.monotonic() + WRITTEN
+    while file is not None and _size(file) <= size:
+        if time.monotonic() > deadline:
+            log.warning(
+                "W&B could not write %s to its end (is the disk full?): wandb sync will send less than all", file
+            )
+            return
+        time.sleep(0.1)
+
+
+def _size(file: Path | None) -> int:
+    return file.stat().st_size if file is not None and file.is_file() else 0
 
 
 class MetricsCsv(Logger):
