@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
-from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, draw_video
+from video_adapters.data.shapes.motions import draw_video
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
 PROJECT = Path(__file__).parents[1]
 TABLE = PROJECT / "benchmarks" / "moving_shapes.csv"

@@ -11,7 +11,8 @@ import pytest
 
 from video_adapters.data.clips.sample import Segments
 from video_adapters.data.shapes import moving_shapes
-from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, LENGTH, MOTIONS, MovingShapes, draw_video
+from video_adapters.data.shapes.motions import LENGTH, MOTIONS, draw_video
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, MovingShapes
 from video_adapters.data.video.decode import VideoReader
 
 SMALL = {"num_train": 24, "num_val": 12, "num_test": 48}

@@ -3,7 +3,7 @@ import pytest
 
 from video_adapters.data.shapes import drawing as shapes
 from video_adapters.data.shapes.drawing import SHAPES, Subject
-from video_adapters.data.shapes.moving_shapes import MOTIONS
+from video_adapters.data.shapes.motions import MOTIONS
 from video_adapters.pretraining.stills import TARGETS, describe, draw_stills
 
 SIZE = 64

@@ -8,7 +8,8 @@ import pytest
 
 from video_adapters.analysis.measures.frame_order import Shuffled, backwards, right_of_pair, score_orders
 from video_adapters.analysis.runs.trained import load_run
-from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, LENGTH, write_video
+from video_adapters.data.shapes.motions import LENGTH
+from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, write_video
 from video_adapters.data.video.decode import VideoReader
 from video_adapters.recognition.predict import Request, predict
 
