@@ -38,53 +38,53 @@ class Check:
     fresh: bool = False  # starts again instead of going on
 
 
-def check(asked: Check) -> Path:
+def check(request: Check) -> Path:
     """Writes the report, or goes on with one, and prints its summary.
 
     Raises:
         ValueError: the data set is not as its config says, or the file to be written cannot be, is no report, or is
             that of another root.
     """
-    path = (asked.out or Path(f"{asked.source.data}_report.csv")).absolute()
+    path = (request.out or Path(f"{request.source.data}_report.csv")).absolute()
     check_file(path, "--out")
-    cfg = asked.source.config()
+    cfg = request.source.config()
     annotations = annotations_of(cfg)
     splits = splits_of(cfg, annotations)
     videos = listed(annotations, cfg.root, splits)
     lock = path.with_name(f".{path.name}.lock")
     with alone(lock, IN_USE.format(lock)), stoppable(f"the same command goes on with {path}"):
-        known = {} if asked.fresh or not path.is_file() else _known(path, cfg.root)
-        done = [finding for one in videos if (finding := _still_true(one, known, cfg.root)) is not None]
+        earlier = {} if request.fresh or not path.is_file() else _earlier(path, cfg.root)
+        done = [finding for one in videos if (finding := _still_true(one, earlier, cfg.root)) is not None]
         _start_file(path, done)
         names = {finding.path for finding in done}
         left = [one for one in videos if in_report(one.video.path, cfg.root) not in names]
         if done:
             print(f"{len(done)} of {len(videos)} videos are in {path} already; --fresh would decode them again")
-        findings = [*done, *_decoded(path, left, cfg, asked.workers)]
+        findings = [*done, *_decoded(path, left, cfg, request.workers)]
     _summarise(path, findings, splits)
     return path
 
 
-def _known(path: Path, root: str) -> dict[str, VideoCheck]:
+def _earlier(path: Path, root: str) -> dict[str, VideoCheck]:
     """What an earlier check of the same root found.
 
     Raises:
         ValueError: it was of another root.
     """
-    known, here = report.read(str(path)), os.path.realpath(root)
-    for root_of in sorted({finding.root for finding in known.values()} - {here}):
+    checks, here = report.read(str(path)), os.path.realpath(root)
+    for root_of in sorted({finding.root for finding in checks.values()} - {here}):
         of = (
             f"the report of {root_of}"
             if root_of
             else "a report that does not say of which root, from an earlier version"
         )
         raise ValueError(f"{path} is {of}, now asked for is {here}: give another --out, or --fresh to write over it")
-    return known
+    return checks
 
 
-def _still_true(one: Listed, known: dict[str, VideoCheck], root: str) -> VideoCheck | None:
+def _still_true(one: Listed, earlier: dict[str, VideoCheck], root: str) -> VideoCheck | None:
     """What an earlier check found, unless the file has changed since; what could not be read is looked at again."""
-    finding = known.get(in_report(one.video.path, root))
+    finding = earlier.get(in_report(one.video.path, root))
     if finding is None or finding.status in UNREADABLE or not finding.stamp:
         return None
     if (finding.size, finding.stamp) != (size_of(one.video.path), stamp_of(one.video.path)):
@@ -120,8 +120,8 @@ def _inspect(strict: bool, one: Listed) -> VideoCheck:
 
 
 def _summarise(path: Path, findings: Sequence[VideoCheck], splits: Sequence[str]) -> None:
-    found = Counter(finding.status for finding in findings)
-    statuses = [status for status in STATUSES if found[status] or status in ("ok", *UNREADABLE)]
+    total = Counter(finding.status for finding in findings)
+    statuses = [status for status in STATUSES if total[status] or status in ("ok", *UNREADABLE)]
     table = Table("split", "videos", *statuses, "frames", title=str(path), title_justify="left")
     for split in splits:
         here = [finding for finding in findings if split in finding.splits.split()]

@@ -42,11 +42,11 @@ class Listed(NamedTuple):
 
 def listed(annotations: Annotations, root: str, splits: Sequence[str]) -> list[Listed]:
     """Every file or folder that a split names, with the first frame that any annotation wants of it."""
-    found: dict[str, Listed] = {}
+    by_path: dict[str, Listed] = {}
     for split in splits:
         for video in in_copy(root, annotations.videos(split)):
-            known = found.get(video.path)
-            named = [] if known is None else known.splits.split()
-            first = video if known is None or video.start < known.video.start else known.video
-            found[video.path] = Listed(first, " ".join(dict.fromkeys([*named, split])))
-    return list(found.values())
+            earlier = by_path.get(video.path)
+            named = [] if earlier is None else earlier.splits.split()
+            first = video if earlier is None or video.start < earlier.video.start else earlier.video
+            by_path[video.path] = Listed(first, " ".join(dict.fromkeys([*named, split])))
+    return list(by_path.values())

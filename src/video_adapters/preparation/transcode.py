@@ -56,41 +56,44 @@ class NoRoom(NamedTuple):
     reason: str
 
 
-def transcode(asked: Transcode) -> None:
+def transcode(request: Transcode) -> None:
     """Predicts cost and gain from a sample, then makes the copy or goes on with it.
 
     Raises:
         ValueError: the folder is none to write to, or the data set is not as its config says.
     """
-    cfg = asked.source.config()
-    settings = Settings(short_side=_short_side(asked.short_side, cfg.image_size), crf=asked.crf, gop=asked.gop)
+    cfg = request.source.config()
+    settings = Settings(short_side=_short_side(request.short_side, cfg.image_size), crf=request.crf, gop=request.gop)
     annotations = annotations_of(cfg)
-    _check_apart(cfg.root, asked.to)
+    _check_apart(cfg.root, request.to)
     videos = listed(annotations, cfg.root, splits_of(cfg, annotations))
-    copies, left_out = _plan(videos, cfg.root, asked.to.absolute())
-    if not asked.sample_only:
-        check_folder(asked.to, "--to")
-    predict(copies, settings, cfg, asked.workers)
-    if asked.sample_only:
+    copies, left_out = _plan(videos, cfg.root, request.to.absolute())
+    if not request.sample_only:
+        check_folder(request.to, "--to")
+    predict(copies, settings, cfg, request.workers)
+    if request.sample_only:
         return
-    with alone(asked.to / LOCK, IN_USE.format(asked.to / LOCK)), stoppable("the same command goes on where it stopped"):
-        _make_ready(cfg.root, asked.to, settings, copies)
-        check_labels(_copied(cfg, asked.to), splits_of(cfg, annotations), copies)
-        for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, asked.workers):
+    with (
+        alone(request.to / LOCK, IN_USE.format(request.to / LOCK)),
+        stoppable("the same command goes on where it stopped"),
+    ):
+        _make_ready(cfg.root, request.to, settings, copies)
+        check_labels(_copied(cfg, request.to), splits_of(cfg, annotations), copies)
+        for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, request.workers):
             if isinstance(result, NoRoom):
                 raise ValueError(
-                    f"{asked.to}: {result.reason}; make room, and the same command goes on where it stopped"
+                    f"{request.to}: {result.reason}; make room, and the same command goes on where it stopped"
                 )
             if isinstance(result, Failure) or result is not None:
                 left_out[copy.source] = result.reason if isinstance(result, Failure) else result
-    _report(asked, cfg, annotations, left_out)
+    _report(request, cfg, annotations, left_out)
 
 
-def _short_side(asked: int | str | None, image_size: int) -> int | None:
+def _short_side(short_side: int | str | None, image_size: int) -> int | None:
     """Pixels of a copy. Automatically as many as its frames are resized to before a crop, and never fewer than the
     published copies have, which are made for 224: a copy serves smaller sizes too."""
-    if not isinstance(asked, str):
-        return asked
+    if not isinstance(short_side, str):
+        return short_side
     return max(PUBLISHED, before_crop(image_size))
 
 
@@ -157,25 +160,25 @@ def _copied(cfg: DictConfig, to: Path) -> Annotations:
     return copied
 
 
-def _report(asked: Transcode, cfg: DictConfig, annotations: Annotations, left_out: Mapping[str, str]) -> None:
+def _report(request: Transcode, cfg: DictConfig, annotations: Annotations, left_out: Mapping[str, str]) -> None:
     """Says what was made, after reading the copy as training will."""
-    (asked.to / LEFT_OUT).unlink(missing_ok=True)  # an earlier run may have left out some
+    (request.to / LEFT_OUT).unlink(missing_ok=True)  # an earlier run may have left out some
     if left_out:
         reasons = [tuple(map(as_cell, row)) for row in left_out.items()]
-        with replacing(asked.to / LEFT_OUT) as part:
+        with replacing(request.to / LEFT_OUT) as part:
             pd.DataFrame(reasons, columns=["path", "reason"]).to_csv(part, index=False, errors="surrogateescape")
-    copied = _copied(cfg, asked.to)
+    copied = _copied(cfg, request.to)
     rows = {}
     for split in splits_of(cfg, annotations):
         wanted = {copied_name(in_report(video.path, cfg.root)) for video in annotations.videos(split)}
-        videos = in_copy(str(asked.to), copied.videos(split))
-        found = {in_report(video.path, str(asked.to)) for video in videos}
-        there = sum(os.path.isfile(asked.to / name) for name in found & wanted)
+        videos = in_copy(str(request.to), copied.videos(split))
+        copied_names = {in_report(video.path, str(request.to)) for video in videos}
+        there = sum(os.path.isfile(request.to / name) for name in copied_names & wanted)
         rows[split] = f"{there} of {len(wanted)} videos"
-        if moved := len(found - wanted):
+        if moved := len(copied_names - wanted):
             rows[split] += f"; {moved} are of another split in the originals: what is left out shifts who is set aside"
     if left_out:
-        rows["left out"] = f"{len(left_out)}, listed in {asked.to / LEFT_OUT}"
-    root = f"data.root={hydra_quote(str(asked.to.absolute()))}"
-    rows["train on it by"] = shlex.join([f"data={asked.source.data}", *asked.source.overrides, root])
-    summary(str(asked.to), rows)
+        rows["left out"] = f"{len(left_out)}, listed in {request.to / LEFT_OUT}"
+    root = f"data.root={hydra_quote(str(request.to.absolute()))}"
+    rows["train on it by"] = shlex.join([f"data={request.source.data}", *request.source.overrides, root])
+    summary(str(request.to), rows)

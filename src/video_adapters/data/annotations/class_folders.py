@@ -65,11 +65,11 @@ class ClassFolders(Annotations):
 
     def _of(self, folder: str) -> Videos:
         """All videos in the class folders of a folder."""
-        known = self.class_names
-        if folder != self.root and (unknown := [name for name in subfolders(folder) if name not in known]):
+        classes = self.class_names
+        if folder != self.root and (unknown := [name for name in subfolders(folder) if name not in classes]):
             raise ValueError(
-                f"{folder} has classes {unknown}{did_you_mean(unknown[0], known)}, but the first split only "
-                f"{list(known)}"
+                f"{folder} has classes {unknown}{did_you_mean(unknown[0], classes)}, but the first split only "
+                f"{list(classes)}"
             )
         videos = Videos(self._in(folder))
         if not len(videos):

@@ -48,7 +48,7 @@ def lines(file: str, encoding: str | None = None, key: str | None = None) -> Ite
             yield number, line.strip()
 
 
-def decoded(name: str, place: str) -> str:
+def decoded(name: str, where: str) -> str:
     """A name that must be text, such as a class's.
 
     Raises:
@@ -56,13 +56,13 @@ def decoded(name: str, place: str) -> str:
     """
     if UNDECODED.search(name):
         raise ValueError(
-            f"{place}: it is not UTF-8; data.annotations.encoding=cp1252 reads '{_as_cp1252(name)}' there, and if that "
+            f"{where}: it is not UTF-8; data.annotations.encoding=cp1252 reads '{_as_cp1252(name)}' there, and if that "
             "is wrong, name the encoding that it was saved in"
         )
     return name
 
 
-def located(root: str, name: str, place: str) -> str:
+def located(root: str, name: str, where: str) -> str:
     """The path of a file below a folder, whose name's bytes may be any, as long as they are the file's.
 
     Raises:
@@ -70,7 +70,7 @@ def located(root: str, name: str, place: str) -> str:
     """
     path = os.path.join(root, name)
     if UNDECODED.search(name) and not os.path.lexists(path) and os.path.lexists(os.path.join(root, _as_cp1252(name))):
-        decoded(name, place)
+        decoded(name, where)
     return path
 
 

@@ -59,10 +59,10 @@ class Videos(Sequence[Video]):
     def __getitem__(self, index: int | slice) -> "Video | Videos":
         if isinstance(index, slice):
             return self.select(range(len(self))[index])
-        place = range(len(self))[index]
-        path = self._paths[self._bounds[place] : self._bounds[place + 1]]
-        start, stop = (0, END) if self._spans is None else map(int, self._spans[place])
-        return Video(os.fsdecode(path), int(self.labels[place]), start, stop)
+        number = range(len(self))[index]
+        path = self._paths[self._bounds[number] : self._bounds[number + 1]]
+        start, stop = (0, END) if self._spans is None else map(int, self._spans[number])
+        return Video(os.fsdecode(path), int(self.labels[number]), start, stop)
 
     def select(self, indices: Iterable[int]) -> "Videos":
         """The videos at `indices`, in that order."""

@@ -140,16 +140,16 @@ def _warp(frames: np.ndarray, degrees: float = 0.0, shear: tuple[float, float] =
 def _sources(height: int, width: int, degrees: float, shear: tuple[float, float]) -> tuple[Tensor, Tensor]:
     """Where each byte of a warped frame comes from -> (H*W*3,) int32, and (H*W*3,) uint8, 0 where from outside.
 
-    Found by letting torchvision warp the places of the pixels, counted from 1, as if they were a picture.
+    Got by letting torchvision warp the places of the pixels, counted from 1, as if they were a picture.
     """
-    places = torch.arange(1, height * width + 1, dtype=torch.float32).view(1, height, width)  # exact up to 2^24
+    numbers = torch.arange(1, height * width + 1, dtype=torch.float32).view(1, height, width)  # exact up to 2^24
     angles = [math.degrees(math.atan(share)) for share in shear]
     # rotate() and affine() differ in what a positive angle is, and in the last digits
     if degrees:
-        places = F.rotate(places, degrees)
+        numbers = F.rotate(numbers, degrees)
     else:
-        places = F.affine(places, angle=0.0, translate=[0, 0], scale=1.0, shear=angles, center=_CORNER)
-    pixels = places.int().reshape(-1, 1)
+        numbers = F.affine(numbers, angle=0.0, translate=[0, 0], scale=1.0, shear=angles, center=_CORNER)
+    pixels = numbers.int().reshape(-1, 1)
     sources = (pixels - 1).clamp(min=0) * 3 + torch.arange(3, dtype=torch.int32)
     return sources.flatten(), (pixels > 0).to(torch.uint8).expand(-1, 3).flatten()
 

@@ -39,7 +39,7 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
 
 def _from_matrix(matrix: np.ndarray) -> Orientation:
     """From (a, b, u, c, d, v, x, y, w), which sends (x, y) to (ax + cy, bx + dy), y pointing down (ISO 14496-12)."""
-    a, b, c, d = (float(matrix[place]) for place in (0, 1, 3, 4))
+    a, b, c, d = (float(matrix[entry]) for entry in (0, 1, 3, 4))
     mirrored = a * d - b * c < 0
     across, down = (-a, -b) if mirrored else (a, b)  # where the first row points, once it is mirrored
     return Orientation(mirrored, round(-2 * math.atan2(down, across) / math.pi) % 4)

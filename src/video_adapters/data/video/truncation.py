@@ -60,34 +60,34 @@ def _stated_size(container: av.container.InputContainer) -> int:
 
 def _mp4_size(file: BinaryIO, length: int) -> int:
     """Where the last box ends, of those that begin before `length`."""
-    place = 0
-    while place + 8 <= length:
-        file.seek(place)
+    offset = 0
+    while offset + 8 <= length:
+        file.seek(offset)
         head = file.read(16)
         size = int.from_bytes(head[8:] if head[:4] == b"\0\0\0\1" else head[:4], "big")
-        if size < 8 or (head[4:8] not in _BOXES and place + size > length):  # 0: up to the end
+        if size < 8 or (head[4:8] not in _BOXES and offset + size > length):  # 0: up to the end
             return 0
-        place += size
-    return place
+        offset += size
+    return offset
 
 
 def _matroska_size(head: bytes) -> int:
-    place = len(_EBML)
-    size, place = _variable_size(head, place)
-    place += size
-    while head[place : place + 1] == _VOID:
-        size, place = _variable_size(head, place + 1)
-        place += size
-    if head[place : place + len(_SEGMENT)] != _SEGMENT:
+    offset = len(_EBML)
+    size, offset = _variable_size(head, offset)
+    offset += size
+    while head[offset : offset + 1] == _VOID:
+        size, offset = _variable_size(head, offset + 1)
+        offset += size
+    if head[offset : offset + len(_SEGMENT)] != _SEGMENT:
         return 0
-    size, start = _variable_size(head, place + len(_SEGMENT))
-    unknown = size == (1 << 7 * (start - place - len(_SEGMENT))) - 1  # a live recording: all bits are ones
+    size, start = _variable_size(head, offset + len(_SEGMENT))
+    unknown = size == (1 << 7 * (start - offset - len(_SEGMENT))) - 1  # a live recording: all bits are ones
     return 0 if unknown else start + size
 
 
-def _variable_size(head: bytes, place: int) -> tuple[int, int]:
-    """An EBML size (RFC 8794, section 4), and the place after it: leading zeros say how many bytes it has."""
-    first = head[place] if place < len(head) else 0xFF
+def _variable_size(head: bytes, offset: int) -> tuple[int, int]:
+    """An EBML size (RFC 8794, section 4), and the offset after it: leading zeros say how many bytes it has."""
+    first = head[offset] if offset < len(head) else 0xFF
     length = 9 - first.bit_length()
-    value = int.from_bytes(head[place : place + length], "big")
-    return value & (1 << 7 * length) - 1, place + length
+    value = int.from_bytes(head[offset : offset + length], "big")
+    return value & (1 << 7 * length) - 1, offset + length
