@@ -10,7 +10,7 @@ import numpy as np
 from video_adapters.data.shapes import drawing as shapes
 from video_adapters.data.shapes.drawing import Subject
 
-# The ranges cover those of moving_shapes.py, in image sides.
+# The ranges cover those of motions.py, in image sides.
 SMALLEST, LARGEST, LARGEST_OF_PAIR = 0.09, 0.28, 0.15
 CLOSEST, FARTHEST = 0.06, 0.36
 VISIBLE = 0.15  # opacity from which on a thing's other properties count as shown

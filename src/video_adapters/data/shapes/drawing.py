@@ -1,4 +1,4 @@
-"""Draw anti-aliased shapes on textured backgrounds: the pictures of `moving_shapes.py` and `stills.py`.
+"""Draw anti-aliased shapes on textured backgrounds: the pictures of `motions.py` and `stills.py`.
 
 A thing is dark at its back and bright at its front, so that even a few pixels of it show which way it faces.
 
