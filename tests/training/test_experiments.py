@@ -35,6 +35,7 @@ def on(shapes_list: Path) -> list[str]:
         "data.train_split=train",
         "data.val_split=val",
         "trainer.max_steps=1",
+        "batch.steps_per_epoch=1",  # and then a validation
     ]
 
 
