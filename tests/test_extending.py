@@ -134,6 +134,7 @@ def test_the_page_has_an_example_for_each_thing_that_varies() -> None:
         assert (len(one.changes) == 1) == (one.group == "model")
 
 
+@pytest.mark.slow
 def test_all_examples_together_train_one_step(project: Path, kth: Path) -> None:
     choices = []
     for one in EXAMPLES.values():

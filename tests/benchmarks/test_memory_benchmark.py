@@ -47,6 +47,7 @@ def test_a_document_without_room_for_the_table_is_refused(tmp_path: Path) -> Non
         memory.write([], tmp_path / "README.md")
 
 
+@pytest.mark.slow
 def test_every_case_composes() -> None:
     for case in memory.CASES:
         assert memory.composed(case).trainer.precision == "32-true"

@@ -43,6 +43,7 @@ def test_the_plain_implementation_gives_the_same_losses_and_gradients(step: Any,
         step.compare(ways, overrides, 2)
 
 
+@pytest.mark.slow
 def test_every_way_is_measured_and_keeps_less_than_the_plain_one(step: Any, tmp_path: Path) -> None:
     overrides = ["experiment=aim_k400", *SMALL]
     rows = step.measure(list(step.built(overrides, 1)), 1, lambda name: 2**20)

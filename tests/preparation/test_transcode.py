@@ -117,8 +117,12 @@ def test_what_cannot_be_read_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "new").iterdir()) == []
 
 
+SETS = ("ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list", "frame folders")
+QUICK_SETS = ("k400", "csv", "list")  # a publisher's layout, a table, a list
+
+
 @pytest.mark.parametrize(
-    "name", ["ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list", "frame folders"]
+    "name", [pytest.param(name, marks=[] if name in QUICK_SETS else pytest.mark.slow) for name in SETS]
 )
 def test_a_copy_trains_by_the_same_data_config(name: str, tmp_path: Path, shapes_list: Path) -> None:
     if name == "ssv2":

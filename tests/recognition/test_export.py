@@ -59,11 +59,6 @@ def noise(count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 256, (count, 4, 3, 32, 32), np.uint8)
 
 
-def kinds(quick: str) -> list[object]:
-    """All kinds; exporting takes seconds, so that all but one are for the slow tests."""
-    return [pytest.param(kind, marks=[] if kind == quick else [pytest.mark.slow], id=kind) for kind in KINDS]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_torch_export_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
@@ -76,7 +71,8 @@ def test_a_torch_export_gives_what_the_checkpoint_gives(kind: str, tmp_path: Pat
         np.testing.assert_allclose(given, expected(path, noise(count)), atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", kinds(quick="vit"))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_onnx_file_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
     path = checkpoint_of(kind, tmp_path)
     export(Request(checkpoint=path, format="onnx", out=tmp_path / "new" / "toy.onnx"))

@@ -16,12 +16,14 @@ ENCODERS = ("toy_vit", "toy_clip", "toy_swin")  # one for each family
 ADAPTERS = config_names("adapter")
 MAKE_NO_SENSE = {("toy_vit", "video_swin"), ("toy_clip", "video_swin")}
 PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
+QUICK = {("toy_vit", "aim"), ("toy_vit", "timesformer"), ("toy_swin", "lora"), ("toy_swin", "video_swin")}
+"""Trained by default; every experiment is besides, with its own method."""
 SPACE_ONLY = {"none", "spatial", "full_tuning"}  # methods of later papers say so in their own tests
 
 
 @pytest.mark.parametrize(
     ("model", "adapter"),
-    [pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "toy_clip" else []) for pair in PAIRS],  # as toy_vit
+    [pytest.param(*pair, marks=[] if pair in QUICK else pytest.mark.slow) for pair in PAIRS],
 )
 def test_all_that_makes_sense_trains_a_step_saves_loads_and_evaluates(
     model: str, adapter: str, shapes: list[str], tmp_path: Path

@@ -3,6 +3,7 @@
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.utils import instantiate
@@ -17,6 +18,21 @@ EXPERIMENTS = config_names("experiment")
 ADAPTERS = config_names("adapter")
 MODELS = config_names("model")
 DEBUGS = config_names("debug")
+PARTS = ("adapter", "head")
+
+
+def recipes() -> list[Any]:
+    """The experiments; slow are those that differ from another in data set, rates or encoder of a family alone."""
+    known: set[tuple[Any, ...]] = set()
+    marked = []
+    for name in EXPERIMENTS:
+        cfg = composed(f"experiment={name}")
+        swin = cfg.model.encoder.model_name.startswith("swin")
+        kinds = [{key: value for key, value in cfg[group].items() if type(value) is not float} for group in PARTS]
+        recipe = (swin, cfg.data.tubelet, str(kinds))
+        marked.append(pytest.param(name, marks=pytest.mark.slow if recipe in known else []))
+        known.add(recipe)
+    return marked
 
 
 def on(shapes_list: Path) -> list[str]:
@@ -39,7 +55,7 @@ def on(shapes_list: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", recipes())
 def test_every_experiment_runs_a_step_and_its_test(experiment: str, shapes_list: Path, tmp_path: Path) -> None:
     cfg = composed(f"experiment={experiment}")
     overrides = on(shapes_list)

@@ -87,8 +87,8 @@ def test_checkpointing_and_less_precision_lower_the_peak() -> None:
 @pytest.mark.parametrize(
     ("experiment", "model"),
     [
-        ("aim_ssv2", "toy_clip"),
-        ("aim_swin_k400", "toy_swin"),
+        pytest.param("aim_ssv2", "toy_clip", marks=pytest.mark.slow),
+        pytest.param("aim_swin_k400", "toy_swin", marks=pytest.mark.slow),
         ("full_tuning_ssv2", "toy_vit"),
         pytest.param("video_swin_k400", "toy_swin", marks=pytest.mark.slow),
     ],

@@ -249,7 +249,8 @@ def test_a_run_whose_folder_was_moved_goes_on_there(shapes: list[str], tmp_path:
     )  # no better one was found, and it was not forgotten
 
 
-@pytest.mark.parametrize("change", ["batch.per_device=8", pytest.param("data.max_videos=20", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("change", ["batch.per_device=8", "data.max_videos=20"])
+@pytest.mark.slow
 def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
     overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -265,6 +266,7 @@ def test_a_run_stopped_in_mid_epoch_cannot_go_on_with_other_batches(
     assert content(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_with_an_epoch_may_go_on_with_other_batches(shapes: list[str], tmp_path: Path) -> None:
     run(tmp_path, *shapes, "test=false")
     run(tmp_path, f"resume={tmp_path}", "batch.per_device=8", "trainer.max_epochs=2")

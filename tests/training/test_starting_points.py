@@ -34,7 +34,7 @@ def test_adapters_learned_on_a_frozen_encoder_start_a_run_that_tunes_it_too(shap
         run(tmp_path / "back", *shapes, "adapter=aim", f"init_from={best(tmp_path / 'tuned')}")
 
 
-@pytest.mark.parametrize("adapter", ["full_tuning", "timesformer"])
+@pytest.mark.parametrize("adapter", ["full_tuning", pytest.param("timesformer", marks=pytest.mark.slow)])
 def test_a_fully_tuned_checkpoint_needs_no_other_file(adapter: str, shapes: list[str], tmp_path: Path) -> None:
     cfg = composed(*shapes, f"adapter={adapter}")
     file = tmp_path / "encoder.safetensors"
@@ -58,7 +58,7 @@ def test_an_adapted_checkpoint_needs_its_encoder(shapes: list[str], tmp_path: Pa
         score(tmp_path / "eval", f"checkpoint={tmp_path / 'moved.ckpt'}")
 
 
-@pytest.mark.parametrize("adapter", ["video_swin", "none"])
+@pytest.mark.parametrize("adapter", ["none", pytest.param("video_swin", marks=pytest.mark.slow)])
 def test_clips_of_another_length_are_asked_for_whatever_the_method(
     adapter: str, shapes: list[str], tmp_path: Path
 ) -> None:
