@@ -69,6 +69,14 @@ def test_a_module_says_what_it_is(path: Path) -> None:
         assert len(text.splitlines()) <= 300
 
 
+def test_no_function_is_longer_than_60_lines() -> None:
+    for path in SRC.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno < 60, f"{path}: {node.name}"
+
+
 @pytest.mark.parametrize("path", sorted(SRC.glob("*.py")), ids=lambda path: path.name)
 def test_entry_scripts_are_thin(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 80

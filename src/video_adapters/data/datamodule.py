@@ -91,48 +91,30 @@ class VideoData(L.LightningDataModule):
     ) -> None:
         super().__init__()
         for key, count in {
-            "data.num_frames": num_frames,
-            "data.tubelet": tubelet,
-            "data.image_size": image_size,
-            "data.num_classes": num_classes,
-            "batch.per_step": per_step,
-            "batch.per_device": per_device,
-        }.items():
-            if not isinstance(count, int) or count < 1:
-                raise ValueError(f"{key} is {count}, expected a whole number, at least 1")
+            "data.num_frames": num_frames, "data.tubelet": tubelet, "data.image_size": image_size,
+            "data.num_classes": num_classes, "batch.per_step": per_step, "batch.per_device": per_device,
+        }.items():  # fmt: skip
+            _expect(isinstance(count, int) and count >= 1, key, count, "a whole number, at least 1")
         if num_frames % tubelet:
             raise ValueError(f"data.num_frames={num_frames} is no multiple of data.tubelet={tubelet}")
-        if num_workers < 0 or (max_videos is not None and max_videos < 1):
-            raise ValueError(
-                f"data.num_workers is {num_workers}, expected at least 0; data.max_videos is {max_videos}, "
-                "expected null or at least 1"
-            )
-        if not timeout > 0:
-            raise ValueError(f"data.timeout is {timeout}, expected seconds, above 0")
-        if steps_per_epoch is not None and steps_per_epoch < 1:
-            raise ValueError(f"batch.steps_per_epoch is {steps_per_epoch}, expected null or at least 1")
-        if not 0 <= max_broken <= 1:
-            raise ValueError(f"data.max_broken is {max_broken}, expected a share from 0 to 1")
-        if not 0 < fraction <= 1:
-            raise ValueError(f"data.fraction is {fraction}, expected a share above 0, and at most 1")
+        for key, most in {"data.max_videos": max_videos, "batch.steps_per_epoch": steps_per_epoch}.items():
+            _expect(most is None or most >= 1, key, most, "null or at least 1")
+        _expect(num_workers >= 0, "data.num_workers", num_workers, "at least 0")
+        _expect(timeout > 0, "data.timeout", timeout, "seconds, above 0")
+        _expect(0 <= max_broken <= 1, "data.max_broken", max_broken, "a share from 0 to 1")
+        _expect(0 < fraction <= 1, "data.fraction", fraction, "a share above 0, and at most 1")
         self.root = os.path.expanduser(root)
         self.annotations = annotations(root=self.root)
-        self.num_frames = num_frames
-        self.image_size = image_size
-        self.num_classes = num_classes
+        self.num_frames, self.image_size, self.num_classes = num_frames, image_size, num_classes
         self.sampling = sampling(num_frames=num_frames)
         self.train_transform = train_transform(image_size=image_size)
         self.views = {"val": val_views, "test": test_views}
         self._test_transforms = {use: self._test_transform(use) for use in self.views}
         self._splits = {"train": train_split, "val": val_split, "test": test_split}
         self.per_step, self.per_device = per_step, per_device
-        self.strict = strict
+        self.steps_per_epoch, self.seed = steps_per_epoch, seed
+        self.max_broken, self.max_videos, self.fraction, self.strict = max_broken, max_videos, fraction, strict
         self.num_workers, self.timeout = num_workers, timeout
-        self.max_broken = max_broken
-        self.max_videos = max_videos
-        self.fraction = fraction
-        self.steps_per_epoch = steps_per_epoch
-        self.seed = seed
         self.reports: dict[str, str | None] = {"train": report}
         self.left_out: dict[str, int] = {}
         self.missing: dict[str, list[str]] = {}
@@ -277,3 +259,8 @@ def _quiet_worker(_: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
+
+
+def _expect(fits: bool, key: str, value: object, expected: str) -> None:
+    if not fits:
+        raise ValueError(f"{key} is {value}, expected {expected}")
