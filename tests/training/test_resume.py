@@ -140,9 +140,13 @@ def then(hook: str, step: int, action: Callable[[], None]) -> Callable[..., None
 
 
 def kill_workers() -> None:
-    for process in torch.multiprocessing.active_children():
+    workers = torch.multiprocessing.active_children()
+    for process in workers:
         process.kill()
-    time.sleep(0.5)  # until the system has told
+    for process in workers:
+        assert process.pid
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # the system tells of it now, however busy it is
+    time.sleep(0.1)  # a handler is called between two lines
 
 
 def send_twice() -> None:
