@@ -37,6 +37,7 @@ def test_published_numbers_have_their_source_and_other_frames_their_rows(experim
     assert [e.cfg.data.num_frames for e in found] == [e.published.frames for e in found]
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_a_dash_and_what_was_not_run_says_so() -> None:
     (swin,) = variants("aim_swin_k400")
     assert row(swin, {})[-3:] == ["–", "–", "not run"]

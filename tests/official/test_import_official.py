@@ -205,6 +205,7 @@ LARGE: dict[str, Callable[[], State]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", LARGE)
 def test_sizes_of_a_published_encoder_choose_its_config(model: str) -> None:
     command.set_up()

@@ -409,7 +409,9 @@ def test_a_folder_with_something_else_in_it_is_refused(damaged: Path, tmp_path: 
         transcode(asked(damaged, to, crf=30))
 
 
-@pytest.mark.parametrize(("image_size", "short_side"), [(84, 256), (224, 256), (336, 384)])
+@pytest.mark.parametrize(
+    ("image_size", "short_side"), [(84, 256), pytest.param(224, 256, marks=pytest.mark.slow), (336, 384)]
+)
 def test_a_copy_has_the_pixels_that_its_image_size_needs(
     image_size: int, short_side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

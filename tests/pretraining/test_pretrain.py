@@ -204,7 +204,7 @@ def test_a_model_that_names_no_file_needs_an_output(model: str) -> None:
         make_encoder(composed(f"model={model}", config="pretrain"), "")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["shapes_vit", pytest.param("shapes_swin", marks=pytest.mark.slow)])
 def test_the_shipped_weights_tell_where_how_large_how_turned_and_how_visible_things_are(model: str) -> None:
     cfg = composed(f"model={model}", config="pretrain")
     file = PROJECT / cfg.model.weights

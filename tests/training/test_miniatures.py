@@ -11,7 +11,9 @@ FRAMES = ["data.image_size=32", "data.num_frames=4", "batch.per_step=2", "batch.
 EXPERIMENTS = {"diving48": "aim_diving48", "k400": "aim_k400", "k700": "aim_k700"}
 
 
-@pytest.mark.parametrize("name", MINIATURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ("k400", "ucf101") else pytest.mark.slow) for name in MINIATURES]
+)
 def test_a_miniature_trains_a_step_and_evaluates(name: str, tmp_path: Path) -> None:
     write, chosen = MINIATURES[name]
     root = write(tmp_path / name)

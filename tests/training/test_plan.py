@@ -76,6 +76,7 @@ def test_the_end_of_every_stage_is_considered() -> None:
     assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, card_of(cfg)).options}
 
 
+@pytest.mark.slow
 def test_checkpointing_and_less_precision_lower_the_peak() -> None:
     cfg = composed(*TOY, card(2000))
     peaks = [CachingAllocator().run(trace_experiment(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
@@ -218,6 +219,7 @@ def test_what_a_run_on_the_card_would_refuse_is_not_planned(override: str, sente
     assert trace_experiment(cfg, card_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
 
 
+@pytest.mark.slow
 def test_a_run_trains_by_its_plan_and_goes_on_by_it(
     shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,7 +75,8 @@ def crash() -> None:
     [
         (8, send(signal.SIGTERM), True, 8),  # in mid-epoch
         pytest.param(7, send(signal.SIGINT), True, 7, marks=pytest.mark.slow),  # where no save was due
-        (9, crash, False, 8),  # work since the last save is lost, and done again
+        # work since the last save is lost, and done again
+        pytest.param(9, crash, False, 8, marks=pytest.mark.slow),
         # last step of an epoch: after its validation
         pytest.param(5, send(signal.SIGTERM), True, 5, marks=pytest.mark.slow),
     ],
@@ -232,6 +233,7 @@ def test_handlers_are_put_back_where_the_disk_is_full_when_a_signal_comes(tmp_pa
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_train_longer_and_remembers_it(shapes: list[str], tmp_path: Path) -> None:
     run(tmp_path, *shapes, "test=false")
     run(tmp_path, f"resume={tmp_path}", "trainer.max_epochs=2")
@@ -240,6 +242,7 @@ def test_a_resumed_run_may_train_longer_and_remembers_it(shapes: list[str], tmp_
     assert OmegaConf.load(tmp_path / "config.yaml").trainer.max_epochs == 2
 
 
+@pytest.mark.slow
 def test_a_run_whose_folder_was_moved_goes_on_there(shapes: list[str], tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     run(before, *shapes)

@@ -141,6 +141,7 @@ def test_a_new_run_starts_from_the_adapters_and_the_head_of_another(
     torch.testing.assert_close(load(tmp_path)["state_dict"], load(finished)["state_dict"], atol=1e-8, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_new_run_may_have_more_frames_when_it_says_so(finished: Path, shapes: list[str], tmp_path: Path) -> None:
     start = f"init_from={finished / 'checkpoints' / 'best.ckpt'}"
     run(tmp_path, *shapes, start, "data.num_frames=16", "resize_time=true", "optim.lr=1e-12")
@@ -248,6 +249,7 @@ def test_every_epoch_shows_the_same_videos_in_another_order_as_other_clips(
     assert len({mean for _, mean in seen}) == 27
 
 
+@pytest.mark.slow
 def test_activation_checkpointing_changes_nothing_but_memory(shapes: list[str], tmp_path: Path) -> None:
     plain = [*shapes, "test=false", "adapter.drop_path=0.3"]
     run(tmp_path / "kept", *plain)
@@ -256,6 +258,7 @@ def test_activation_checkpointing_changes_nothing_but_memory(shapes: list[str], 
     torch.testing.assert_close(recomputed, kept, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_accumulation_changes_nothing_but_memory(shapes: list[str], tmp_path: Path) -> None:
     plain = [*shapes, "test=false", "head.dropout=0", "adapter.drop_path=0"]
     run(tmp_path / "whole", *plain, "batch.per_device=8")

@@ -48,6 +48,7 @@ def test_the_peak_is_that_of_the_card_by_this_very_name(
     assert peak_tflops(torch.device("cpu"), precision) is None
 
 
+@pytest.mark.slow
 def test_what_is_recomputed_does_not_count() -> None:
     cfg = composed("model=toy_clip", "batch.per_device=2")
     expected = training_flops(build_outline(cfg), 2) / 2
