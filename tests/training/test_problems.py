@@ -11,6 +11,7 @@ import pytest
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.outputs import make_new, remove_unused
+from video_adapters.training.evaluate import evaluate_or_tell
 from video_adapters.training.problems import expect_values, problems, told_together
 
 from helpers.toy import SHAPES, SMALL, composed
@@ -60,6 +61,18 @@ def test_what_goes_wrong_in_a_run_that_began_is_told_alone(tmp_path: Path) -> No
     cfg = composed(*OWN, f"run_dir={tmp_path}", "model.weights=null")
     with pytest.raises(UserError, match=r"^the disk is full$"), told_together(cfg):
         raise UserError("the disk is full")
+
+
+def test_all_that_keeps_an_evaluation_from_starting_is_told_together(tmp_path: Path) -> None:
+    words = (f"checkpoint={tmp_path}/no.ckpt", f"data.root={tmp_path}/videos", f"model.weights={tmp_path}/no.pt")
+    cfg = composed(*words, f"run_dir={tmp_path}", "logger=none", config="eval")
+    with pytest.raises(UserError) as failure:
+        evaluate_or_tell(cfg)
+    first, *others = str(failure.value).splitlines()
+    assert first == "3 things are in the way:"
+    assert [part in line for part, line in zip(("no.ckpt", "data.root=", "model.weights="), others, strict=True)] == [
+        True
+    ] * 3
 
 
 def test_a_key_without_a_value_is_no_problem_of_a_run_that_goes_on(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Problems of a config, reported together: who mends one need not start again to hear of the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,12 @@ EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"
 
 
 @contextmanager
-def told_together(cfg: DictConfig) -> Iterator[None]:
+def told_together(cfg: DictConfig, find: Callable[[DictConfig], Iterator[str]] | None = None) -> Iterator[None]:
     """Adds to an error that keeps a run from starting what else would, as far as one knows without loading anything.
+
+    Args:
+        cfg: the run's.
+        find: what looks for the others; None: `problems`, those of a training.
 
     Raises:
         UserError: with a sentence for each thing.
@@ -29,8 +33,8 @@ def told_together(cfg: DictConfig) -> Iterator[None]:
         with explained():
             yield
     except UserError as error:
-        begun = cfg.resume or (Path(cfg.run_dir) / "run.json").is_file()
-        others = [] if begun else [other for other in problems(cfg) if not _is_told(other, str(error))]
+        begun = cfg.get("resume") or (Path(cfg.run_dir) / "run.json").is_file()
+        others = [] if begun else [other for other in (find or problems)(cfg) if not _is_told(other, str(error))]
         if not others:
             raise
         listed = "\n".join(f"- {one}" for one in (str(error), *others))
@@ -54,7 +58,16 @@ def expect_values(cfg: DictConfig) -> None:
 
 def problems(cfg: DictConfig) -> Iterator[str]:
     """A sentence for each part of a config that cannot be built, each tried by itself, without weights or videos."""
-    for check in (_data, _weights, _start, _recipe, _trainer, _loggers):
+    return _failing((_data, _weights, _start, _recipe, _trainer, _loggers), cfg)
+
+
+def evaluation_problems(cfg: DictConfig) -> Iterator[str]:
+    """The same for the config of an evaluation."""
+    return _failing((_checkpoint, _folder, _file, _loggers), cfg)
+
+
+def _failing(checks: Sequence[Callable[[DictConfig], None]], cfg: DictConfig) -> Iterator[str]:
+    for check in checks:
         try:
             with explained():
                 check(cfg)
@@ -98,3 +111,19 @@ def _trainer(cfg: DictConfig) -> None:
 
 def _loggers(cfg: DictConfig) -> None:
     expect_packages(cfg.logger)
+
+
+def _checkpoint(cfg: DictConfig) -> None:
+    if cfg.checkpoint:
+        checkpoint_file.read(cfg.checkpoint)
+
+
+def _folder(cfg: DictConfig) -> None:
+    if cfg.data.root and not Path(cfg.data.root).expanduser().is_dir():
+        raise ValueError(f"data.root={cfg.data.root} is no folder that is there")
+
+
+def _file(cfg: DictConfig) -> None:
+    weights = Path(cfg.model.weights or "")  # or the tag of published ones, a plain word
+    if (weights.suffix or len(weights.parts) > 1) and not weights.expanduser().exists():
+        raise ValueError(f"model.weights={weights} is no file that is there")
