@@ -113,6 +113,15 @@ def model_overrides(path: Path) -> list[str]:
     return [*overrides, f"model.weights={cfg.model.weights}"]
 
 
+def started_from(path: Path, folder: Path, *data: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights of an imported checkpoint, and those of a run that starts from it and learns next to nothing."""
+    rest = [o for o in [*SMALL, *data] if not o.startswith("model=")]
+    start = [*model_overrides(path), *rest, f"init_from={path}", "optim.lr=1e-15", "test=false"]
+    run(folder, *start, "trainer.max_steps=1")
+    before, after = (checkpoint_file.read(file)["state_dict"] for file in (path, folder / "checkpoints/last.ckpt"))
+    return before, after
+
+
 def test_an_imported_checkpoint_is_scored_and_started_from(shapes: list[str], tmp_path: Path) -> None:
     root, annotations = shapes_root(shapes)
     (tmp_path / "classes.txt").write_text("\n".join(MovingShapes.class_names) + "\n")
@@ -123,15 +132,9 @@ def test_an_imported_checkpoint_is_scored_and_started_from(shapes: list[str], tm
     assert scores["test/videos"] == 24
     assert 0 <= scores["test/top1"] <= 1
 
-    rest = [o for o in [*SMALL, *annotations] if not o.startswith("model=")]
-    start = [*model_overrides(path), *rest, f"data.root={root}", f"init_from={path}", "optim.lr=1e-15", "test=false"]
-    run(tmp_path / "run", *start, "trainer.max_steps=1")
-    before, after = (
-        checkpoint_file.read(path)["state_dict"],
-        checkpoint_file.read(tmp_path / "run/checkpoints/last.ckpt"),
-    )
-    assert before.keys() == after["state_dict"].keys()
-    assert all(torch.equal(value, after["state_dict"][name]) for name, value in before.items())
+    before, after = started_from(path, tmp_path / "run", *annotations, f"data.root={root}")
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_without_a_head_it_is_started_from_but_not_scored(shapes: list[str], tmp_path: Path) -> None:
@@ -141,18 +144,12 @@ def test_without_a_head_it_is_started_from_but_not_scored(shapes: list[str], tmp
     assert not any(".head." in name for name in checkpoint_file.read(path)["state_dict"])
     with pytest.raises(ValueError, match=r"aim.ckpt was imported without a head and cannot be scored"):
         score(tmp_path / "scores", f"checkpoint={path}")
-    rest = [o for o in [*SMALL, *annotations] if not o.startswith("model=")]
-    start = [*model_overrides(path), *rest, f"data.root={root}", f"init_from={path}", "optim.lr=1e-15", "test=false"]
-    run(tmp_path / "run", *start, "trainer.max_steps=1")
-    before, after = (
-        checkpoint_file.read(path)["state_dict"],
-        checkpoint_file.read(tmp_path / "run/checkpoints/last.ckpt"),
-    )
-    assert after["state_dict"].keys() - before.keys() == {
+    before, after = started_from(path, tmp_path / "run", *annotations, f"data.root={root}")
+    assert after.keys() - before.keys() == {
         "classifier.head.linear.weight",
         "classifier.head.linear.bias",
     }
-    assert all(torch.equal(value, after["state_dict"][name]) for name, value in before.items())
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 # frozen weights

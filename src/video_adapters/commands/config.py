@@ -65,7 +65,7 @@ def null_choice(words: Sequence[str]) -> str | None:
     """What to say of a group for which null is chosen, which Hydra fails at; None where there is none such."""
     for word in words:
         group, _, choice = word.lstrip("+").partition("=")
-        names = sorted(path.stem for path in (PROJECT / "configs" / group).glob("*.yaml"))
+        names = config_names(group)
         if choice == "null" and names:
             instead = f"{group}=none" if "none" in names else f"one of {', '.join(names)}, or leave it out"
             return f"{word} is no choice: take {instead}"

@@ -18,34 +18,6 @@ ANY_CLASSES, ANY_WIDTH = 2, 8
 EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"
 
 
-@contextmanager
-def told_together(cfg: DictConfig, find: Callable[[DictConfig], Iterator[str]] | None = None) -> Iterator[None]:
-    """Adds to an error that keeps a run from starting what else would, as far as one knows without loading anything.
-
-    Args:
-        cfg: the run's.
-        find: what looks for the others; None: `problems`, those of a training.
-
-    Raises:
-        UserError: with a sentence for each thing.
-    """
-    try:
-        with explained():
-            yield
-    except UserError as error:
-        begun = cfg.get("resume") or (Path(cfg.run_dir) / "run.json").is_file()
-        others = [] if begun else [other for other in (find or problems)(cfg) if not _is_told(other, str(error))]
-        if not others:
-            raise
-        listed = "\n".join(f"- {one}" for one in (str(error), *others))
-        raise UserError(f"{1 + len(others)} things are in the way:\n{listed}") from error.__cause__
-
-
-def _is_told(one: str, told: str) -> bool:
-    """Whether a problem has been told: what loading says of weights is no news of them."""
-    return one in told or all("model.weights" in text for text in (one, told))
-
-
 def expect_values(cfg: DictConfig) -> None:
     """Refuses a config in which something has neither a value nor a default.
 
@@ -73,6 +45,34 @@ def _failing(checks: Sequence[Callable[[DictConfig], None]], cfg: DictConfig) ->
                 check(cfg)
         except UserError as error:
             yield str(error)
+
+
+@contextmanager
+def told_together(cfg: DictConfig, find: Callable[[DictConfig], Iterator[str]] = problems) -> Iterator[None]:
+    """Adds to an error that keeps a run from starting what else would, as far as one knows without loading anything.
+
+    Args:
+        cfg: the run's.
+        find: what looks for the others: `problems` of a training, or `evaluation_problems`.
+
+    Raises:
+        UserError: with a sentence for each thing.
+    """
+    try:
+        with explained():
+            yield
+    except UserError as error:
+        begun = cfg.get("resume") or (Path(cfg.run_dir) / "run.json").is_file()
+        others = [] if begun else [other for other in find(cfg) if not _is_told(other, str(error))]
+        if not others:
+            raise
+        listed = "\n".join(f"- {one}" for one in (str(error), *others))
+        raise UserError(f"{1 + len(others)} things are in the way:\n{listed}") from error.__cause__
+
+
+def _is_told(one: str, told: str) -> bool:
+    """Whether a problem has been told: what loading says of weights is no news of them."""
+    return one in told or all("model.weights" in text for text in (one, told))
 
 
 def _data(cfg: DictConfig) -> None:
