@@ -19,7 +19,14 @@ from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.loader import ResumableLoader
 from video_adapters.data.sampler import Split, StepSampler, split_step
-from video_adapters.data.selection import check_labels, name_empty_classes, name_small_copy, readable, spread
+from video_adapters.data.selection import (
+    check_labels,
+    name_empty_classes,
+    name_small_copy,
+    readable,
+    split_of_test,
+    spread,
+)
 from video_adapters.data.shared_memory import BATCHES_AHEAD, Need, check_room
 from video_adapters.data.views import Views
 
@@ -110,7 +117,7 @@ class VideoData(L.LightningDataModule):
         self.train_transform = train_transform(image_size=image_size)
         self.views = {"val": val_views, "test": test_views}
         self._test_transforms = {use: self._test_transform(use) for use in self.views}
-        self._splits = {"train": train_split, "val": val_split, "test": test_split}
+        self._splits = train_split, val_split, test_split
         self.per_step, self.per_device = per_step, per_device
         self.steps_per_epoch, self.seed = steps_per_epoch, seed
         self.max_broken, self.max_videos, self.fraction, self.strict = max_broken, max_videos, fraction, strict
@@ -128,8 +135,8 @@ class VideoData(L.LightningDataModule):
     @cached_property
     def splits(self) -> dict[str, str]:
         """The annotation's split for each use; asked for when the data set is there."""
-        splits = {use: split for use, split in self._splits.items() if split is not None}
-        return {"test": "test" if self.annotations.has("test") else splits["val"]} | splits
+        train, val, test = self._splits
+        return {"train": train, "val": val, "test": split_of_test(self.annotations, test, val)}
 
     def tested_as(self, chosen: bool = True) -> str:
         """What figures of a test are called: "test" of videos that had no part in the training, else what part it was.

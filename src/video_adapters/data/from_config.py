@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.datamodule import VideoData
+from video_adapters.data.selection import split_of_test
 
 
 def annotations_of(cfg: DictConfig) -> Annotations:
@@ -18,7 +19,7 @@ def annotations_of(cfg: DictConfig) -> Annotations:
 
 def splits_of(cfg: DictConfig, annotations: Annotations) -> list[str]:
     """The annotation's splits that training, validation and test use."""
-    test = cfg.test_split or ("test" if annotations.has("test") else cfg.val_split)
+    test = split_of_test(annotations, cfg.test_split, cfg.val_split)
     return list(dict.fromkeys([cfg.train_split, cfg.val_split, test]))
 
 

@@ -21,6 +21,11 @@ def spread(videos: Videos, most: int | None) -> Videos:
     return videos.select([int(i) for i in np.linspace(0, len(videos) - 1, most)])
 
 
+def split_of_test(annotations: Annotations, given: str | None, validation: str) -> str:
+    """The split that a test scores: the one given, or "test" where the data set has one, else that of validation."""
+    return given or ("test" if annotations.has("test") else validation)
+
+
 def readable(videos: Videos, split: str, report: str, root: str) -> Videos:
     """The videos of a split that a report does not list as broken or missing.
 
