@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from video_adapters.commands import command
-from video_adapters.commands.shown import printable
+from video_adapters.commands.wording import printable
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -13,8 +13,8 @@ from video_adapters.analysis import report as pages
 from video_adapters.analysis.runs.test_files import read_predictions
 from video_adapters.commands import command
 from video_adapters.commands.errors import UserError
-from video_adapters.commands.shown import as_cell, of_cell, printable
 from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import as_cell, of_cell, printable
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.check_report import VideoCheck, read, write, write_header
 from video_adapters.recognition import results as report

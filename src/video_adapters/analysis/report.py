@@ -19,7 +19,7 @@ from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
 from video_adapters.analysis.tables import overview
 from video_adapters.commands.atomic import write_text
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 log = logging.getLogger(__name__)
 

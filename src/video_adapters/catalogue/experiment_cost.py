@@ -3,8 +3,8 @@
 from omegaconf import DictConfig
 
 from video_adapters.catalogue.model_table import gmacs_a_video
-from video_adapters.commands.plural import counted
 from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.model.build import cost
 

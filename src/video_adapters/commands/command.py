@@ -24,7 +24,7 @@ from video_adapters.commands.config import PROJECT, explain, is_sweep, null_choi
 from video_adapters.commands.errors import SharedError, explained
 from video_adapters.commands.grammar import for_hydra
 from video_adapters.commands.outputs import remove_unused
-from video_adapters.commands.shown import printable
+from video_adapters.commands.wording import printable
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 """Hydra's variable, under which it raises what it otherwise prints."""

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from video_adapters.commands import run_folders  # noqa: F401  (resolvers of the configs)
 from video_adapters.commands.errors import UserError
 from video_adapters.commands.grammar import for_hydra
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 
 PROJECT = Path(__file__).parents[3]
 CONFIGS = PROJECT / "configs"

@@ -11,7 +11,7 @@ from hydra.errors import CompactHydraException, InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
 from video_adapters.commands.lost_batch import why_no_batch
-from video_adapters.commands.shown import printable
+from video_adapters.commands.wording import printable
 
 # what no bug raises: the last by names that no system takes
 OF_THE_PLACE = {

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from video_adapters.commands.shown import printable
+from video_adapters.commands.wording import printable
 
 QUIET_SECONDS = 60  # longest silence of a run whose output goes to a file
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TextIO
 
-from video_adapters.commands.shown import as_cell, of_cell
+from video_adapters.commands.wording import as_cell, of_cell
 
 STATUSES = ("ok", "rotated", "mirrored", "resized", "corrupt", "truncated", "broken", "missing")
 UNREADABLE = ("broken", "missing")

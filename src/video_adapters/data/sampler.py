@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Sampler
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 
 class Key(NamedTuple):

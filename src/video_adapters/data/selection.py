@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data import check_report
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.prepared import settings_of

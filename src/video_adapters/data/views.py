@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.clips.transform import before_crop
 
 

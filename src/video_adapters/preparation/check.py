@@ -14,9 +14,9 @@ from rich.table import Table
 from video_adapters.commands.atomic import replacing
 from video_adapters.commands.lock import alone
 from video_adapters.commands.outputs import check_file
-from video_adapters.commands.shown import printable
 from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import interactive
+from video_adapters.commands.wording import printable
 from video_adapters.commands.workers import Failure
 from video_adapters.data import check_report as report
 from video_adapters.data.check_report import STATUSES, UNREADABLE, VideoCheck, in_report

@@ -17,9 +17,9 @@ from video_adapters.commands.errors import OF_THE_PLACE
 from video_adapters.commands.grammar import hydra_quote
 from video_adapters.commands.lock import LOCK, alone
 from video_adapters.commands.outputs import check_folder
-from video_adapters.commands.shown import as_cell
 from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import as_cell
 from video_adapters.commands.workers import Failure
 from video_adapters.data.annotations import Annotations
 from video_adapters.data.annotations.prepared import copied_name, in_copy, mark, settings_of

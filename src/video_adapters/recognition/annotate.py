@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from video_adapters.commands.atomic import replacing
-from video_adapters.commands.shown import printable
+from video_adapters.commands.wording import printable
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.video.reader import open_video
 from video_adapters.recognition.timeline import FPS, Track, seconds, untracked

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, listed
 from video_adapters.data.video.picture import IMAGE_SUFFIXES
 

@@ -8,7 +8,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import CONFIGS, config_names
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_for
 from video_adapters.model.classifier import VideoClassifier

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from video_adapters.commands.outputs import check_file, check_folder
-from video_adapters.commands.shown import printable
 from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import interactive
+from video_adapters.commands.wording import printable
 from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.data.video.probe_video import size_of, stamp_of
 from video_adapters.model.finite_weights import NotFinite

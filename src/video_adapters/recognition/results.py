@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from video_adapters.commands.atomic import write_text
-from video_adapters.commands.shown import as_cell, printable
 from video_adapters.commands.terminal import interactive
+from video_adapters.commands.wording import as_cell, printable
 from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.recognizer import Prediction
 from video_adapters.recognition.timeline import Timeline

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
 
 PARTS = {"val_as_test": "chose the checkpoint", "train_as_test": "it was trained on"}

@@ -7,9 +7,9 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.plural import counted
 from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data
 from video_adapters.model import checkpoint

@@ -20,9 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.config import is_sweep
 from video_adapters.commands.grammar import key_of
 from video_adapters.commands.lock import LOCK
-from video_adapters.commands.plural import counted
 from video_adapters.commands.signals import interruptible
 from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.model import checkpoint

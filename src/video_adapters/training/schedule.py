@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 FEWEST_POINTS = 20
 """Points of the curve of a training loss below which no shape is seen in it."""

@@ -17,7 +17,7 @@ from video_adapters.commands.config import is_sweep, leaves
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.grammar import key_of
 from video_adapters.commands.lock import Busy, alone
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.training.callbacks.sweep_report import FAILED
 from video_adapters.training.planning.plan import PLANNED

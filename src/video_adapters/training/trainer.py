@@ -11,8 +11,8 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
-from video_adapters.commands.plural import counted
 from video_adapters.commands.terminal import interactive
+from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
 from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from video_adapters.commands.archives import Bomb, refuse_bomb
 from video_adapters.commands.atomic import replacing
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.checkpoint import VERSION
 from video_adapters.model.finite_weights import refuse_not_finite
 from video_adapters.trust.config_file import as_data

@@ -6,7 +6,7 @@ from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.runs.configurations import SCORES, mean_and_spread, name_configurations, score_of, select
 from video_adapters.analysis.runs.counted_costs import with_costs
 from video_adapters.analysis.tables import COLUMNS, presentable
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 QUESTION = "What does each configuration score, and at which cost?"
 

@@ -8,7 +8,7 @@ from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.runs.folder import read_metrics
 from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 _MOST_RUNS = len(COLORS)  # more curves than colours cannot be told apart
 _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps

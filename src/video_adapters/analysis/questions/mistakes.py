@@ -16,7 +16,7 @@ from video_adapters.analysis.runs.test_files import Confusion, read_confusion, r
 from video_adapters.analysis.runs.trained import clip_of
 from video_adapters.analysis.style import SHADES, clip_text
 from video_adapters.analysis.tables import percentages
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.video.frame_source import DecodeError

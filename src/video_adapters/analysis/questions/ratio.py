@@ -19,7 +19,7 @@ from video_adapters.analysis.runs.configurations import (
 )
 from video_adapters.analysis.style import COLORS, as_percent, dress
 from video_adapters.analysis.tables import presentable
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 QUESTION = "How small may the bottleneck be?"
 CAPTION = "Means over seeds with standard deviations; faint dots are single runs"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from video_adapters.analysis.runs.labels import UNINTERESTING, labels
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 SCORES = {
     "test/top1": "top-1 (% of test videos)",

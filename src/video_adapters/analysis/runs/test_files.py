@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from video_adapters.commands.shown import of_cell
+from video_adapters.commands.wording import of_cell
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 
 NAMES = ("video", "class", *(f"top{rank}" for rank in range(1, 6)))  # columns of predictions.csv that hold names

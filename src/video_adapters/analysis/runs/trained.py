@@ -10,7 +10,7 @@ from torch import Tensor
 
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.commands.config import PROJECT
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.annotations import Video
 from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.datamodule import VideoData

@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from video_adapters.commands.plural import counted
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import counted, did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, in_order, subfolders
 from video_adapters.data.annotations.held_out import held_out

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import in_order, missing
 from video_adapters.data.annotations.held_out import held_out

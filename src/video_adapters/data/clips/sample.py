@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.video.picture import resized
 
 Source = TypeVar("Source", bound="FrameSource")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from video_adapters.commands.config import PROJECT
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.encoders.encoder import Encoder, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.timm_swin import TimmSwin

@@ -17,7 +17,7 @@ from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
 from video_adapters.commands.archives import refuse_bomb
-from video_adapters.commands.spelling import did_you_mean
+from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.encoders.torchscript import is_archive, read_tensors
 
 Build = Callable[..., nn.Module]  # a library's create_model with everything but the weights filled in

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 
 from video_adapters.commands.atomic import write_text
 from video_adapters.commands.errors import SharedError
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.dataset import Batch
 from video_adapters.training.processes import gather
 

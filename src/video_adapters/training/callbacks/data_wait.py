@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.commands.workers import cores
 from video_adapters.data.datamodule import VideoData
 

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
 from video_adapters.commands.atomic import replacing
-from video_adapters.commands.shown import as_cell
+from video_adapters.commands.wording import as_cell
 from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.video.film_strip import film_strip

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from video_adapters.commands.plural import counted
-from video_adapters.commands.shown import printable
+from video_adapters.commands.wording import counted, printable
 from video_adapters.training.accuracy import between
 
 FAILED = "failed.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.training.schedule import total_steps
 
 PUBLISHED = {

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.config import choices
-from video_adapters.commands.plural import counted
+from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import with_classes_counted
 from video_adapters.memory.allocator import Event
 from video_adapters.memory.gpu import Gpu

@@ -1,10 +1,29 @@
-"""Names of files and classes as they are shown: on terminals without control characters, in tables without formulas."""
+"""Wording of messages: numbers with nouns, the nearest known name, names as terminals and tables can show them."""
 
+import difflib
 import re
+from collections.abc import Iterable
 
 # C0, C1 and DEL steer terminals; the others turn the direction of text or break lines
 _CONTROL = "\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _FORMULA = "=+-@\t\r\n＝＋－＠"  # what spreadsheets take a cell for a formula by; ' marks text for them
+
+
+def counted(number: int, noun: str) -> str:
+    """1, "run" -> "1 run"; 2, "run" -> "2 runs"; a noun of several words ends in the one that changes.
+
+    (English has more plurals than these; the project's nouns are regular.)
+    """
+    if number == 1:
+        return f"{number} {noun}"
+    return f"{number} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A word in brackets, to stand behind a name that is none, on what was probably meant; empty if nothing is near."""
+    by_lower = {one.lower(): one for one in names}
+    near = difflib.get_close_matches(name.lower(), by_lower, 1, cutoff=0.75)
+    return f" (did you mean {by_lower[near[0]]}?)" if near else ""
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -21,7 +40,7 @@ def printable(text: str, keep: str = "") -> str:
 def as_cell(text: str) -> str:
     """A name as a cell of a csv file; `of_cell` gives the name back. Ordinary names stay as they are."""
     escaped = re.sub(rf"[{_CONTROL}]|\\(?=[xu][0-9a-f])", _escaped, text)
-    return f"'{escaped}" if text[:1] in ("'", *_FORMULA) and text else escaped
+    return f"'{escaped}" if text.startswith(("'", *_FORMULA)) else escaped
 
 
 def of_cell(cell: str) -> str:
