@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import shlex
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from video_adapters.commands.config import PROJECT, explain, is_sweep, null_choi
 from video_adapters.commands.errors import SharedError, explained
 from video_adapters.commands.grammar import for_hydra
 from video_adapters.commands.outputs import remove_unused
+from video_adapters.commands.signals import Interrupted, stoppable
 from video_adapters.commands.wording import printable
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -121,18 +121,12 @@ def run(job: Callable[[], Result]) -> Result:
     """Runs a command's job: mistakes of its user end in one message, signals in the hint how to go on."""
     gc.enable()
     _end_composing()
-    from video_adapters.commands.signals import Interrupted
-
     logging.captureWarnings(True)
     logging.setLogRecordFactory(_shown)
     _quiet()
-    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        with explained(), _no_unused_folder():
+        with stoppable(), explained(), _no_unused_folder():
             return job()
-    except KeyboardInterrupt as stop:
-        print("\nstopped", file=sys.stderr, flush=True)
-        raise SystemExit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
     except CompactHydraException as error:  # what the user can mend
         if isinstance(error.__cause__, SharedError):
             _leave_to_the_first_process()
@@ -143,8 +137,6 @@ def run(job: Callable[[], Result]) -> Result:
         _leave_to_the_first_process()
         print("", stop, *getattr(stop, "__notes__", []), sep="\n", file=sys.stderr, flush=True)
         raise SystemExit(stop.code) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _leave_to_the_first_process() -> None:
@@ -170,11 +162,6 @@ def _shown(*args: Any, **kwargs: Any) -> logging.LogRecord:
     with suppress(TypeError, ValueError):  # of a library's message that does not fit its arguments
         record.msg, record.args = printable(record.getMessage(), keep="\n\t"), ()
     return record
-
-
-def _stop(number: int, _: Any) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what is within cleans up, and the exit status tells them apart."""
-    raise KeyboardInterrupt(number)
 
 
 def _end_composing() -> None:

@@ -1,12 +1,11 @@
 """Ctrl-C and SIGTERM: how they end a command."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -49,8 +48,9 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def stoppable(hint: str) -> Iterator[None]:
-    """Ends the command on Ctrl-C or SIGTERM with a word on how to go on; what is written by then is whole."""
+def stoppable(hint: str = "") -> Iterator[None]:
+    """Ends the command on Ctrl-C or SIGTERM, which the exit status tells apart, after what is within has cleaned up;
+    with a word on how to go on."""
 
     def stop(number: int, _: Any) -> None:
         raise KeyboardInterrupt(number)
@@ -59,8 +59,7 @@ def stoppable(hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        number = interrupt.args[0] if interrupt.args else signal.SIGINT
-        Console(stderr=True).print(f"\nstopped; {hint}", markup=False)
-        raise SystemExit(128 + number) from None
+        print(f"\nstopped; {hint}" if hint else "\nstopped", file=sys.stderr, flush=True)
+        raise SystemExit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -16,10 +16,14 @@ def interactive() -> bool:
     return sys.stdout.isatty()
 
 
+def console() -> Console:
+    """For tables: as wide as the terminal, or 160 characters in a file."""
+    return Console(width=None if interactive() else 160, soft_wrap=True)
+
+
 def summary(title: str, rows: dict[str, str]) -> None:
     """Prints a two-column table."""
     table = Table(title=Text(printable(title), style="bold"), show_header=False, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, Text(printable(value, keep="\n")))  # names of files may look like markup
-    width = None if interactive() else 160
-    Console(width=width, soft_wrap=True).print(table)
+    console().print(table)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Generic, NamedTuple, TypeVar
 
 Job = TypeVar("Job")
@@ -25,38 +26,49 @@ class Failure(NamedTuple):
 
 
 class _Worker(Generic[Job, Result]):
-    """A process that does one job at a time."""
+    """A process that does one job at a time; when it has died, the next job gets a new one."""
+
+    job: Job
+    result: Result | Failure
 
     def __init__(self, work: Callable[[Job], Result]) -> None:
-        self.connection, far = START.Pipe()
-        self._process = START.Process(target=_serve, args=(work, far, os.getpid()), daemon=True)
-        self._process.start()
-        far.close()
-        self.job: Job | None = None
-        self.started = 0.0
-        self.limit = 0.0  # seconds
+        self._work = work
+        self._process: BaseProcess | None = None
 
     def begin(self, job: Job, limit: float) -> None:
-        self.job, self.started, self.limit = job, time.monotonic(), limit
+        """Starts a job that may take so many seconds."""
+        if self._process is None or not self._process.is_alive():
+            self.stop()
+            self.connection, far = START.Pipe()
+            self._process = START.Process(target=_serve, args=(self._work, far, os.getpid()), daemon=True)
+            self._process.start()
+            far.close()
+        self.job, self._limit, self._started = job, limit, time.monotonic()
         self.connection.send(job)
 
-    def finish(self) -> "Result | Failure":
-        """What came of the job; to be called when the connection has something to say."""
-        try:
-            result: Result | Failure = self.connection.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            return Failure(f"its process died: {_death(self._process.exitcode)}")
-        return result
-
-    @property
-    def alive(self) -> bool:
-        return self._process.is_alive()
+    def ended(self) -> bool:
+        """Whether the job has come to an end; `result` is then what came of it."""
+        assert self._process is not None
+        if self.connection.poll():
+            try:
+                self.result = self.connection.recv()
+            except (EOFError, OSError):
+                self._process.join()
+                code = self._process.exitcode or 0
+                name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                self.result = Failure(f"its process died: {name}")
+        elif time.monotonic() - self._started > self._limit:
+            self.stop()
+            self.result = Failure(f"took more than {self._limit:g} s")
+        else:
+            return False
+        return True
 
     def stop(self) -> None:
-        self._process.kill()
-        self._process.join()
-        self.connection.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self.connection.close()
 
 
 def spread(
@@ -68,42 +80,24 @@ def spread(
     `limit` says of the job.
     """
     waiting = iter(jobs)
-    workers: list[_Worker[Job, Result]] = []
+    idle: list[_Worker[Job, Result]] = [_Worker(work) for _ in range(num_workers)]
+    busy: list[_Worker[Job, Result]] = []
     try:
-        for job in waiting:
-            workers.append(_Worker(work))
-            workers[-1].begin(job, limit(job))
-            if len(workers) == num_workers:
-                break
-        while workers:
-            for worker, result in _ended(workers):
-                assert worker.job is not None
-                yield worker.job, result
-                workers.remove(worker)
-                following = next(waiting, None)
-                if following is None:
-                    worker.stop()
-                    continue
-                if not worker.alive:
-                    worker.stop()
-                    worker = _Worker(work)
-                worker.begin(following, limit(following))
-                workers.append(worker)
+        while True:
+            for worker, job in zip([*idle], waiting, strict=False):
+                worker.begin(job, limit(job))
+                idle.remove(worker)
+                busy.append(worker)
+            if not busy:
+                return
+            wait([worker.connection for worker in busy], timeout=TICK)
+            for worker in [worker for worker in busy if worker.ended()]:
+                busy.remove(worker)
+                idle.append(worker)
+                yield worker.job, worker.result
     finally:
-        for worker in workers:
+        for worker in [*idle, *busy]:
             worker.stop()
-
-
-def _ended(workers: list[_Worker[Job, Result]]) -> list[tuple[_Worker[Job, Result], Result | Failure]]:
-    """The workers that have come to an end with their jobs by the next tick."""
-    by_connection = {worker.connection: worker for worker in workers}
-    speaking = [by_connection[one] for one in wait(list(by_connection), timeout=TICK) if isinstance(one, Connection)]
-    ended: list[tuple[_Worker[Job, Result], Result | Failure]] = [(worker, worker.finish()) for worker in speaking]
-    for worker in workers:
-        if worker not in speaking and time.monotonic() - worker.started > worker.limit:
-            worker.stop()
-            ended.append((worker, Failure(f"took more than {worker.limit:g} s")))
-    return ended
 
 
 def _serve(work: Callable[[Job], Result], connection: Connection, parent: int) -> None:
@@ -112,26 +106,16 @@ def _serve(work: Callable[[Job], Result], connection: Connection, parent: int) -
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while os.getppid() == parent:
         if connection.poll(TICK):
-            connection.send(_result(work, connection.recv()))
-
-
-def _result(work: Callable[[Job], Result], job: Job) -> Result | Failure:
-    try:
-        return work(job)
-    except Exception as error:  # whatever it is, it must cost no other job
-        return Failure(f"{type(error).__name__}: {error}")
-
-
-def _death(code: int | None) -> str:
-    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+            job = connection.recv()
+            try:
+                result: Result | Failure = work(job)
+            except Exception as error:  # whatever it is, it must cost no other job
+                result = Failure(f"{type(error).__name__}: {error}")
+            connection.send(result)
 
 
 def cores(num_workers: int | None) -> int:
-    """So many, or all that this process may use.
-
-    Raises:
-        ValueError: for fewer than one.
-    """
+    """So many, or all that this process may use; a ValueError for fewer than one."""
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"--workers is {num_workers}, expected at least 1")
     if num_workers is None and hasattr(os, "sched_getaffinity"):  # Linux

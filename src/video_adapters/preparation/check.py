@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
 from video_adapters.commands.atomic import replacing
 from video_adapters.commands.lock import alone
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.signals import stoppable
-from video_adapters.commands.terminal import interactive
+from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import printable
 from video_adapters.commands.workers import Failure
 from video_adapters.data import check_report as report
@@ -129,17 +128,17 @@ def _summarise(path: Path, findings: Sequence[VideoCheck], splits: Sequence[str]
         frames = sorted({finding.frames for finding in here if finding.frames})
         span = " to ".join(map(str, dict.fromkeys([frames[0], frames[-1]]))) if frames else "-"
         table.add_row(split, str(len(here)), *(str(counts[status]) for status in statuses), span)
-    console = Console(width=None if interactive() else 160, soft_wrap=True)
-    console.print(table)
+    out = console()
+    out.print(table)
     bad = [finding for finding in findings if finding.status in (*UNREADABLE, "corrupt", "truncated")]
     for finding in bad[:SHOWN]:
-        console.print(printable(f"{finding.status}: {finding.path!r}: {finding.reason}"), markup=False, highlight=False)
+        out.print(printable(f"{finding.status}: {finding.path!r}: {finding.reason}"), markup=False, highlight=False)
     if len(bad) > SHOWN:
-        console.print(f"... and {len(bad) - SHOWN} more, in the report")
+        out.print(f"... and {len(bad) - SHOWN} more, in the report")
     if any(finding.status in UNREADABLE for finding in findings):
-        console.print(
+        out.print(
             f"to leave the broken and missing ones out, of training or (openly) of an evaluation, add:\n"
             f"  data.report={path}", markup=False, highlight=False,
         )  # fmt: skip
     else:
-        console.print("every video can be read: nothing needs to be left out")
+        out.print("every video can be read: nothing needs to be left out")

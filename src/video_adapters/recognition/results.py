@@ -7,12 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from video_adapters.commands.atomic import write_text
-from video_adapters.commands.terminal import interactive
+from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import as_cell, printable
 from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.recognizer import Prediction
@@ -33,9 +32,9 @@ Outcome = Recognized | Unread
 
 def show(outcome: Outcome, top: int) -> None:
     """Prints a table of the `top` likeliest classes, or of the windows with their class and what they come down to."""
-    console = Console(width=None if interactive() else 160, soft_wrap=True)
+    out = console()
     if isinstance(outcome, Unread):
-        console.print(Text(f"{printable(outcome.path)}: not read: {printable(outcome.reason)}", style="red"))
+        out.print(Text(f"{printable(outcome.path)}: not read: {printable(outcome.reason)}", style="red"))
         return
     title = Text(printable(outcome.path), style="bold")
     for remark in outcome.result.remarks:
@@ -43,17 +42,17 @@ def show(outcome: Outcome, top: int) -> None:
     result = outcome.result
     if isinstance(result, Prediction):
         classes = [(name, f"{probability:.1%}") for name, probability in result.top(top)]
-        console.print(_table(title, ("class", "probability"), classes))
+        out.print(_table(title, ("class", "probability"), classes))
     else:
         windows = [(w.start, w.end, *result.top(i, 1)[0]) for i, w in enumerate(result.windows)]
         runs = [(run.start, run.end, run.class_name, run.probability) for run in result.runs()]
         for heading, stretches in ((title, windows), (Text("in short", style="bold"), runs)):
             rows = [(f"{start:.2f} - {end:.2f}", name, f"{chance:.1%}") for start, end, name, chance in stretches]
-            console.print(_table(heading, ("seconds", "class", "probability"), rows))
+            out.print(_table(heading, ("seconds", "class", "probability"), rows))
     if outcome.annotated:
-        console.print(Text(f"annotated copy: {printable(outcome.annotated)}"))
+        out.print(Text(f"annotated copy: {printable(outcome.annotated)}"))
     if outcome.not_annotated:
-        console.print(Text(f"no annotated copy: {printable(outcome.not_annotated)}", style="red"))
+        out.print(Text(f"no annotated copy: {printable(outcome.not_annotated)}", style="red"))
 
 
 class CsvFile:

@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Sequence
 
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.table import Table
 
-from video_adapters.commands.terminal import interactive
+from video_adapters.commands.terminal import console
 from video_adapters.memory.gpu import MARGIN, Gpu
 from video_adapters.memory.search import Option
 
@@ -25,7 +24,7 @@ def report(cfg: DictConfig, card: Gpu, options: Sequence[Option], chosen: Option
         table.add_column(name, justify="right" if name else "left")
     for option in options:
         table.add_row(*_row(option, card, option == chosen))
-    Console(width=None if interactive() else 160, soft_wrap=True).print(table)
+    console().print(table)
     print(
         "Peaks are predicted, from a trace of that very option where there is no ~; +-10 % until somebody's card has "
         "confirmed them. Times are rough, and good for comparing rows alone."
