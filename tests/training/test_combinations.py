@@ -18,7 +18,7 @@ MAKE_NO_SENSE = {("toy_vit", "video_swin"), ("toy_clip", "video_swin")}
 PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
 QUICK = {("toy_vit", "aim"), ("toy_swin", "lora")}
 """Trained by default; every experiment is besides, with its own method."""
-SPACE_ONLY = {"none", "spatial", "full_tuning"}  # methods of later papers say so in their own tests
+SPACE_ONLY = {"frozen", "none", "spatial", "full_tuning"}  # methods of later papers say so in their own tests
 
 
 @pytest.mark.parametrize(

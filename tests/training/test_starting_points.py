@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
-from video_adapters.model.checkpoint import PREFIX, Origin, load_adapters
+from video_adapters.model.checkpoint import PREFIX, Origin, load_adapters, load_trained
 
 from helpers.toy import composed, run, score
 
@@ -128,3 +128,17 @@ def test_another_image_size_is_named(model: str) -> None:
     (_, theirs), (classifier, own) = made
     with pytest.raises(ValueError, match=r"trained on frames of data.image_size=32, and at 48 .* data.image_size=32$"):
         load_adapters(classifier, own, {"state_dict": {}, "origin": theirs.as_dict()})
+
+
+@pytest.mark.parametrize("key", ["depth", "pool"])
+def test_a_head_is_taken_over_from_the_same_features_alone(key: str) -> None:
+    """Blocks are frozen and in no checkpoint: nothing but the config tells where the encoder ended."""
+    with torch.device("meta"):
+        classifier = build_classifier(composed("model=toy_vit", "adapter=frozen", "data.num_classes=2"))
+    frozen, names = classifier.backbone.encoder.fingerprint, ("a", "b")
+    ends = {"depth": 3, "pool": "class"}
+    there, here = ({"data": {"num_frames": 8}, "model": model} for model in ({key: ends[key]}, {}))
+    content = {"state_dict": {}, "origin": Origin(there, names, frozen).as_dict()}
+    for load in (load_adapters, load_trained):
+        with pytest.raises(ValueError, match=rf"model.{key}={ends[key]}.* here gives .*=null.*: give .*={ends[key]}"):
+            load(classifier, Origin(here, names, frozen), content)

@@ -26,7 +26,8 @@ class Backbone(nn.Module):
         reads: the features that the head reads.
 
     Raises:
-        ValueError: for impossible numbers, and for clips of another shape than it was built for.
+        ValueError: for impossible numbers, for a pooling that the head does not read, and for clips of another shape
+            than it was built for.
     """
 
     mean: Tensor
@@ -45,6 +46,11 @@ class Backbone(nn.Module):
         if num_frames < 1 or tubelet < 1 or num_frames % tubelet:
             raise ValueError(
                 f"data.num_frames is {num_frames} and data.tubelet {tubelet}: expected at least 1, and whole tubelets"
+            )
+        if reads == "tokens" and encoder.pool_kind is not None:
+            raise ValueError(
+                f"model.pool={encoder.pool_kind} makes one feature of a frame's tokens, but the head reads the tokens "
+                "themselves: give model.pool=null, or a head that reads frames"
             )
         self.segments = memory.segments(sum(encoder.depths))
         encoder.take_tubelets(tubelet)

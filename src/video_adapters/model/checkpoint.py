@@ -107,11 +107,16 @@ def check_same_model(
         thawed: lets pretrained weights train here that were frozen there.
 
     Raises:
-        ValueError: when the frozen weights or what trains differ.
+        ValueError: when the frozen weights, the features that a compared head reads, or what trains differ.
     """
     theirs = origin(checkpoint)
     if theirs.encoder != own.encoder and not holds_everything(classifier, checkpoint):
         raise ValueError(_other_encoder(theirs, own))
+    if head and _features(theirs) != _features(own):
+        raise ValueError(
+            f"the checkpoint's head reads features of {_features(theirs)}, the model here gives those of "
+            f"{_features(own)}: give {_features(theirs)}"
+        )
     here = {name: p for name, p in classifier.learned().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
     if thawed:
@@ -144,6 +149,12 @@ def _encoder(of: Origin) -> str:
     model = of.config.get("model", {})
     name = model.get("encoder", {}).get("model_name", "an encoder")
     return f"{name} ({model.get('weights') or 'random weights'}, fingerprint {of.encoder[:12]})"
+
+
+def _features(of: Origin) -> str:
+    """The keys that say where the encoder ends and what it gives; earlier versions had none of them."""
+    model = of.config.get("model", {})
+    return " ".join(f"model.{key}={'null' if model.get(key) is None else model[key]}" for key in ("depth", "pool"))
 
 
 def _order(there: tuple[str, ...], here: tuple[str, ...]) -> list[int] | None:

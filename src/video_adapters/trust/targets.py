@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from video_adapters.commands.config import CONFIGS
+from video_adapters.commands.config import CONFIGS, config_names
 
 RENAMED: Mapping[str, str] = {
     f"video_adapters.{old}": f"video_adapters.{new}"
@@ -63,7 +63,8 @@ def allowed() -> Mapping[Key, frozenset[str]]:
 @cache
 def published() -> frozenset[tuple[str, str]]:
     """Networks of `configs/model` with the tag of their weights: what is fetched when a file asks for it."""
-    configs = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (CONFIGS / "model").glob("*.yaml")]
+    files = [CONFIGS / "model" / f"{name}.yaml" for name in config_names("model")]
+    configs = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     return frozenset((config["encoder"]["model_name"], config["weights"]) for config in configs if config["weights"])
 
 

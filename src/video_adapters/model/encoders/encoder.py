@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.attention import Unprojected
+from video_adapters.model.encoders.pooling import pool_of
 
 
 class Parts(nn.Module, ABC):
@@ -87,6 +88,8 @@ class Encoder(nn.Module, ABC):
         width: D, the width of what `pool` returns.
         pooled: how many tokens of a frame, from the first, `pool` reads; None: all.
         prefix: how many tokens of a frame, from the first, are no patches (class token, registers).
+        class_token: whether the first of these is a class token.
+        pool_kind: how `pool` makes one feature of the tokens (a name of `pooling.POOLS`); None: as the library does.
         image_size: (height, width) of the frames it takes, in pixels.
         mean, std: the statistics its weights were trained with, per channel, for pixels in [0, 1].
         fingerprint: names the weights it came with, so that a checkpoint can tell whether it meets them again.
@@ -103,6 +106,8 @@ class Encoder(nn.Module, ABC):
     width: int
     pooled: int | None
     prefix: int
+    class_token: bool
+    pool_kind: str | None = None
     image_size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -135,8 +140,45 @@ class Encoder(nn.Module, ABC):
         return x
 
     @abstractmethod
+    def pool_as_published(self, x: Tensor) -> Tensor:
+        """Final norm and pooling as the library does them: (B*T, ..., D) -> (B*T, D)."""
+
     def pool(self, x: Tensor) -> Tensor:
-        """Final norm and pooling to one feature per frame: (B*T, ..., D) -> (B*T, D)."""
+        """Final norm and pooling to one feature per frame: (B*T, ..., D) -> (B*T, width)."""
+        return self.pool_as(x, self.pool_kind)
+
+    def pool_as(self, x: Tensor, kind: str | None) -> Tensor:
+        """`pool` of any kind: what leaves a block, (B*T, ..., D) -> (B*T, D), or (B*T, 2D) for `both`.
+
+        Raises:
+            ValueError: for a kind that the encoder has not.
+        """
+        return self.pool_as_published(x) if kind is None else pool_of(self, kind).feature(self, x)
+
+    def set_pool(self, kind: str | None) -> None:
+        """Has `pool` make the feature otherwise than the library does; None leaves it.
+
+        Raises:
+            ValueError: for a kind that the encoder has not.
+        """
+        if kind is not None:
+            pool = pool_of(self, kind)
+            self.pool_kind, self.width, self.pooled = kind, pool.width(self), pool.pooled(self)
+
+    def cut(self, depth: int | None) -> None:
+        """Keeps so many blocks, from the first; the final norm follows the last of them. None keeps all.
+
+        Raises:
+            ValueError: for more blocks than there are, and for none of the last stage, whose width the norm has.
+        """
+        if depth is None:
+            return
+        before, whole = sum(self.depths[:-1]), sum(self.depths)
+        if not before < depth <= whole:
+            why = ", since an encoder of several stages is cut within its last one only" if before else ""
+            raise ValueError(f"model.depth is {depth}, expected {before + 1} to {whole} blocks, or null: all{why}")
+        self.blocks = self.blocks[:depth]
+        self.depths = (*self.depths[:-1], depth - before)
 
     @torch.no_grad()
     def take_tubelets(self, tubelet: int) -> None:

@@ -77,6 +77,7 @@ class OpenClipVit(Encoder):
         self.width = net.ln_post.normalized_shape[0]
         self.pooled = 1 if net.pool_type == "tok" else None
         self.prefix = 1
+        self.class_token = True
         self.image_size = pixels(net.image_size)
         check_patches(self.image_size, pixels(net.patch_size))
         self.mean = as_rgb(net.preprocess_cfg["mean"])
@@ -99,5 +100,5 @@ class OpenClipVit(Encoder):
     def pre_norm(self, x: Tensor) -> Tensor:
         return self.ln_pre(x)
 
-    def pool(self, x: Tensor) -> Tensor:
+    def pool_as_published(self, x: Tensor) -> Tensor:
         return self.net._pool(x)[0]

@@ -13,6 +13,7 @@ from video_adapters.commands.config import PROJECT
 from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.encoders.encoder import Encoder, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
+from video_adapters.model.encoders.pooling import check_pool
 from video_adapters.model.encoders.timm_swin import TimmSwin
 from video_adapters.model.encoders.timm_vit import TimmVit
 from video_adapters.model.encoders.weights import (
@@ -44,8 +45,12 @@ def load_encoder(
     allow_random: bool = False,
     download: str = "",
     cached_only: bool = False,
+    depth: int | None = None,
+    pool: str | None = None,
 ) -> Encoder:
     """Builds an image network, loads its weights strictly and opens it at its blocks.
+
+    The fingerprint is that of the whole network, whatever `depth` leaves of it.
 
     Args:
         encoder: `timm.create_model` or `open_clip.create_model` with everything but the weights filled in.
@@ -55,31 +60,50 @@ def load_encoder(
             learned nothing is of use in tests and cost counts alone.
         download: where weights that no library lists can be had by hand, for the error message.
         cached_only: takes a hub's weights from its cache on this machine alone (for tags that merely a file asks for).
+        depth: blocks kept, from the first; None: all. The final norm follows the last one kept.
+        pool: how a frame's tokens make its feature, by a name of `pooling.POOLS`; None: as the library does it.
 
     Raises:
-        ValueError: without weights, for a missing or unfit file, when the hub is out of reach, and for a network whose
-            class belongs to no family.
+        ValueError: without weights, for a missing or unfit file, when the hub is out of reach, for a network whose
+            class belongs to no family, and for a depth or pooling that it has not.
     """
     check_name(encoder)
+    check_pool(pool)
+    opened = open_up(_built(encoder, weights, allow_random, download, cached_only))
+    opened.cut(depth)
+    opened.set_pool(pool)
+    return opened
+
+
+def _built(
+    encoder: "partial[nn.Module]", weights: str | None, allow_random: bool, download: str, cached_only: bool
+) -> nn.Module:
+    """The network with its weights; the arguments are `load_encoder`'s."""
     if allow_random and not _names_file(weights):
         if weights is not None:
             log.warning("model.allow_random=true: the encoder starts at random, without model.weights=%s", weights)
-        return open_up(build_random(encoder))
+        return build_random(encoder)
     if weights is not None:
-        return open_up(_pretrained(encoder, str(weights), download, cached_only))
+        return _pretrained(encoder, str(weights), download, cached_only)
     raise ValueError(_no_weights(encoder))
 
 
 def expect_weights(
-    encoder: "partial[nn.Module]", weights: str | None = None, allow_random: bool = False, download: str = "", **_: Any
+    encoder: "partial[nn.Module]",
+    weights: str | None = None,
+    allow_random: bool = False,
+    download: str = "",
+    pool: str | None = None,
+    **_: Any,
 ) -> None:
     """Refuses what `load_encoder` is known to refuse before it loads anything; the arguments are its own.
 
     Raises:
-        ValueError: for a network that no library knows, without weights, for a file that is not there, and for a tag
-            that is no tag, or that the hub cannot be asked for.
+        ValueError: for a network that no library knows, without weights, for a file that is not there, for a tag that
+            is no tag, or that the hub cannot be asked for, and for a pooling that no encoder has.
     """
     check_name(encoder)
+    check_pool(pool)
     if allow_random and not _names_file(weights):
         return
     if weights is None:

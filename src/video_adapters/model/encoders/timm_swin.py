@@ -74,6 +74,7 @@ class TimmSwin(Encoder):
         self.width = net.num_features
         self.pooled = None
         self.prefix = 0
+        self.class_token = False
         self.image_size = pixels(net.patch_embed.img_size)
         check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])
@@ -97,5 +98,5 @@ class TimmSwin(Encoder):
     def merge(self, x: Tensor, block: int) -> Tensor:
         return self.net.layers[self._stages[block]].downsample(x) if block in self._stages else x
 
-    def pool(self, x: Tensor) -> Tensor:
+    def pool_as_published(self, x: Tensor) -> Tensor:
         return self.net.forward_head(self.net.norm(x), pre_logits=True)

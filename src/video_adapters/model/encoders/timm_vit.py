@@ -80,6 +80,7 @@ class TimmVit(Encoder):
         self.width = net.num_features
         self.pooled = 1 if net.global_pool == "token" else None
         self.prefix = net.num_prefix_tokens
+        self.class_token = net.has_class_token
         self.image_size = pixels(net.patch_embed.img_size)
         check_patches(self.image_size, pixels(net.patch_embed.patch_size))
         self.mean = as_rgb(net.pretrained_cfg["mean"])
@@ -102,5 +103,5 @@ class TimmVit(Encoder):
     def pre_norm(self, x: Tensor) -> Tensor:
         return self.net.norm_pre(x)
 
-    def pool(self, x: Tensor) -> Tensor:
+    def pool_as_published(self, x: Tensor) -> Tensor:
         return self.net.forward_head(self.net.norm(x), pre_logits=True)
