@@ -1,5 +1,6 @@
 """From a composed config to the network that it describes."""
 
+import inspect
 from typing import Any
 
 import torch
@@ -11,16 +12,24 @@ from video_adapters.model.checkpoint import holds_everything
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.cost import Cost, count
 from video_adapters.model.execution import Memory
+from video_adapters.model.heads.head import Head
 
 
 def build_classifier(cfg: DictConfig) -> VideoClassifier:
     """The network: encoder, adapters around its blocks, head."""
     encoder = instantiate(cfg.model, _convert_="all")
     method = instantiate(cfg.adapter, _convert_="all")
-    reads = get_object(cfg.head._target_).reads
+    reads = cfg.head.get("reads") or get_object(cfg.head._target_).reads
     backbone = Backbone(encoder, method, cfg.data.num_frames, cfg.data.tubelet, Memory(**cfg.memory), reads)
-    head = instantiate(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes)
+    head = build_head(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes, num_times=backbone.num_times)
     return VideoClassifier(backbone, head)
+
+
+def build_head(head: DictConfig, **sizes: Any) -> Head:
+    """The head of a config; of what is known of features and classes it is given what its class takes."""
+    taken = inspect.signature(get_object(head._target_)).parameters
+    built: Head = instantiate(head, **{name: size for name, size in sizes.items() if name in taken}, _convert_="all")
+    return built
 
 
 def without_weights(cfg: DictConfig) -> DictConfig:

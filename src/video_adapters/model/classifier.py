@@ -25,7 +25,8 @@ class VideoClassifier(nn.Module):
 
     def learned(self) -> dict[str, Tensor]:
         """What a run leaves behind, by name: what trains, and the head's running statistics where it keeps any."""
-        statistics = {f"head.{name}": buffer for name, buffer in self.head.named_buffers()}
+        kept = self.head.state_dict().keys()
+        statistics = {f"head.{name}": buffer for name, buffer in self.head.named_buffers() if name in kept}
         return {**self.trainable(), **statistics}
 
 

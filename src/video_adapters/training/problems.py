@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from video_adapters.commands.errors import UserError, explained
+from video_adapters.model.build import build_head
 from video_adapters.model.execution import Memory
 from video_adapters.training.loggers import expect_packages
 from video_adapters.training.trainer import refuse_what_is_ours
 from video_adapters.trust import checkpoint_file
 
-ANY_CLASSES, ANY_WIDTH = 2, 8
+ANY_CLASSES, ANY_WIDTH, ANY_TIMES = 2, 8, 1
 EXPECT_WEIGHTS = "video_adapters.model.encoders.pretrained.expect_weights"
 
 
@@ -95,11 +95,9 @@ def _start(cfg: DictConfig) -> None:
 
 def _recipe(cfg: DictConfig) -> None:
     Memory(**cfg.memory)
-    parts: dict[str, dict[str, Any]] = {
-        "adapter": {}, "head": {"width": ANY_WIDTH, "num_classes": ANY_CLASSES}, "optim": {}, "schedule": {},
-    }  # fmt: skip
-    for part, arguments in parts.items():
-        instantiate(cfg[part], **arguments, _convert_="all")
+    build_head(cfg.head, width=ANY_WIDTH, num_classes=ANY_CLASSES, num_times=ANY_TIMES)
+    for part in ("adapter", "optim", "schedule"):
+        instantiate(cfg[part], _convert_="all")
 
 
 def _trainer(cfg: DictConfig) -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -19,14 +19,14 @@ class Head(nn.Module, ABC):
         num_classes: of the scores.
 
     Attributes:
-        reads: the features that enter the head.
+        reads: the features that enter the head; where its config may choose them, an argument of this name.
         linear: the last layer. A row per class: weights of classes in another order are matched by its name.
 
     Raises:
         ValueError: for fewer than two classes.
     """
 
-    reads: ClassVar[Reads] = "frames"
+    reads: Reads = "frames"
 
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()

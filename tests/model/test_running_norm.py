@@ -1,11 +1,12 @@
-"""From frame features to class scores, and features standardised by what was seen before."""
+"""Features standardised by what was seen before."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from video_adapters.model.heads.mean import MeanHead, RunningNorm, merged
+from video_adapters.model.heads.running_norm import RunningNorm, merged
 
+from helpers.features import like_real_ones
 from helpers.rounding import rounding
 
 
@@ -18,19 +19,6 @@ def _steps(layer: RunningNorm, steps: Tensor) -> None:
     for clips in steps:
         layer(clips, torch.full((len(clips),), 1 / len(clips)))
         layer.end_step(_alone)
-
-
-def test_scores_are_a_linear_function_of_the_mean_over_frames() -> None:
-    head = MeanHead(5, 3).eval()
-    features = torch.randn(2, 4, 5)
-    expected = features.mean(1) @ head.linear.weight.T + head.linear.bias
-    torch.testing.assert_close(head(features), expected)
-
-
-@pytest.mark.parametrize(("dropout", "num_classes"), [(1.0, 3), (-0.1, 3), (0.5, 1)])
-def test_impossible_settings_are_refused(dropout: float, num_classes: int) -> None:
-    with pytest.raises(ValueError, match=r"head\.dropout|data\.num_classes"):
-        MeanHead(5, num_classes, dropout=dropout)
 
 
 def test_the_first_steps_statistics_are_those_of_all_clips_seen() -> None:
@@ -106,14 +94,6 @@ def test_no_gradient_flows_into_the_statistics() -> None:
 HALVES = (torch.bfloat16, torch.float16)
 
 
-def like_real_ones(num_clips: int, width: int = 384) -> Tensor:
-    """Features as CLIP and DINOv2 have them: far from 0, hardly spread, three channels a hundred times the others."""
-    generator = torch.Generator().manual_seed(0)
-    features = 20 + 0.003 * torch.randn(num_clips, width, generator=generator)
-    features[:, :3] *= 100
-    return features
-
-
 @pytest.mark.parametrize("half", HALVES)
 @pytest.mark.parametrize("num_clips", [8, 32])
 def test_statistics_of_features_like_real_ones_are_exact_whatever_autocast_says(
@@ -130,14 +110,6 @@ def test_statistics_of_features_like_real_ones_are_exact_whatever_autocast_says(
     spread = expected.std(0, correction=0)
     # a mean that is off by e adds e^2 to the variance: to the spread no more than e
     assert ((layer.var.double().sqrt() - spread).abs() <= rounding + 1e-4 * spread).all()
-
-
-@pytest.mark.parametrize("half", HALVES)
-def test_scores_are_those_of_fp32_under_autocast(half: torch.dtype) -> None:
-    head, features = MeanHead(384, 3, standardise=True).eval(), like_real_ones(8)[:, None]
-    with torch.autocast("cpu", half):
-        scores = head(features)
-    assert torch.equal(scores, head(features))
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf")])
@@ -169,3 +141,15 @@ def test_weights_need_not_make_one() -> None:
     layer.end_step(_alone)
     torch.testing.assert_close(layer.mean, clips.mean(0))
     torch.testing.assert_close(layer.var, clips.var(0, correction=0))
+
+
+def test_what_stands_between_clips_and_channels_counts_for_the_same_statistics() -> None:
+    """(B, T, D) with a clip's share spread over its frames is (B*T, D) with as many clips of a frame."""
+    clips = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(0)) + 2
+    layer = RunningNorm(5)
+    layer(clips, torch.tensor([0.5, 0.25, 0.25, 0.0]))
+    layer.end_step(_alone)
+    seen = torch.cat([clips[0], *clips[:3]])  # the first weighs twice
+    torch.testing.assert_close(layer.mean, seen.mean(0))
+    torch.testing.assert_close(layer.var, seen.var(0, correction=0))
+    assert layer(clips).shape == clips.shape
