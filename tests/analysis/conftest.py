@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 matplotlib.use("agg")
@@ -15,6 +16,11 @@ VARIANTS = {
     "none": ["adapter=none"],
 }
 """A sweep over ratio, and two rungs of the ladder."""
+
+
+@pytest.fixture(autouse=True)
+def no_figures_of_other_tests() -> None:
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

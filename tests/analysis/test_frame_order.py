@@ -12,15 +12,13 @@ from torch import Tensor
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.measures.frame_order import (
     Scored,
-    Shuffled,
-    as_filmed,
-    backwards,
     by_class,
     by_order,
-    middle_frame,
     orders,
+    reordered,
     right_of_pair,
     score_orders,
+    shuffled,
 )
 from video_adapters.analysis.questions.time import plot_classes, plot_orders, verdict
 from video_adapters.analysis.runs.trained import load_run
@@ -41,18 +39,20 @@ def frames_of(clips: Tensor) -> list[list[int]]:
 
 def test_orders_move_frames_and_nothing_else() -> None:
     clips, videos = numbered(2, 4), torch.tensor([7, 3])
-    assert frames_of(as_filmed(clips, videos)) == [[0, 1, 2, 3], [100, 101, 102, 103]]
-    assert frames_of(backwards(clips, videos)) == [[3, 2, 1, 0], [103, 102, 101, 100]]
-    assert frames_of(middle_frame(clips, videos)) == [[2] * 4, [102] * 4]
+    moved = {name: frames_of(reordered(clips, videos, draws[0])) for name, draws in orders().items()}
+    assert moved["as filmed"] == [[0, 1, 2, 3], [100, 101, 102, 103]]
+    assert moved["reversed"] == [[3, 2, 1, 0], [103, 102, 101, 100]]
+    assert moved["one frame"] == [[2] * 4, [102] * 4]
 
 
 def test_shuffles_depend_on_seed_and_video_alone() -> None:
     clips = numbered(3)
-    first = frames_of(Shuffled(0)(clips, torch.tensor([7, 3, 5])))
+    videos = torch.tensor([7, 3, 5])
+    first = frames_of(reordered(clips, videos, shuffled(0)))
     assert [sorted(frames) for frames in first] == frames_of(clips)
-    assert frames_of(Shuffled(0)(clips, torch.tensor([7, 3, 5]))) == first
-    assert frames_of(Shuffled(0)(clips[1:], torch.tensor([3, 5]))) == first[1:]  # not on the batch
-    assert frames_of(Shuffled(1)(clips, torch.tensor([7, 3, 5]))) != first
+    assert frames_of(reordered(clips, videos, shuffled(0))) == first
+    assert frames_of(reordered(clips[1:], videos[1:], shuffled(0))) == first[1:]  # not on the batch
+    assert frames_of(reordered(clips, videos, shuffled(1))) != first
     assert [f - 100 * (f // 100) for f in first[0]] != [f - 100 * (f // 100) for f in first[1]]
 
 

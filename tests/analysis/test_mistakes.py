@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from video_adapters.analysis.film import strip
 from video_adapters.analysis.finding import Unanswerable
 from video_adapters.analysis.questions import mistakes as errors
-from video_adapters.analysis.questions.mistakes import Error
+from video_adapters.analysis.questions.mistakes import Error, strip
 from video_adapters.analysis.runs.test_files import Confusion, read_predictions
 from video_adapters.analysis.runs.trained import load_data
 
@@ -39,12 +37,6 @@ def test_confusions_stand_by_their_number() -> None:
     assert table.to_numpy().tolist() == [["c", "a", 4, 4 / 9], ["a", "b", 3, 0.3], ["a", "c", 1, 0.1]]
 
 
-def test_recall_counts_what_was_not_read_as_wrong() -> None:
-    assert confusion().recall.tolist() == pytest.approx([5 / 10, 1, 5 / 9])
-    empty = Confusion(("a", "b"), np.array([[0, 0], [1, 1]]), np.zeros(2, int))
-    assert np.isnan(empty.recall[0])
-
-
 def test_the_answer_counts_errors_and_names_the_most_frequent() -> None:
     text = errors.verdict(confusion(), errors.worst(predictions()))
     assert text == (
@@ -57,7 +49,6 @@ def test_the_matrix_shows_shares_of_each_class() -> None:
     axes, _ = errors.plot_confusion(confusion()).axes
     np.testing.assert_allclose(axes.images[0].get_array(), 100 * COUNTS / np.array([[10], [9], [9]]))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("said", "shown")
-    plt.close("all")
 
 
 def test_of_many_classes_those_with_errors_are_drawn() -> None:
@@ -68,7 +59,6 @@ def test_of_many_classes_those_with_errors_are_drawn() -> None:
     assert len(shown) == 20
     assert {"c3", "c7", "c40", "c49"} <= set(shown)
     assert axes.get_title() == "20 of 50 classes, those with most errors"
-    plt.close("all")
 
 
 def test_a_strip_holds_the_frames_side_by_side() -> None:
@@ -94,4 +84,3 @@ def test_strips_are_of_the_videos_wherever_they_lie_now(toy_runs: Path) -> None:
     assert there.images[0].get_array().shape == (40, 8 * 40 + 7 * 2, 3)  # 8 frames of 40 pixels, gaps of 2
     assert there.get_title(loc="left").startswith(f"'{first.class_name}' taken for '{first.predicted}', certainty ")
     assert gone.get_title(loc="left").endswith("(the video cannot be read)")
-    plt.close("all")

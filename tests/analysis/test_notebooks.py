@@ -20,13 +20,11 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 def test_the_cells_of_a_notebook_run_on_toy_runs(path: Path, toy_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, where six kernels would take half a minute to start."""
     monkeypatch.setenv("RUNS", str(toy_runs))
-    plt.close("all")
     names: dict[str, Any] = {"display": IPython.display.display}
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, path.name, "exec"), names)
     assert plt.get_fignums()
-    plt.close("all")
 
 
 @pytest.mark.slow

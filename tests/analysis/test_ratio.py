@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -39,7 +38,6 @@ def test_the_answer_is_the_smallest_ratio_within_a_point_of_the_best(swept: Path
     answer = ratio.answer(read_runs(swept))
     assert "the best ratio is 0.5, with 90.5% on average; 0.25 is the smallest within a point of it" in answer.text
     assert answer.text.endswith("(90.0%, 0.002 M parameters). 2 seeds each.")
-    plt.close("all")
 
 
 def test_a_point_and_a_half_is_not_given_away(tmp_path: Path) -> None:
@@ -55,7 +53,6 @@ def test_the_figure_shows_accuracy_parameters_and_time_over_ratio(swept: Path) -
     assert list(trains.lines[0].get_ydata()) == pytest.approx([0.001, 0.002, 0.004])
     assert list(time.lines[0].get_ydata()) == pytest.approx([50] * 3)
     assert [text.get_text() for text in trains.get_xticklabels()] == ["1/8", "1/4", "1/2"]
-    plt.close("all")
 
 
 def test_sweeps_beyond_the_colours_are_drawn_too_with_another_marker(tmp_path: Path) -> None:
@@ -67,7 +64,6 @@ def test_sweeps_beyond_the_colours_are_drawn_too_with_another_marker(tmp_path: P
     _, trains, _ = figure.axes
     means = [bars.lines[0] for bars in trains.containers]
     assert len({(line.get_color(), line.get_marker()) for line in means}) == 12
-    plt.close("all")
 
 
 def test_runs_that_differ_in_more_are_sweeps_of_their_own(swept: Path) -> None:
@@ -85,7 +81,6 @@ def test_a_run_that_was_repeated_counts_once(swept: Path) -> None:
     assert answer.text.endswith(
         "2 seeds each. Left out of 7 runs: 1 repeated later with the same configuration and seed."
     )
-    plt.close("all")
 
 
 def test_sweeps_beside_each_other_are_compared_by_one_score(swept: Path) -> None:
@@ -96,7 +91,6 @@ def test_sweeps_beside_each_other_are_compared_by_one_score(swept: Path) -> None
     assert answer.text.count("75.0% on average") == 2
     (figure,) = answer.figures.values()
     assert figure.axes[0].get_ylabel() == "accuracy (% of validation videos)"
-    plt.close("all")
 
 
 def test_one_ratio_is_no_sweep(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Tables and figures of hand-written run folders."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -11,7 +10,6 @@ import pytest
 
 matplotlib.use("agg")
 
-import matplotlib.pyplot as plt
 
 from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
 from video_adapters.analysis.runs.folder import read_metrics, read_runs, runs_folder
@@ -19,12 +17,6 @@ from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.tables import overview
 
 from helpers.written_runs import METRICS, write_confusion, write_run
-
-
-@pytest.fixture(autouse=True)
-def _close_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def test_rows_of_a_step_become_one(tmp_path: Path) -> None:
@@ -216,13 +208,13 @@ def test_the_overview_ranks_runs_by_validation(tmp_path: Path) -> None:
     write_run(tmp_path / "c", metrics=METRICS.replace("0.75", "0.80"), seed=2)
     table = overview(read_runs(tmp_path))
     assert list(table.index) == ["seed=2", "seed=1", "seed=0"]
-    assert list(table["validation top-1 (%)"]) == ["80.0", "75.0", "–"]
+    assert list(table["top-1, validation (%)"]) == ["80.0", "75.0", "–"]
 
 
 def test_accuracies_of_an_overview_are_percent_with_the_interval_of_their_videos(tmp_path: Path) -> None:
     write_run(tmp_path / "a", record={"scores": {"test/top1": 0.5, "test/videos": 10.0}, "trainable_parameters": 26956})
     (row,) = overview(read_runs(tmp_path)).to_dict("records")
-    assert row["test top-1 (%)"] == "50.0 (23.7 to 76.3)"
+    assert row["top-1, test (%)"] == "50.0 (23.7 to 76.3)"
     assert row["time waiting for data (%)"] == "30"  # the median
     assert row["parameters that train (M)"] == "0.027"
     assert (row["best epoch"], row["steps"], row["finished"]) == ("2", "6", "yes")

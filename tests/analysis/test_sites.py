@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -66,7 +65,6 @@ def test_the_ladder_stands_in_its_order_with_means_over_seeds(ladder: Path) -> N
     (axes,) = figure.axes
     assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.25, 0.45, 0.65, 0.85])
     assert [text.get_text().split("\n")[0] for text in axes.get_xticklabels()] == list(LADDER)
-    plt.close("all")
 
 
 def test_placement_compares_runs_with_adapters_at_all_sites(ladder: Path) -> None:
@@ -84,7 +82,6 @@ def test_of_a_rung_with_several_recipes_the_one_nearest_to_the_others_counts(lad
     for seed in range(3):  # more seeds than the others, but on one rung alone
         write_scored(ladder / f"ratio_{seed}", 0.99, seed=seed, adapter__ratio=0.5, **LADDER["+ joint"])
     assert "+ joint 85.0%" in sites_figures.answer(read_runs(ladder)).text
-    plt.close("all")
 
 
 def test_what_else_differs_is_said(tmp_path: Path) -> None:
@@ -98,7 +95,6 @@ def test_what_else_differs_is_said(tmp_path: Path) -> None:
 def test_runs_of_other_tasks_are_on_other_ladders(ladder: Path) -> None:
     write_scored(ladder / "other", 0.99, data__num_frames=32, **ALL)
     assert "+ joint 85.0%" in sites_figures.answer(read_runs(ladder)).text
-    plt.close("all")
 
 
 def test_a_repeated_run_counts_once(ladder: Path) -> None:
@@ -107,7 +103,6 @@ def test_a_repeated_run_counts_once(ladder: Path) -> None:
     assert answer.text.startswith("Sites: frozen 37.5%, ")
     assert answer.text.endswith(" Left out of 9 runs: 1 repeated later with the same configuration and seed.")
     assert answer.tables["Sites"]["runs"].tolist() == [2] * 4
-    plt.close("all")
 
 
 def test_a_rung_that_only_another_task_has_is_not_on_the_ladder(tmp_path: Path) -> None:
@@ -115,7 +110,6 @@ def test_a_rung_that_only_another_task_has_is_not_on_the_ladder(tmp_path: Path) 
     write_scored(tmp_path / "joint", 0.9, **ALL)
     write_scored(tmp_path / "other", 0.6, data__num_frames=32, **LADDER["+ spatial"])
     assert sites_figures.answer(read_runs(tmp_path)).text == "Sites: frozen 30.0%, + joint 90.0%."
-    plt.close("all")
 
 
 def test_the_legend_fits_beneath_two_bars() -> None:
@@ -124,7 +118,6 @@ def test_the_legend_fits_beneath_two_bars() -> None:
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
-    plt.close("all")
 
 
 def test_one_rung_is_no_ladder(tmp_path: Path) -> None:

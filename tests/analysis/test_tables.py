@@ -63,4 +63,5 @@ def test_runs_that_were_tested_on_validation_videos_are_compared_by_that(tmp_pat
     for ratio in (0.25, 0.5):
         write_run(tmp_path / str(ratio), metrics=metrics, finished="2026-01-01T13:00:00+00:00", adapter__ratio=ratio)
     table = answer(read_runs(tmp_path)).tables["Means and standard deviations over seeds"]
-    assert table["top-1, validation in the test's views (%)"].tolist() == ["70.0", "70.0"]
+    title = "top-1 of validation, which chose the checkpoint, in the test's views (%)"
+    assert table[title].tolist() == ["70.0", "70.0"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from video_adapters.analysis.measures.frame_order import Shuffled, backwards, right_of_pair, score_orders
+from video_adapters.analysis.measures.frame_order import orders, right_of_pair, score_orders
 from video_adapters.analysis.runs.trained import load_run
 from video_adapters.data.shapes.motions import LENGTH
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, write_video
@@ -61,7 +61,8 @@ def every_frame(path: str) -> np.ndarray:
 
 def test_it_sees_motion_in_the_order_of_frames(default_run: Path) -> None:
     """Reversed, videos become the other class of their pair; shuffled, the choice between the two is a coin's."""
-    found = score_orders(load_run(default_run), {"reversed": [backwards], "shuffled": [Shuffled(i) for i in range(10)]})
+    draws = orders(shuffles=10)
+    found = score_orders(load_run(default_run), {name: draws[name] for name in ("reversed", "shuffled")})
     assert found.top1("reversed").mean() <= 0.1
     right = right_of_pair(found, "shuffled").mean(1)
     assert right.shape == (10,)

@@ -16,10 +16,15 @@ class Column(NamedTuple):
     factor: float  # that the figures are multiplied by
     decimals: int
 
+    def text(self, value: Any) -> str:
+        """A figure in its unit."""
+        return "–" if pd.isna(value) else f"{value * self.factor:.{self.decimals}f}"
+
 
 COLUMNS = {
     "test/top1": Column("top-1, test (%)", 100, 1),
-    "val_as_test/top1": Column("top-1, validation in the test's views (%)", 100, 1),
+    "test/top5": Column("top-5, test (%)", 100, 1),
+    "val_as_test/top1": Column("top-1 of validation, which chose the checkpoint, in the test's views (%)", 100, 1),
     "best_val_top1": Column("top-1, validation (%)", 100, 1),
     "test/pair": Column("right pair, either direction (%)", 100, 1),
     "trainable_parameters": Column("parameters that train (M)", 1e-6, 3),
@@ -27,7 +32,17 @@ COLUMNS = {
     "minutes": Column("minutes a run", 1, 1),
     "clips_per_s": Column("training clips per second", 1, 0),
     "s_per_1000": Column("training seconds per 1000 clips", 1, 1),
+    "data_wait": Column("time waiting for data (%)", 100, 0),
+    "peak_memory_gib": Column("memory (GiB)", 1, 1),
+    "best_epoch": Column("best epoch", 1, 0),
+    "steps": Column("steps", 1, 0),
 }
+OVERVIEW = (
+    "best_val_top1", "test/top1", "test/top5", "val_as_test/top1", "data_wait", "clips_per_s", "peak_memory_gib",
+    "trainable_parameters", "best_epoch", "steps",
+)  # fmt: skip
+SCORED = {"best_val_top1": "val/videos", "test/top1": "test/videos", "val_as_test/top1": "val_as_test/videos"}
+"""Accuracies that get their interval in an overview, and the number of videos that each is of."""
 
 
 def presentable(means: pd.DataFrame) -> pd.DataFrame:
@@ -36,36 +51,22 @@ def presentable(means: pd.DataFrame) -> pd.DataFrame:
     for name, column in COLUMNS.items():
         if name in means and means[name].notna().any():
             spreads = means.get(f"± {name}", pd.Series(index=means.index, dtype=float))
-            table[column.title] = [_cell(*pair, column) for pair in zip(means[name], spreads, strict=True)]
+            # no spread where there is none, as of one run or of a count
+            notes = ["" if pd.isna(spread) or spread == 0 else f" ± {column.text(spread)}" for spread in spreads]
+            table[column.title] = [column.text(mean) + note for mean, note in zip(means[name], notes, strict=True)]
     return table
-
-
-RUN_COLUMNS = {
-    "best_val_top1": Column("validation top-1 (%)", 100, 1),
-    "test/top1": Column("test top-1 (%)", 100, 1),
-    "test/top5": Column("test top-5 (%)", 100, 1),
-    "val_as_test/top1": Column("top-1 of validation, which chose the checkpoint, in the test's views (%)", 100, 1),
-    "data_wait": Column("time waiting for data (%)", 100, 0),
-    "clips_per_s": Column("clips per second", 1, 0),
-    "peak_memory_gib": Column("memory (GiB)", 1, 1),
-    "trainable_parameters": Column("parameters that train (M)", 1e-6, 3),
-    "best_epoch": Column("best epoch", 1, 0),
-    "steps": Column("steps", 1, 0),
-}
-SCORED = {"best_val_top1": "val/videos", "test/top1": "test/videos", "val_as_test/top1": "val_as_test/videos"}
-"""Accuracies that get their interval, and the number of videos that each is of."""
 
 
 def overview(runs: pd.DataFrame) -> pd.DataFrame:
     """What one compares first of rows of `read_runs`, the best validation on top, as text: accuracies in percent with
     their 95 % interval, the rest in the unit of its title."""
     table = pd.DataFrame(index=runs.index)
-    figures = runs.reindex(columns=[*RUN_COLUMNS, *SCORED.values()])
-    for name, column in RUN_COLUMNS.items():
+    figures = runs.reindex(columns=[*OVERVIEW, *SCORED.values()])
+    for name in OVERVIEW:
         if name.startswith("val_as_test/") and figures[name].isna().all():
             continue
         videos = figures[SCORED[name]] if name in SCORED else [None] * len(runs)
-        table[column.title] = [_figure(*pair, column) for pair in zip(figures[name], videos, strict=True)]
+        table[COLUMNS[name].title] = [_figure(*pair, COLUMNS[name]) for pair in zip(figures[name], videos, strict=True)]
     table["finished"] = ["yes" if ended else "no" for ended in runs["finished"]]
     table["time"] = [_time(time) for time in runs["wall_time"]]
     table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
@@ -78,23 +79,11 @@ def _time(time: pd.Timedelta) -> str:
 
 
 def _figure(value: Any, videos: Any, column: Column) -> str:
-    """A figure in its unit; an accuracy of a known number of videos with its interval."""
-    if pd.isna(value):
-        return "–"
-    if pd.isna(videos):
-        return f"{value * column.factor:.{column.decimals}f}"
-    return between(value, videos).replace("%", "")
+    """A figure; an accuracy of a known number of videos with its interval."""
+    return column.text(value) if pd.isna(value) or pd.isna(videos) else between(value, videos).replace("%", "")
 
 
 def percentages(table: pd.DataFrame) -> pd.DataFrame:
     """A table with its fractions as percent, which its title has to say."""
     numbers = table.select_dtypes("floating").columns
     return table.assign(**{name: [f"{100 * value:.1f}" for value in table[name]] for name in numbers})
-
-
-def _cell(mean: Any, spread: Any, column: Column) -> str:
-    """Without a spread where there is none, as of one run or of a count."""
-    if pd.isna(mean):
-        return "–"
-    text = f"{mean * column.factor:.{column.decimals}f}"
-    return text if pd.isna(spread) or spread == 0 else f"{text} ± {spread * column.factor:.{column.decimals}f}"

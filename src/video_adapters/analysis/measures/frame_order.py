@@ -13,8 +13,8 @@ from video_adapters.analysis.runs.test_files import reversals
 from video_adapters.analysis.runs.trained import Trained
 from video_adapters.model.classifier import mean_probabilities
 
-Order = Callable[[Tensor, Tensor], Tensor]
-"""Clips (B, V, T, 3, H, W) and the numbers of their videos in the data set (B,) -> clips with other frames."""
+Order = Callable[[int, int], np.ndarray]
+"""Number of frames T, and of a video in the data set -> the frames that its clips show in place of theirs: (T,)."""
 
 SHUFFLES = 3
 
@@ -31,51 +31,30 @@ class Scored(NamedTuple):
         return self.probabilities[order].argmax(-1) == self.labels
 
 
-def as_filmed(clips: Tensor, videos: Tensor) -> Tensor:
-    """Frames as they are: (B, V, T, ...) -> same."""
-    return clips
-
-
-def backwards(clips: Tensor, videos: Tensor) -> Tensor:
-    """The last frame first: (B, V, T, ...) -> same shape."""
-    return clips.flip(2)
-
-
-def middle_frame(clips: Tensor, videos: Tensor) -> Tensor:
-    """The frame in the middle for all of them: (B, V, T, ...) -> same shape."""
-    middle = clips.shape[2] // 2
-    return clips[:, :, middle : middle + 1].expand_as(clips)
-
-
-class Shuffled:
-    """Frames in a random order, each video's its own: (B, V, T, ...) -> same shape. A function of seed and video."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def __call__(self, clips: Tensor, videos: Tensor) -> Tensor:
-        size = clips.shape[2]
-        drawn = [np.random.default_rng([self.seed, video]).permutation(size) for video in videos.tolist()]
-        return torch.stack([clip[:, order] for clip, order in zip(clips, drawn, strict=True)])
+def shuffled(seed: int) -> Order:
+    """Each video's own random order, a function of seed and video."""
+    return lambda size, video: np.random.default_rng([seed, video]).permutation(size)
 
 
 def orders(shuffles: int = SHUFFLES) -> dict[str, list[Order]]:
     """The orders that tell whether time matters, each with its draws."""
     return {
-        "as filmed": [as_filmed],
-        "shuffled": [Shuffled(seed) for seed in range(shuffles)],
-        "reversed": [backwards],
-        "one frame": [middle_frame],
+        "as filmed": [lambda size, video: np.arange(size)],
+        "shuffled": [shuffled(seed) for seed in range(shuffles)],
+        "reversed": [lambda size, video: np.arange(size - 1, -1, -1)],
+        "one frame": [lambda size, video: np.full(size, size // 2)],
     }
+
+
+def reordered(clips: Tensor, videos: Tensor, order: Order) -> Tensor:
+    """Clips (B, V, T, 3, H, W) of videos, by their numbers (B,), with their frames in another order."""
+    frames = [order(clips.shape[2], video) for video in videos.tolist()]
+    return torch.stack([clip[:, chosen] for clip, chosen in zip(clips, frames, strict=True)])
 
 
 @torch.inference_mode()
 def score_orders(trained: Trained, draws: Mapping[str, list[Order]] | None = None) -> Scored:
-    """Scores the test videos of a run with their frames in other orders; each video is read once.
-
-    Args:
-        trained: the network and its videos.
-        draws: of each order; None: `orders()`.
+    """Scores the test videos of a run with their frames in other orders, those of `orders` where none are given.
 
     Raises:
         Unanswerable: no video can be read, or scores are not finite.
@@ -84,15 +63,14 @@ def score_orders(trained: Trained, draws: Mapping[str, list[Order]] | None = Non
     labels: list[Tensor] = []
     scores: dict[str, list[list[Tensor]]] = {name: [[] for _ in several] for name, several in draws.items()}
     for batch in trained.data.test_dataloader():
-        own = batch.weights > 0  # the others only fill the batch up
-        own &= batch.readable
+        own = (batch.weights > 0) & batch.readable  # without weight they only fill the batch up
         clips, videos = batch.clips[own], batch.indices[own]
         if not len(clips):
             continue
         labels.append(batch.labels[own])
         for name, several in draws.items():
             for draw, parts in zip(several, scores[name], strict=True):
-                clip = draw(clips, videos).to(trained.device)
+                clip = reordered(clips, videos, draw).to(trained.device)
                 parts.append(mean_probabilities(trained.classifier, clip, trained.at_once).cpu())
     if not labels:
         raise Unanswerable(f"None of the test videos of the run {trained.run} can be read.")

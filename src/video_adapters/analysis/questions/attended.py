@@ -10,7 +10,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from video_adapters.analysis.film import draw_maps
 from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.measures.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
 from video_adapters.analysis.measures.attention_weights import BlockAttention, attention
@@ -27,13 +26,12 @@ MOST_BLOCKS = 4
 MOST_CLIPS = 32
 """Clips that contributions are averaged over."""
 
+OPACITY = 0.85
+"""Of a map over a frame where it is highest; the frame shines through where it is low."""
+
 
 def answer(trained: Trained, video: int = 0) -> Finding:
-    """What each block attends to in a test video, and how much each adapter adds.
-
-    Args:
-        trained: the network and its videos.
-        video: number of the video in the test's list.
+    """What each block attends to in a test video, by its number in the list, and how much each adapter adds.
 
     Raises:
         Unanswerable: the video cannot be read, or the network neither attends by its encoder's parts nor has adapters.
@@ -155,8 +153,11 @@ def _over_frames(backbone: Backbone, clip: Tensor, maps: dict[str, Tensor], labe
         panel.imshow(frame.permute(1, 2, 0).cpu().numpy(), interpolation="nearest")
         panel.set_title(f"{number}", fontsize=9)
         panel.set_axis_off()
-    for row, (name, shade) in zip(axes[1:], large.items(), strict=True):
-        draw_maps(row, frames, shade, highest)
+    for row, (name, shades) in zip(axes[1:], large.items(), strict=True):
+        for panel, frame, shade in zip(row, frames.float().mean(1).cpu().numpy(), shades.numpy(), strict=True):
+            panel.imshow(frame, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            panel.imshow(shade, cmap=SHADES, vmin=0, vmax=highest, alpha=np.clip(shade / highest, 0, 1) * OPACITY)
+            panel.set_axis_off()
         row[0].text(-0.12, 0.5, name, rotation=90, ha="right", va="center", transform=row[0].transAxes, fontsize=9)
     scale = ScalarMappable(Normalize(0, highest), SHADES)
     figure.colorbar(scale, ax=axes[1:].ravel().tolist(), label=label, shrink=0.8)

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from video_adapters.analysis.film import draw_strip
 from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.runs.test_files import Confusion, read_confusion, read_predictions
 from video_adapters.analysis.runs.trained import clip_of
@@ -26,6 +25,8 @@ MOST_CLASSES = 20
 """Classes of a drawn confusion matrix; of more, those with most errors between them."""
 
 MOST_CLIPS = 8
+GAP = 1 / 20
+"""Between the frames of a strip, as a share of their width."""
 
 
 class Error(NamedTuple):
@@ -38,11 +39,7 @@ class Error(NamedTuple):
 
 
 def answer(run: str, data: VideoData | None) -> Finding:
-    """The confusions of a run's test and the clips that it was most wrongly certain of.
-
-    Args:
-        run: its folder.
-        data: its videos; None leaves the film strips out.
+    """The confusions of a run's test and, where its videos are at hand, the clips that it was most wrongly certain of.
 
     Raises:
         Unanswerable: the run has not been tested.
@@ -75,12 +72,7 @@ def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
 
 
 def worst(predictions: pd.DataFrame, count: int = MOST_CLIPS) -> list[Error]:
-    """The videos that were taken for another class with the highest probability, the worst first.
-
-    Args:
-        predictions: rows of `read_predictions`.
-        count: most of them.
-    """
+    """Of rows of `read_predictions` those taken for another class with the highest probability, the worst first."""
     wrong = predictions[~predictions["correct"].astype(bool) & predictions["readable"].astype(bool)]
     wrong = wrong.assign(certainty=pd.to_numeric(wrong["probability1"])).dropna(subset="certainty")
     columns = wrong.nlargest(count, "certainty")[["video", "class", "top1", "certainty"]]
@@ -130,12 +122,18 @@ def plot_errors(errors: Sequence[Error], data: VideoData) -> Figure:
     )
     for panel, error, clip in zip(axes[:, 0], errors, clips, strict=True):
         note = f"'{error.class_name}' taken for '{error.predicted}', certainty {error.certainty:.0%}"
-        if clip is None:
-            panel.set_axis_off()
-            panel.set_title(f"{note} (the video cannot be read)", loc="left", fontsize=9)
-        else:
-            draw_strip(panel, clip, note)
+        if clip is not None:
+            panel.imshow(strip(clip), interpolation="nearest")
+        panel.set_axis_off()
+        panel.set_title(note if clip is not None else f"{note} (the video cannot be read)", loc="left", fontsize=9)
     return figure
+
+
+def strip(clip: Tensor) -> np.ndarray:
+    """Frames side by side on white: (T, 3, H, W) uint8 -> (H, W', 3)."""
+    gap = max(1, round(clip.shape[3] * GAP))
+    frames = np.pad(clip.permute(0, 2, 3, 1).cpu().numpy(), ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=255)
+    return np.concatenate([*frames], axis=1)[:, :-gap]
 
 
 def _clip(video: Video | None, data: VideoData) -> Tensor | None:

@@ -65,11 +65,9 @@ def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def by_ratio(sweep: pd.DataFrame, score: str | None = None) -> pd.DataFrame:
-    """Means and spreads over seeds, a row per ratio, rising; `s_per_1000` is seconds of training per 1000 clips.
+    """Means and spreads over seeds of one of `sweeps`, a row per ratio, rising, by `score` or else its `score_of`.
 
-    Args:
-        sweep: one of `sweeps`.
-        score: the column that it is compared by; None: `score_of` it.
+    `s_per_1000` is seconds of training per 1000 clips.
     """
     timed = sweep.assign(s_per_1000=1000 / pd.to_numeric(sweep["clips_per_s"]))
     columns = [score or score_of(sweep), "test/pair", "trainable_parameters", "s_per_1000"]

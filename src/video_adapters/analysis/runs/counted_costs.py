@@ -1,7 +1,6 @@
 """Costs of the models of runs, counted from their configs."""
 
 import json
-from typing import Any
 
 import pandas as pd
 from omegaconf import OmegaConf
@@ -20,27 +19,18 @@ def with_costs(runs: pd.DataFrame) -> pd.DataFrame:
     Each model is counted once, on the meta device: a second for the largest. Where there is no config, or one that can
     no longer be built, the counts are missing.
     """
-    by_model: dict[str, Cost | None] = {}
-    counts: list[Cost | None] = []
-    for path in runs["path"]:
-        config = _config(path)
-        model = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
-        if model not in by_model:
-            by_model[model] = _count(config)
-        counts.append(by_model[model])
+    by_model: dict[str, Cost] = {}
+    counts = [_count(path, by_model) for path in runs["path"]]
     columns = {name: [None if c is None else getattr(c, name) for c in counts] for name in ("macs", "macs_run")}
     return runs.assign(**{name: pd.array(values, dtype="Int64") for name, values in columns.items()})
 
 
-def _config(run: str) -> dict[str, Any]:
+def _count(run: str, by_model: dict[str, Cost]) -> Cost | None:
     try:
-        return read_config(run)
-    except ValueError:  # there is none, or it is more than data
-        return {}
-
-
-def _count(config: dict[str, Any]) -> Cost | None:
-    try:
-        return cost(OmegaConf.create(buildable(config, "config.yaml")))
-    except Exception:  # a config of another version may fail in any part of what it names
+        config = read_config(run)
+        model = json.dumps({name: config.get(name) for name in _MODEL}, sort_keys=True, default=str)
+        if model not in by_model:
+            by_model[model] = cost(OmegaConf.create(buildable(config, "config.yaml")))
+        return by_model[model]
+    except Exception:  # there is no config, it is more than data, or of a version that fails in any part that it names
         return None

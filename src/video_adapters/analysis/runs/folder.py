@@ -102,14 +102,8 @@ def _row(run: Path) -> dict[str, Any]:
 
 
 def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics: pd.DataFrame) -> dict[str, Any]:
-    """The part of a run's row that is the same wherever the run is kept.
-
-    Args:
-        path: where that is.
-        record: what `run.json` holds.
-        config: nested, as in `config.yaml`.
-        metrics: as `read_metrics` gives them.
-    """
+    """The part of a run's row that is the same wherever the run is kept: of the content of its `run.json`, its nested
+    config, and its metrics as `read_metrics` gives them."""
     row = {"path": path, "name": config["name"], "started": _moment(record["started"])}
     row |= _figures(metrics, record.get("scores", {}))
     others = leaves({key: value for key, value in record.items() if key not in ("started", "scores")})

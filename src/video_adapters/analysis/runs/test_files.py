@@ -19,12 +19,6 @@ class Confusion(NamedTuple):
     counts: np.ndarray  # (C, C) int: shown, predicted
     unread: np.ndarray  # (C,) int: videos that could not be read, which count as wrong
 
-    @property
-    def recall(self) -> np.ndarray:
-        """Accuracy of each class, NaN where it has no video: (C,)."""
-        videos = self.counts.sum(1) + self.unread
-        return np.where(videos > 0, self.counts.diagonal() / np.maximum(videos, 1), np.nan)
-
 
 def read_confusion(run: str | Path) -> Confusion | None:
     """The confusions of a run's test (`test/confusion.csv`); None where it has not been tested.

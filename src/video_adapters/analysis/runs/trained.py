@@ -106,11 +106,7 @@ def clip_of(data: VideoData, video: Video) -> Tensor:
 
 
 def _data(cfg: DictConfig, root: str | Path | None, max_videos: int | None) -> VideoData:
-    """The data of a config, whose relative root is taken from where runs usually start: the project's folder.
-
-    Raises:
-        ValueError: `root` is no folder, or what the config asks for is not there.
-    """
+    """The data of a config, whose relative root is taken from where runs usually start: the project's folder."""
     if root is not None and not Path(root).is_dir():  # else moving shapes would be rendered into it
         raise ValueError(f"{root} is no folder")
     own = cfg.copy()

@@ -20,11 +20,7 @@ def read_wandb(project: str, api: Any = None) -> pd.DataFrame:
     """A row per run of `entity/project`, in the order of their start, with the columns of `read_runs`.
 
     `path` is the run's address. Curves and confusions (`test/pair`) stay with W&B. Runs whose config is more than data,
-    or lacks what a run says, are named in a warning.
-
-    Args:
-        project: as in the project's address.
-        api: as `wandb.Api()`, which None stands for.
+    or lacks what a run says, are named in a warning. `api` stands in for `wandb.Api()`.
 
     Raises:
         ValueError: W&B cannot be reached, there is no key, no such project, or no run of this code in it.
