@@ -29,7 +29,7 @@ from video_adapters.memory.allocator import CachingAllocator
 from video_adapters.memory.step import Workload
 from video_adapters.model.build import build_classifier, without_weights
 from video_adapters.model.execution import cast_frozen, compile_blocks
-from video_adapters.training.planning.gpus import card_of
+from video_adapters.training.planning.gpus import gpu_of
 from video_adapters.training.planning.trace import half_type, trace_experiment, workload
 
 GIB = 2**30
@@ -95,12 +95,12 @@ def measure_apart(case: str, precision: str) -> Row:
 def measure(case: str, precision: str) -> Row:
     """Steps of a case on the card."""
     cfg = without_weights(composed(case, precision))
-    card, clips = card_of(cfg), cfg.batch.per_device
-    trace = trace_experiment(cfg, card, clips, cfg.memory.checkpoint_blocks)
+    gpu, clips = gpu_of(cfg), cfg.batch.per_device
+    trace = trace_experiment(cfg, gpu, clips, cfg.memory.checkpoint_blocks)
     predicted = CachingAllocator().run(trace.steps(PASSES)).reserved
     torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(0)
-    classifier, half = build_classifier(cfg), half_type(cfg, card)
+    classifier, half = build_classifier(cfg), half_type(cfg, gpu)
     if cfg.memory.frozen_dtype:
         cast_frozen(classifier, half)
     if cfg.memory.compile:

@@ -20,11 +20,11 @@ def test_capability_is_read_in_two_digits() -> None:
 
 
 def test_products_take_flops_and_all_else_bytes_but_no_operator_less_than_its_launch() -> None:
-    card = Gpu(**FACTS)  # type: ignore[arg-type]
+    gpu = Gpu(**FACTS)  # type: ignore[arg-type]
     work = [Work(10**12, (10**9,)), Work(0, (10**9 // 2, 10**9 // 2)), Work(0, (4,))]
     tail = 1 / 500 + LAUNCH
-    assert card.seconds(work, None) == pytest.approx(1 / (10 * REACHED) + tail)
-    assert card.seconds(work, torch.float16) == pytest.approx(1 / (40 * REACHED) + tail)
+    assert gpu.seconds(work, None) == pytest.approx(1 / (10 * REACHED) + tail)
+    assert gpu.seconds(work, torch.float16) == pytest.approx(1 / (40 * REACHED) + tail)
 
 
 @pytest.mark.parametrize("wrong", [{"memory": 0}, {"bandwidth": -1}, {"capability": 3.5}])

@@ -44,14 +44,14 @@ class Model:
         return Trace(clips, [], forward, backward, [], scores, [*work, Work(0, ())])
 
 
-def card(free: float, tflops: float = 10) -> Gpu:
+def gpu(free: float, tflops: float = 10) -> Gpu:
     """A card with so many MiB to plan with."""
     memory = CONTEXT + (free + 0.5) / 1024 / (1 - MARGIN)
     return Gpu(name="made up", memory=memory, capability=6.1, fp32=tflops, fp16=tflops, bandwidth=100)
 
 
 def search(model: Model, free: float, anchors: Sequence[int] = ()) -> Search:
-    return Search(model, anchors or (0, len(model.pieces) - 1), SHARE, card(free), half=None)
+    return Search(model, anchors or (0, len(model.pieces) - 1), SHARE, gpu(free), half=None)
 
 
 def chosen(model: Model, free: float, anchors: Sequence[int] = ()) -> tuple[int, int, int]:
@@ -61,7 +61,7 @@ def chosen(model: Model, free: float, anchors: Sequence[int] = ()) -> tuple[int,
 
 
 def test_the_limit_of_a_card_leaves_room_for_the_context_and_a_margin() -> None:
-    assert card(100).limit == 100 * MIB
+    assert gpu(100).limit == 100 * MIB
 
 
 @pytest.mark.parametrize(("free", "clips"), [(3300, 8), (1700, 4), (900, 2), (450, 1)])
@@ -130,7 +130,7 @@ def test_the_evaluation_has_to_fit_too() -> None:
 def test_it_gives_up_after_so_many_traces() -> None:
     """None of the 8 splits of 24 clips fits, though all look as if they did before they are evaluated."""
     model = Model(evaluation=10**6)
-    assert Search(model, (0, 3), 24, card(10_000), half=None).best() is None
+    assert Search(model, (0, 3), 24, gpu(10_000), half=None).best() is None
     assert len(model.asked) == 2 + MOST_TRACES
 
 

@@ -30,8 +30,17 @@ def after(steps: list[int], check: MemoryCheck) -> Module:
     return module
 
 
-def test_prediction_and_card_are_logged_once_after_the_second_step(caplog: pytest.LogCaptureFixture) -> None:
-    check = MemoryCheck(8 * GIB, reserved=lambda: int(8.4 * GIB))
+def reserves(monkeypatch: pytest.MonkeyPatch, gib: float) -> None:
+    """Lets a card be there on which so much was reserved."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda: int(gib * GIB))
+
+
+def test_prediction_and_card_are_logged_once_after_the_second_step(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reserves(monkeypatch, 8.4)
+    check = MemoryCheck(8 * GIB)
     assert after([0, 1, 1], check).logged == {}
     with caplog.at_level(logging.INFO):
         assert after([2, 2, 3], check).logged == {
@@ -42,23 +51,31 @@ def test_prediction_and_card_are_logged_once_after_the_second_step(caplog: pytes
     assert caplog.records[0].levelno == logging.INFO
 
 
-def test_a_prediction_that_is_far_off_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    after([2], MemoryCheck(8 * GIB, reserved=lambda: 9 * GIB))
+def test_a_prediction_that_is_far_off_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reserves(monkeypatch, 9)
+    after([2], MemoryCheck(8 * GIB))
     assert caplog.records[0].levelno == logging.WARNING
     assert "please report this" in caplog.text
 
 
 def test_without_a_plan_or_a_card_nothing_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert after([2], MemoryCheck(None, reserved=lambda: GIB)).logged == {}
+    reserves(monkeypatch, 1)
+    assert after([2], MemoryCheck(None)).logged == {}
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert after([2], MemoryCheck(GIB)).logged == {}
 
 
-def test_a_card_that_cannot_be_asked_ends_no_run(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_card_that_cannot_be_asked_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def unasked() -> int:
         raise RuntimeError("CUDA error\nin many lines")
 
-    assert after([2, 3], MemoryCheck(GIB, reserved=unasked)).logged == {}
+    reserves(monkeypatch, 1)
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", unasked)
+    assert after([2, 3], MemoryCheck(GIB)).logged == {}
     assert [record.message for record in caplog.records] == [
         "memory/* left out, the run goes on: RuntimeError: CUDA error"
     ]

@@ -17,7 +17,7 @@ from video_adapters.memory.allocator import MIB, CachingAllocator, Event, Peak
 from video_adapters.memory.search import Option
 from video_adapters.memory.step import Trace
 from video_adapters.model.build import build_outline
-from video_adapters.training.planning.gpus import card_of, listed_gpus, num_devices, this_card
+from video_adapters.training.planning.gpus import gpu_of, listed_gpus, num_devices, this_gpu
 from video_adapters.training.planning.plan import anchors, make_plan, planned, print_plan
 from video_adapters.training.planning.plan_table import report
 from video_adapters.training.planning.suggestions import suggestions
@@ -30,29 +30,29 @@ TOY += ["batch.per_step=8", "batch.per_device=2"]
 """Large frames cost nothing here, and make a few MiB more or less visible beside the workspaces."""
 
 
-def card(free: float) -> str:
+def gpu(free: float) -> str:
     """The override for a card with so many MiB to plan with."""
     return f"gpu.memory={0.5 + (free + 0.5) / 1024 / 0.95}"
 
 
 def reserved(cfg: DictConfig, clips: int, checkpointed: int) -> float:
     """MiB of a trace of just that."""
-    trace = trace_experiment(cfg, card_of(cfg), clips, checkpointed)
+    trace = trace_experiment(cfg, gpu_of(cfg), clips, checkpointed)
     return CachingAllocator().run(trace.steps(cfg.batch.per_step // clips)).reserved / MIB
 
 
 def test_a_card_with_room_takes_all_clips_at_once() -> None:
-    cfg = composed(*TOY, card(2000))
-    plan = make_plan(cfg, card_of(cfg))
+    cfg = composed(*TOY, gpu(2000))
+    plan = make_plan(cfg, gpu_of(cfg))
     assert plan.chosen
     assert (plan.chosen.clips, plan.chosen.passes, plan.chosen.checkpointed) == (8, 1, 0)
     assert plan.chosen.peak.reserved / MIB == reserved(cfg, 8, 0)
 
 
 def test_a_smaller_one_takes_the_quickest_that_fits_and_the_devices_share_the_step() -> None:
-    cfg = composed(*TOY, card(2000), "trainer.devices=2")
+    cfg = composed(*TOY, gpu(2000), "trainer.devices=2")
     room = reserved(cfg, 2, 0)
-    plan = make_plan(cfg, card_of(composed(*TOY, card(room))))
+    plan = make_plan(cfg, gpu_of(composed(*TOY, gpu(room))))
     assert plan.chosen
     assert plan.chosen.traced
     fitting = [option for option in plan.options if option.peak.reserved <= room * MIB]
@@ -71,18 +71,18 @@ def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
 
 @pytest.mark.slow
 def test_the_end_of_every_stage_is_considered() -> None:
-    cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", "batch.per_step=2", card(2000))
+    cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", "batch.per_step=2", gpu(2000))
     depths = build_outline(cfg).backbone.encoder.depths
-    assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, card_of(cfg)).options}
+    assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, gpu_of(cfg)).options}
 
 
 @pytest.mark.slow
 def test_checkpointing_and_less_precision_lower_the_peak() -> None:
-    cfg = composed(*TOY, card(2000))
-    peaks = [CachingAllocator().run(trace_experiment(cfg, card_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
+    cfg = composed(*TOY, gpu(2000))
+    peaks = [CachingAllocator().run(trace_experiment(cfg, gpu_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
     assert peaks[0] > peaks[1] * 1.5
-    full = composed(*TOY, card(2000), "trainer.precision=32-true")
-    assert CachingAllocator().run(trace_experiment(full, card_of(full), 8, 0).steps(1)).allocated > peaks[0]
+    full = composed(*TOY, gpu(2000), "trainer.precision=32-true")
+    assert CachingAllocator().run(trace_experiment(full, gpu_of(full), 8, 0).steps(1)).allocated > peaks[0]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_checkpointing_and_less_precision_lower_the_peak() -> None:
     ],
 )
 def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model: str) -> None:
-    cfg = composed(f"experiment={experiment}", f"model={model}", "data.image_size=64", card(900))
-    trace = trace_experiment(cfg, card_of(cfg), 2, 1)
+    cfg = composed(f"experiment={experiment}", f"model={model}", "data.image_size=64", gpu(900))
+    trace = trace_experiment(cfg, gpu_of(cfg), 2, 1)
     assert trace.backward
     assert trace.evaluation
     assert sum(work.flops for work in trace.work) > 0
@@ -104,12 +104,12 @@ def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model
 
 @pytest.mark.slow
 def test_where_nothing_fits_it_says_what_would(capsys: pytest.CaptureFixture[str]) -> None:
-    cfg = composed(*TOY, "data.num_frames=32", card(2000))
+    cfg = composed(*TOY, "data.num_frames=32", gpu(2000))
     least = reserved(cfg, 1, 3)
-    half = composed(*TOY, "data.num_frames=16", card(2000))
+    half = composed(*TOY, "data.num_frames=16", gpu(2000))
     room = reserved(half, 1, 3)
     assert room < least
-    cfg = composed(*TOY, "name=toy", "data.num_frames=32", card(room))
+    cfg = composed(*TOY, "name=toy", "data.num_frames=32", gpu(room))
     with pytest.raises(ValueError, match=r"nothing fits .* What would fit: .*data\.num_frames=16") as error:
         print_plan(cfg, [])
     assert "too large" in capsys.readouterr().out
@@ -122,7 +122,7 @@ class Rehearsed:
     def __init__(self) -> None:
         self.asked: list[tuple[int, bool, bool]] = []  # blocks, whether an update is given, whether it is evaluated
 
-    def __call__(self, cfg: Any, card: Any, clips: int, blocks: int, update: list[Event] | None, scored: bool) -> Trace:
+    def __call__(self, cfg: Any, gpu: Any, clips: int, blocks: int, update: list[Event] | None, scored: bool) -> Trace:
         self.asked.append((blocks, update is not None, scored))
         memory = cfg.memory
         halves = [
@@ -155,8 +155,8 @@ def test_of_what_would_fit_the_least_changes_are_offered_more_checkpointing_firs
 ) -> None:
     rehearsed = Rehearsed()
     monkeypatch.setattr("video_adapters.training.planning.suggestions.trace_experiment", rehearsed)
-    cfg = composed("model=toy_vit", "adapter=none", "data.num_frames=16", f"trainer.precision={precision}", card(free))
-    found = [changes for changes, _ in suggestions(cfg, card_of(cfg), 2, 3, update=[Event(3, MIB)])]
+    cfg = composed("model=toy_vit", "adapter=none", "data.num_frames=16", f"trainer.precision={precision}", gpu(free))
+    found = [changes for changes, _ in suggestions(cfg, gpu_of(cfg), 2, 3, update=[Event(3, MIB)])]
     assert found == offered
     assert {blocks for blocks, _, _ in rehearsed.asked} <= {2, 3}
     assert [given for _, given, _ in rehearsed.asked].count(False) == 1, "the model of half the frames is another"
@@ -165,7 +165,7 @@ def test_of_what_would_fit_the_least_changes_are_offered_more_checkpointing_firs
 
 
 def test_automatic_planning_changes_the_config_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    cfg = composed(*TOY, card(2000), "memory.plan=auto")
+    cfg = composed(*TOY, gpu(2000), "memory.plan=auto")
     with caplog.at_level(logging.INFO):
         changed = planned(cfg)
     assert (changed.batch.per_device, changed.memory.checkpoint_blocks, changed.batch.per_step) == (8, 0, 8)
@@ -178,7 +178,7 @@ def test_figures_of_small_experiments_are_in_small_units(capsys: pytest.CaptureF
     cfg = composed("gpu.memory=11", "name=toy")
     small = Option(1, 8, 0, Peak(30 * MIB, 40 * MIB), 7 * 10**9, 0.012, traced=True)
     large = Option(8, 1, 0, Peak(1536 * MIB, 2048 * MIB), 7 * 10**12, 1.25, traced=False)
-    report(cfg, card_of(cfg), [small, large], small)
+    report(cfg, gpu_of(cfg), [small, large], small)
     rows = [re.sub(r"[^\w.~]+", " ", line).strip() for line in capsys.readouterr().out.splitlines()]
     assert "1 x 8 0 30 MiB 40 MiB 7 GFLOP 12 ms chosen" in rows
     assert "8 x 1 0 ~1.5 GiB ~2.0 GiB 7 TFLOP 1.2 s fits" in rows
@@ -189,7 +189,7 @@ def test_without_a_card_there_is_nothing_to_plan_for(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.INFO):
         assert planned(cfg) == cfg
     assert "there is no GPU to plan for, so batch.per_device=2" in caplog.text
-    unasked = composed(*TOY, card(2000))
+    unasked = composed(*TOY, gpu(2000))
     assert planned(unasked) is unasked
 
 
@@ -197,11 +197,11 @@ def test_other_plans_and_precisions_are_refused() -> None:
     with pytest.raises(ValueError, match=r"memory\.plan is greedy, expected auto or null"):
         planned(composed(*TOY, "memory.plan=greedy"))
     with pytest.raises(ValueError, match="planned for 16-mixed, bf16-mixed and 32-true"):
-        planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.precision=16-true"))
+        planned(composed(*TOY, gpu(2000), "memory.plan=auto", "trainer.precision=16-true"))
     with pytest.raises(ValueError, match=r"batch\.per_step=8 clips do not divide over 3 devices"):
-        planned(composed(*TOY, card(2000), "memory.plan=auto", "trainer.devices=3"))
+        planned(composed(*TOY, gpu(2000), "memory.plan=auto", "trainer.devices=3"))
     with pytest.raises(ValueError, match=r"memory\.checkpoint_blocks is 13, but the encoder has \d+ blocks"):
-        planned(composed(*TOY, card(2000), "memory.plan=auto", "memory.checkpoint_blocks=13"))
+        planned(composed(*TOY, gpu(2000), "memory.plan=auto", "memory.checkpoint_blocks=13"))
 
 
 @pytest.mark.parametrize(
@@ -215,15 +215,15 @@ def test_other_plans_and_precisions_are_refused() -> None:
 def test_what_a_run_on_the_card_would_refuse_is_not_planned(override: str, sentence: str) -> None:
     cfg = composed("model=toy_vit", "data.image_size=64", "trainer.precision=bf16-mixed", override, "gpu=gtx1080ti")
     with pytest.raises(ValueError, match=sentence):
-        make_plan(cfg, card_of(cfg))
-    assert trace_experiment(cfg, card_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
+        make_plan(cfg, gpu_of(cfg))
+    assert trace_experiment(cfg, gpu_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
 
 
 @pytest.mark.slow
 def test_a_run_trains_by_its_plan_and_goes_on_by_it(
     shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    overrides = [*shapes, "memory.plan=auto", card(2000), "callbacks.last.every_n_steps=1", "trainer.max_steps=2"]
+    overrides = [*shapes, "memory.plan=auto", gpu(2000), "callbacks.last.every_n_steps=1", "trainer.max_steps=2"]
     run(tmp_path, *overrides, "batch.per_device=2", "test=false")
     config: Any = OmegaConf.load(tmp_path / "config.yaml")
     assert (config.batch.per_device, config.memory.checkpoint_blocks) == (8, 0)
@@ -254,20 +254,20 @@ def test_half_precision_follows_the_card() -> None:
         ("32-true", "a10", None),
     ]:
         cfg = composed(*TOY, f"gpu={name}", f"trainer.precision={precision}")
-        assert half_type(cfg, card_of(cfg)) is expected
+        assert half_type(cfg, gpu_of(cfg)) is expected
 
 
 def test_every_known_card_composes_and_has_its_facts() -> None:
     names = set(config_names("gpu")) - {"this"}
     assert {"gtx1080ti", "rtx2080ti", "t4", "v100_16gb", "v100_32gb", "rtx3060", "rtx3090", "rtx4090"} < names
     assert {"a10", "a100_40gb", "a100_80gb", "h100"} < names
-    assert {card_of(composed(f"gpu={name}")) for name in names} == set(listed_gpus())
+    assert {gpu_of(composed(f"gpu={name}")) for name in names} == set(listed_gpus())
 
 
 def test_a_card_of_given_memory_counts_as_the_oldest() -> None:
-    made_up = card_of(composed("gpu.memory=11"))
+    made_up = gpu_of(composed("gpu.memory=11"))
     assert (made_up.memory, made_up.capability, made_up.name) == (11, 6.1, "a card of 11 GiB")
-    assert card_of(composed("gpu=rtx3090", "gpu.memory=20")).capability == 8.6
+    assert gpu_of(composed("gpu=rtx3090", "gpu.memory=20")).capability == 8.6
 
 
 def test_this_machines_card_is_its_smallest_with_the_rates_of_the_most_similar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,19 +275,19 @@ def test_this_machines_card_is_its_smallest_with_the_rates_of_the_most_similar(m
         def __init__(self, gib: float) -> None:
             self.name, self.total_memory, self.major, self.minor = "RTX A5000", int(gib * 2**30), 8, 6
 
-    cards = [Properties(47.5), Properties(23.6)]
+    gpus = [Properties(47.5), Properties(23.6)]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: cards[i])
-    mine = this_card()
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda i: gpus[i])
+    mine = this_gpu()
     assert (mine.name, mine.version) == ("RTX A5000", (8, 6))
     assert mine.memory == pytest.approx(23.6)
-    assert mine.fp32 == card_of(composed("gpu=rtx3090")).fp32
+    assert mine.fp32 == gpu_of(composed("gpu=rtx3090")).fp32
 
 
 def test_without_a_gpu_a_card_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=r"no GPU to plan for: give gpu=NAME \(a10, .*\), or gpu.memory=11"):
-        card_of(composed())
+        gpu_of(composed())
 
 
 @pytest.mark.slow

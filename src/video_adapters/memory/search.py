@@ -38,19 +38,12 @@ class Search:
 
     Within a stage, whose blocks are alike, peaks fall on a line while blocks are recomputed one after the other, up to
     the encoder's last, which is recomputed for nothing: its backward pass is the first. From stage to stage the slope
-    changes. So traces at the ends of these lines tell of what is between; traces of options that looked best replace
-    estimates, until the best one is traced itself.
-
-    Args:
-        record: makes traces.
-        anchors: numbers of recomputed blocks that are traced first: the least, the ends of the stages, the most.
-        share: clips of a step on one card.
-        card: that the step has to fit.
-        half: type of autocast, if any.
+    changes. So traces at the ends of these lines, the `anchors`, tell of what is between; traces of options that looked
+    best replace estimates, until the best one is traced itself. `half` is the type of autocast, if any.
     """
 
-    def __init__(self, record: Tracer, anchors: Iterable[int], share: int, card: Gpu, half: torch.dtype | None) -> None:
-        self.record, self.share, self.card, self.half = record, share, card, half
+    def __init__(self, record: Tracer, anchors: Iterable[int], share: int, gpu: Gpu, half: torch.dtype | None) -> None:
+        self.record, self.share, self.gpu, self.half = record, share, gpu, half
         self.noted: dict[tuple[int, int], Option] = {}  # by clips and checkpointed blocks
         self.update: list[Event] | None = None
         for checkpointed in anchors:
@@ -85,7 +78,7 @@ class Search:
 
     def fits(self, option: Option) -> bool:
         """Whether the card has room for it."""
-        return option.peak.reserved <= self.card.limit
+        return option.peak.reserved <= self.gpu.limit
 
     def _note(self, trace: Trace, checkpointed: int, traced: bool) -> None:
         passes = self.share // trace.clips
@@ -95,7 +88,7 @@ class Search:
             checkpointed,
             CachingAllocator().run(trace.steps(passes)),
             passes * sum(work.flops for work in trace.work),
-            passes * self.card.seconds(trace.work, self.half),
+            passes * self.gpu.seconds(trace.work, self.half),
             traced,
         )
 

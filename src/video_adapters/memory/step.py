@@ -1,8 +1,7 @@
 """Memory of a training step, recorded without a value being computed."""
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,7 +101,8 @@ def record(
         scored: whether the evaluation is run too; else the trace ends before it.
     """
     recorder = Recorder()
-    with FakeTensorMode(allow_non_fake_inputs=True), _kernels(capability):
+    kernels = as_on_the_card(capability) if capability else nullcontext()
+    with FakeTensorMode(allow_non_fake_inputs=True), kernels:
         optimizer = _set_up(workload, recorder, capability)
         held = recorder.cut()
         with recorder:
@@ -174,26 +174,8 @@ def _buckets(workload: Workload) -> list[int]:
     return [*[25 * MIB] * (left // (25 * MIB)), left % (25 * MIB)]
 
 
-def _kernels(capability: tuple[int, int] | None) -> AbstractContextManager[None]:
-    return as_on_the_card(capability) if capability else nullcontext()
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keeps the garbage collector away, which takes a tenth of the time and finds nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@contextmanager
-def _autocast(half: torch.dtype | None) -> Iterator[None]:
-    with nullcontext() if half is None else torch.autocast("cpu", dtype=half):
-        yield
+def _autocast(half: torch.dtype | None) -> AbstractContextManager[None]:
+    return torch.autocast("cpu", dtype=half) if half else nullcontext()
 
 
 def _renamed(log: list[Event], made: set[int], new: int, added: bool = False) -> Iterator[Event]:

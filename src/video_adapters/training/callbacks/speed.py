@@ -59,9 +59,7 @@ class Speed(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         pl_module.log("speed/seconds", self.state_dict()["seconds"], rank_zero_only=True)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._waited += time.perf_counter() - self._idle_since
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -111,8 +109,8 @@ def peak_tflops(device: torch.device, precision: str) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device).removeprefix("NVIDIA ")
-    like = (card for card in listed_gpus() if card.name == ALIKE.get(name, name))
-    return next((card.fp32 if precision in FP32 else card.fp16 for card in like), None)
+    like = (gpu for gpu in listed_gpus() if gpu.name == ALIKE.get(name, name))
+    return next((gpu.fp32 if precision in FP32 else gpu.fp16 for gpu in like), None)
 
 
 def peak_memory() -> int:

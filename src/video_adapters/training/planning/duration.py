@@ -68,10 +68,6 @@ def _span(seconds: float) -> str:
     minutes, hours = seconds / 60, seconds / 3600
     if hours < 1:
         return f"{max(minutes, 1):.0f} min"
-    return (
-        f"{hours:.1f} hours"
-        if hours < 10
-        else f"{hours:.0f} hours"
-        if hours < 72
-        else f"{hours:.0f} hours ({hours / 24:.1f} days)"
-    )
+    if hours < 10:
+        return f"{hours:.1f} hours"
+    return f"{hours:.0f} hours" + (f" ({hours / 24:.1f} days)" if hours >= 72 else "")

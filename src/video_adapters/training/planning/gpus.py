@@ -19,7 +19,7 @@ def is_named(cfg: DictConfig) -> bool:
     return cfg.gpu.memory is not None
 
 
-def card_of(cfg: DictConfig) -> Gpu:
+def gpu_of(cfg: DictConfig) -> Gpu:
     """The card of a config; what it leaves open is this machine's where there is one and no memory is given.
 
     Raises:
@@ -31,7 +31,7 @@ def card_of(cfg: DictConfig) -> Gpu:
     if not torch.cuda.is_available():
         names = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "this"))
         raise ValueError(f"this machine has no GPU to plan for: give gpu=NAME ({names}), or gpu.memory=11 (GiB)")
-    return _filled(given, this_card())
+    return _filled(given, this_gpu())
 
 
 def num_devices(cfg: DictConfig) -> int:
@@ -50,12 +50,12 @@ def num_devices(cfg: DictConfig) -> int:
     return torch.cuda.device_count() * cfg.trainer.num_nodes
 
 
-def this_card() -> Gpu:
+def this_gpu() -> Gpu:
     """The smallest of this machine's cards; rates are those of the most similar card that is known."""
-    cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-    least = min(cards, key=lambda properties: properties.total_memory)
+    gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    least = min(gpus, key=lambda properties: properties.total_memory)
     memory, capability = least.total_memory / 2**30, least.major + least.minor / 10
-    like = min(listed_gpus(), key=lambda card: (abs(card.capability - capability), abs(card.memory - memory)))
+    like = min(listed_gpus(), key=lambda gpu: (abs(gpu.capability - capability), abs(gpu.memory - memory)))
     return Gpu(
         name=least.name, memory=memory, capability=capability, fp32=like.fp32, fp16=like.fp16, bandwidth=like.bandwidth
     )
@@ -73,5 +73,5 @@ def _named(name: str) -> Gpu:
     return Gpu(**facts)
 
 
-def _filled(given: dict[str, Any], card: Gpu) -> Gpu:
-    return instantiate({**vars(card), "name": f"a card of {given.get('memory', card.memory):g} GiB", **given})
+def _filled(given: dict[str, Any], gpu: Gpu) -> Gpu:
+    return instantiate({**vars(gpu), "name": f"a card of {given.get('memory', gpu.memory):g} GiB", **given})

@@ -1,7 +1,6 @@
 """Compares what a plan predicted with what the card says."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -23,26 +22,17 @@ class MemoryCheck(Callback):
 
     Args:
         predicted: bytes; None where nothing was planned, and nothing is compared.
-        reserved: what the card says; for tests.
     """
 
-    def __init__(self, predicted: int | None = None, reserved: Callable[[], int] | None = None) -> None:
+    def __init__(self, predicted: int | None = None) -> None:
         self.predicted = predicted
-        self.reserved = reserved
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.predicted is None or trainer.global_step < 2:
+        if self.predicted is None or trainer.global_step < 2 or not torch.cuda.is_available():
             return
+        predicted, self.predicted = self.predicted, None  # once
         with optional("memory/*"):
-            measured = self._measured()
-            if measured is not None:
-                self._compare(self.predicted, measured, pl_module)
-        self.predicted = None  # once
-
-    def _measured(self) -> int | None:
-        if self.reserved is not None:
-            return self.reserved()
-        return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else None
+            self._compare(predicted, torch.cuda.max_memory_reserved(), pl_module)
 
     def _compare(self, predicted: int, measured: int, module: L.LightningModule) -> None:
         off = measured / predicted - 1

@@ -15,11 +15,10 @@ from video_adapters.data.from_config import with_classes_counted
 from video_adapters.memory.allocator import Event
 from video_adapters.memory.gpu import Gpu
 from video_adapters.memory.search import Option, Search
-from video_adapters.memory.step import uncollected
 from video_adapters.model.build import build_outline
 from video_adapters.model.execution import Memory
 from video_adapters.training.planning.duration import duration
-from video_adapters.training.planning.gpus import card_of, is_named, num_devices
+from video_adapters.training.planning.gpus import gpu_of, is_named, num_devices
 from video_adapters.training.planning.plan_table import bytes_in_words, command, report
 from video_adapters.training.planning.suggestions import OF_CHECKPOINTS, suggestions
 from video_adapters.training.planning.trace import half_type, trace_experiment
@@ -33,28 +32,31 @@ PLANNED = ("batch.per_device", "memory.checkpoint_blocks")
 class Plan(NamedTuple):
     """What a plan considered, and what it chose."""
 
-    card: Gpu
+    gpu: Gpu
     chosen: Option | None  # None: nothing fits
     options: list[Option]
     update: list[Event] | None  # of a trace
 
 
-@uncollected()
-def make_plan(cfg: DictConfig, card: Gpu) -> Plan:
+def make_plan(cfg: DictConfig, gpu: Gpu) -> Plan:
     """Plans a composed experiment for a card, keeping batch.per_step.
 
     Raises:
         ValueError: when the step's clips do not divide over the devices, the precision is none that is planned, or
             a run would refuse what `memory` says.
     """
-    share = _share(cfg)
+    devices = num_devices(cfg)
+    if cfg.batch.per_step % devices:
+        raise ValueError(f"batch.per_step={cfg.batch.per_step} clips do not divide over {counted(devices, 'device')}")
     least = int(any(cfg.memory.get(name) for name in OF_CHECKPOINTS))
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", cfg.memory.checkpoint_blocks or least)
     blocks = anchors(build_outline(cfg).backbone.encoder.depths, least)
-    search = Search(partial(trace_experiment, cfg, card), blocks, share, card, half_type(cfg, card))
+    search = Search(
+        partial(trace_experiment, cfg, gpu), blocks, cfg.batch.per_step // devices, gpu, half_type(cfg, gpu)
+    )
     chosen = search.best()
-    return Plan(card, chosen, search.options(), search.update)
+    return Plan(gpu, chosen, search.options(), search.update)
 
 
 def anchors(depths: Sequence[int], least: int) -> list[int]:
@@ -70,12 +72,11 @@ def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
         ValueError: when nothing fits, with what would.
     """
     cfg = with_classes_counted(cfg)
-    plan = make_plan(cfg, card_of(cfg))
-    report(cfg, plan.card, plan.options, plan.chosen)
-    if plan.chosen is None:
-        raise ValueError(_nothing_fits(cfg, plan))
-    print(duration(cfg, plan.chosen.seconds, choices().get("data")))
-    print(command(overrides, _decided(plan.chosen)))
+    plan = make_plan(cfg, gpu_of(cfg))
+    report(cfg, plan.gpu, plan.options, plan.chosen)
+    chosen = _chosen(cfg, plan)
+    print(duration(cfg, chosen.seconds, choices().get("data")))
+    print(command(overrides, _decided(chosen)))
 
 
 def planned(cfg: DictConfig) -> DictConfig:
@@ -94,13 +95,12 @@ def planned(cfg: DictConfig) -> DictConfig:
             cfg.batch.per_device, cfg.memory.checkpoint_blocks,
         )  # fmt: skip
         return cfg
-    plan = make_plan(cfg, card_of(cfg))
-    if plan.chosen is None:
-        raise ValueError(_nothing_fits(cfg, plan))
-    decided, reserved = _decided(plan.chosen), plan.chosen.peak.reserved
+    plan = make_plan(cfg, gpu_of(cfg))
+    chosen = _chosen(cfg, plan)
+    decided, reserved = _decided(chosen), chosen.peak.reserved
     log.info(
         "memory.plan=auto, for %s: batch.per_device=%s memory.checkpoint_blocks=%s, %s reserved of at most %s",
-        plan.card.name, *decided.values(), bytes_in_words(reserved), bytes_in_words(plan.card.limit),
+        plan.gpu.name, *decided.values(), bytes_in_words(reserved), bytes_in_words(plan.gpu.limit),
     )  # fmt: skip
     return _changed(cfg, decided, reserved)
 
@@ -119,22 +119,22 @@ def _decided(option: Option) -> dict[str, int]:
     return dict(zip(PLANNED, (option.clips, option.checkpointed), strict=True))
 
 
-def _share(cfg: DictConfig) -> int:
-    """Clips of a step on one device."""
-    devices = num_devices(cfg)
-    if cfg.batch.per_step % devices:
-        raise ValueError(f"batch.per_step={cfg.batch.per_step} clips do not divide over {counted(devices, 'device')}")
-    return cfg.batch.per_step // devices
+def _chosen(cfg: DictConfig, plan: Plan) -> Option:
+    """What a plan chose.
 
-
-def _nothing_fits(cfg: DictConfig, plan: Plan) -> str:
+    Raises:
+        ValueError: nothing fits, with what would.
+    """
+    if plan.chosen is not None:
+        return plan.chosen
     least = min(plan.options, key=lambda option: option.peak.reserved)
     text = (
-        f"nothing fits {plan.card.name}: even {counted(least.clips, 'clip')} at a time with "
+        f"nothing fits {plan.gpu.name}: even {counted(least.clips, 'clip')} at a time with "
         f"{counted(least.checkpointed, 'block')} recomputed "
-        f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(plan.card.limit)} are to be had"
+        f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(plan.gpu.limit)} are to be had"
     )
     most = max(1, *(option.checkpointed for option in plan.options))
-    changes = suggestions(cfg, plan.card, least.checkpointed, most, plan.update)
+    changes = suggestions(cfg, plan.gpu, least.checkpointed, most, plan.update)
     fitting = [f"{overrides} ({bytes_in_words(peak)})" for overrides, peak in changes]
-    return f"{text}. {'What would fit: ' + '; or '.join(fitting) if fitting else 'Fewer pixels, or a smaller encoder'}"
+    advice = f"What would fit: {'; or '.join(fitting)}" if fitting else "Fewer pixels, or a smaller encoder"
+    raise ValueError(f"{text}. {advice}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 from rich.table import Table
 
+from video_adapters.commands.grammar import key_of
 from video_adapters.commands.terminal import console
 from video_adapters.memory.gpu import MARGIN, Gpu
 from video_adapters.memory.search import Option
@@ -13,17 +14,17 @@ from video_adapters.memory.search import Option
 COLUMNS = ("clips x passes", "blocks recomputed", "allocated", "reserved", "products a step", "time a step", "")
 
 
-def report(cfg: DictConfig, card: Gpu, options: Sequence[Option], chosen: Option | None) -> None:
+def report(cfg: DictConfig, gpu: Gpu, options: Sequence[Option], chosen: Option | None) -> None:
     """Prints the table of what was considered."""
     title = (
         f"{cfg.name}: {cfg.model.encoder.model_name}, {cfg.data.num_frames} frames, {cfg.batch.per_step} clips a step, "
-        f"on {card.name}, which has {bytes_in_words(card.limit)} to plan with ({MARGIN:.0%} left free)"
+        f"on {gpu.name}, which has {bytes_in_words(gpu.limit)} to plan with ({MARGIN:.0%} left free)"
     )
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in COLUMNS:
         table.add_column(name, justify="right" if name else "left")
     for option in options:
-        table.add_row(*_row(option, card, option == chosen))
+        table.add_row(*_row(option, gpu, option == chosen))
     console().print(table)
     print(
         "Peaks are predicted, from a trace of that very option where there is no ~; +-10 % until somebody's card has "
@@ -34,8 +35,7 @@ def report(cfg: DictConfig, card: Gpu, options: Sequence[Option], chosen: Option
 def command(overrides: Sequence[str], decided: dict[str, int]) -> str:
     """The command that trains what was planned."""
     ours = ("gpu", "memory.plan", *decided)
-    names = [override.split("=", 1)[0].lstrip("+~") for override in overrides]
-    kept = [o for o, name in zip(overrides, names, strict=True) if name not in ours and not name.startswith("gpu.")]
+    kept = [one for one in overrides if key_of(one) not in ours and not key_of(one).startswith("gpu.")]
     words = [*kept, *(f"{key}={value}" for key, value in decided.items())]
     return shlex.join(["python", "src/train.py", *words])
 
@@ -53,8 +53,8 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _row(option: Option, card: Gpu, chosen: bool) -> list[str]:
-    verdict = "chosen" if chosen else "fits" if option.peak.reserved <= card.limit else "too large"
+def _row(option: Option, gpu: Gpu, chosen: bool) -> list[str]:
+    verdict = "chosen" if chosen else "fits" if option.peak.reserved <= gpu.limit else "too large"
     about = "" if option.traced else "~"
     return [
         f"{option.clips} x {option.passes}",

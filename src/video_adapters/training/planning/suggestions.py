@@ -18,16 +18,12 @@ Changes = dict[str, str | int]
 
 
 def suggestions(
-    cfg: DictConfig, card: Gpu, checkpointed: int, most: int, update: list[Event] | None
+    cfg: DictConfig, gpu: Gpu, checkpointed: int, most: int, update: list[Event] | None
 ) -> Iterator[tuple[str, int]]:
     """Changes with which one clip at a time fits a card, with the bytes reserved; none adds to another that fits.
 
-    Args:
-        cfg: the experiment.
-        card: that it has to fit.
-        checkpointed: blocks that are recomputed.
-        most: those where changes are about what is kept of recomputed blocks.
-        update: the first one of a trace of the experiment.
+    So many blocks are `checkpointed`, `most` where a change is about what is kept of these; `update` is the first one
+    of a trace of the experiment.
     """
     # by the changes of the model, on whose parameters they depend
     updates: dict[tuple[str, ...], list[Event] | None] = {(): update}
@@ -38,37 +34,32 @@ def suggestions(
         changed = cfg.copy()
         for key, value in changes.items():
             OmegaConf.update(changed, key, value)
-        trace = trace_experiment(changed, card, 1, blocks, updates.get(of_model), scored)
+        trace = trace_experiment(changed, gpu, 1, blocks, updates.get(of_model), scored)
         updates[of_model] = trace.first_update
         return CachingAllocator().run(trace.steps(2)).reserved
 
-    combined = list(_combined(_changes(cfg, card)))
-    if not combined or reserved(combined[-1], scored=False) > card.limit:
+    single = _changes(cfg, gpu)
+    sets = (chosen for count in range(len(single)) for chosen in combinations(single, count + 1))  # of one, of two, ...
+    combined: list[Changes] = [{key: value for change in chosen for key, value in change.items()} for chosen in sets]
+    if not combined or reserved(combined[-1], scored=False) > gpu.limit:
         return  # not even all together
     fitting: list[Changes] = []
     for changes in combined:
         if any(fewer.items() <= changes.items() for fewer in fitting):
             continue
-        if reserved(changes, scored=False) > card.limit:  # the evaluation takes time, and is left out while it can be
+        if reserved(changes, scored=False) > gpu.limit:  # the evaluation takes time, and is left out while it can be
             continue
         peak = reserved(changes, scored=True)
-        if peak <= card.limit:
+        if peak <= gpu.limit:
             fitting.append(changes)
             yield " ".join(f"{key}={str(value).lower()}" for key, value in changes.items()), peak
 
 
-def _combined(single: list[Changes]) -> Iterator[Changes]:
-    """Every change, then every two together, and so on."""
-    for count in range(1, len(single) + 1):
-        for parts in combinations(single, count):
-            yield {key: value for part in parts for key, value in part.items()}
-
-
-def _changes(cfg: DictConfig, card: Gpu) -> list[Changes]:
+def _changes(cfg: DictConfig, gpu: Gpu) -> list[Changes]:
     """More checkpointing, half-precision weights and residual stream, half the blocks, half the frames."""
     nested: Changes = {f"memory.{name}": True for name in OF_CHECKPOINTS if cfg.memory.get(name) is False}
     lean: Changes = {}
-    if half_type(cfg, card):
+    if half_type(cfg, gpu):
         names = ("frozen_dtype", "residual_dtype")
         lean = {f"memory.{name}": "auto" for name in names if cfg.memory.get(name, "") is None}
     upper: Changes = {

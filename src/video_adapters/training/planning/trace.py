@@ -1,6 +1,7 @@
 """Traces of an experiment: its training step and evaluation, recorded without a value being computed."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from video_adapters.training.planning.gpus import num_devices
 
 
 def trace_experiment(
-    cfg: DictConfig, card: Gpu, clips: int, checkpointed: int, update: list[Event] | None = None, scored: bool = True
+    cfg: DictConfig, gpu: Gpu, clips: int, checkpointed: int, update: list[Event] | None = None, scored: bool = True
 ) -> Trace:
     """The trace of an experiment on a card, with so many clips a pass and so many blocks recomputed.
 
@@ -34,14 +35,14 @@ def trace_experiment(
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", checkpointed)
     if cfg.memory.get("compile"):
-        refuse_to_compile_for(card.version)
+        refuse_to_compile_for(gpu.version)
         OmegaConf.update(cfg, "memory.compile", False)  # compiled blocks take no more than the operators they fuse
-    half, classifier = half_type(cfg, card), build_outline(cfg)
+    half, classifier = half_type(cfg, gpu), build_outline(cfg)
     name = str(half).removeprefix("torch.") if half else None
-    refuse_other_halves(classifier.backbone.memory, str(cfg.trainer.precision), name, card.name)
+    refuse_other_halves(classifier.backbone.memory, str(cfg.trainer.precision), name, gpu.name)
     if cfg.memory.frozen_dtype:
         cast_frozen(classifier, half)
-    return record(workload(cfg, half, classifier), clips, card.version, update, scored)
+    return record(workload(cfg, half, classifier), clips, gpu.version, update, scored)
 
 
 def workload(
@@ -58,8 +59,9 @@ def workload(
         label_smoothing=cfg.loss.label_smoothing,
         origin=Origin({}, (), ""),
     )
-    stand_in: Any = _Trainer()
-    module._trainer = stand_in
+    optimizers = (SimpleNamespace(param_groups=({"lr": 0.0},)),)
+    stand_in: Any = SimpleNamespace(world_size=1, accumulate_grad_batches=1, optimizers=optimizers)
+    module._trainer = stand_in  # of which the training step asks this
     views = cfg.data.test_views.clips * cfg.data.test_views.crops
 
     def loss(clips: int) -> Tensor:
@@ -80,7 +82,7 @@ def workload(
     )
 
 
-def half_type(cfg: DictConfig, card: Gpu) -> torch.dtype | None:
+def half_type(cfg: DictConfig, gpu: Gpu) -> torch.dtype | None:
     """The type of autocast that the precision of a config comes to on a card; None without autocast.
 
     Raises:
@@ -91,18 +93,7 @@ def half_type(cfg: DictConfig, card: Gpu) -> torch.dtype | None:
         return None
     if precision not in ("16-mixed", "bf16-mixed"):
         raise ValueError(f"trainer.precision is {precision}; memory is planned for 16-mixed, bf16-mixed and 32-true")
-    return torch.bfloat16 if precision == "bf16-mixed" and card.version >= (8, 0) else torch.float16
-
-
-class _Trainer:
-    """What the training step asks of its trainer."""
-
-    world_size = accumulate_grad_batches = 1
-
-    class _Optimizer:
-        param_groups = ({"lr": 0.0},)
-
-    optimizers = (_Optimizer,)
+    return torch.bfloat16 if precision == "bf16-mixed" and gpu.version >= (8, 0) else torch.float16
 
 
 def _batch(cfg: DictConfig, videos: int, views: int) -> Batch:
