@@ -13,7 +13,7 @@ from typing import Any
 
 import wandb
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from video_adapters.commands.atomic import replacing
@@ -62,10 +62,10 @@ class MetricsCsv(Logger):
     """A row per logged step in `metrics.csv`; a resumed run goes on in the same file, without what it repeats.
 
     Training and validation count steps from 0, as Lightning does; the test's row has the number of steps made.
-
-    Args:
-        path: the file.
     """
+
+    name, version = "csv", ""
+    experiment = None
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -74,20 +74,6 @@ class MetricsCsv(Logger):
         self._columns: list[str] = []
         self._started = False
 
-    @property
-    def name(self) -> str:
-        return "csv"
-
-    @property
-    def version(self) -> str:
-        return ""
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> Any:
-        return None
-
-    @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Nothing: the run's folder holds its config already."""
 

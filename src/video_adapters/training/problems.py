@@ -30,7 +30,7 @@ def expect_values(cfg: DictConfig) -> None:
 
 def problems(cfg: DictConfig) -> Iterator[str]:
     """A sentence for each part of a config that cannot be built, each tried by itself, without weights or videos."""
-    return _failing((_data, _weights, _start, _recipe, _trainer, _loggers), cfg)
+    return _failing((_data, _weights, _checkpoint, _recipe, _trainer, _loggers), cfg)
 
 
 def evaluation_problems(cfg: DictConfig) -> Iterator[str]:
@@ -49,11 +49,7 @@ def _failing(checks: Sequence[Callable[[DictConfig], None]], cfg: DictConfig) ->
 
 @contextmanager
 def told_together(cfg: DictConfig, find: Callable[[DictConfig], Iterator[str]] = problems) -> Iterator[None]:
-    """Adds to an error that keeps a run from starting what else would, as far as one knows without loading anything.
-
-    Args:
-        cfg: the run's.
-        find: what looks for the others: `problems` of a training, or `evaluation_problems`.
+    """Adds to an error that keeps a run from starting what else would, as `find` tells without loading anything.
 
     Raises:
         UserError: with a sentence for each thing.
@@ -88,9 +84,9 @@ def _weights(cfg: DictConfig) -> None:
     instantiate(model, _convert_="all")
 
 
-def _start(cfg: DictConfig) -> None:
-    if cfg.init_from:
-        checkpoint_file.read(cfg.init_from)
+def _checkpoint(cfg: DictConfig) -> None:
+    if path := cfg.get("checkpoint") or cfg.get("init_from"):
+        checkpoint_file.read(path)
 
 
 def _recipe(cfg: DictConfig) -> None:
@@ -109,11 +105,6 @@ def _trainer(cfg: DictConfig) -> None:
 
 def _loggers(cfg: DictConfig) -> None:
     expect_packages(cfg.logger)
-
-
-def _checkpoint(cfg: DictConfig) -> None:
-    if cfg.checkpoint:
-        checkpoint_file.read(cfg.checkpoint)
 
 
 def _folder(cfg: DictConfig) -> None:

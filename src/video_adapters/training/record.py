@@ -65,14 +65,10 @@ def going_on(folder: Path) -> Iterator[None]:
         # Lightning cleans up again when a signal comes while it does, and fails: what ended the run is the signal
         end = error.__context__ if isinstance(error.__context__, Interrupted) else error
         if has_state(folder):
-            end.__notes__ = [_how(folder)]  # type: ignore[attr-defined]  # as add_note does from Python 3.11 on
+            alone = f"go on with: python src/train.py resume={folder}"
+            how = "the same command goes on with the sweep" if is_sweep() else alone
+            end.__notes__ = [how]  # type: ignore[attr-defined]  # as add_note does from Python 3.11 on
         raise end from end.__cause__
-
-
-def _how(folder: Path) -> str:
-    if is_sweep():
-        return "the same command goes on with the sweep"
-    return f"go on with: python src/train.py resume={folder}"
 
 
 def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -103,21 +102,15 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
         ValueError: naming a key, and both its values.
     """
     left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *PLANNED)
-    before = _values(OmegaConf.create(read_config(folder)), left_out)
-    now = _values(cfg, left_out)
-    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if changed:
+    configs = (OmegaConf.create(read_config(folder)), cfg)
+    before, now = (dict(leaves(OmegaConf.to_container(config, resolve=True))) for config in configs)
+    keys = (key for key in before.keys() | now.keys() if not _may_change(key, left_out))
+    if changed := sorted(key for key in keys if before.get(key) != now.get(key)):
         key = changed[0]
         raise ValueError(
             f"{folder} holds a run of this job whose config was another: {key} was {before.get(key)} and is "
             f"{now.get(key)} ({counted(len(changed), 'key')} changed in all); delete the folder to run it anew"
         )
-
-
-def _values(cfg: Any, left_out: tuple[str, ...]) -> dict[str, Any]:
-    """All leaves by key, but for some."""
-    every = leaves(OmegaConf.to_container(cfg, resolve=True))
-    return {key: value for key, value in every if not _may_change(key, left_out)}
 
 
 STARTED_BY_OTHERS = ("SLURM_PROCID", "LOCAL_RANK", "TORCHELASTIC_RUN_ID")
@@ -134,8 +127,11 @@ def take_gpu() -> None:
     Raises:
         ValueError: when more processes run than there are GPUs.
     """
+    import torch
+
     global _gpu
-    visible = _visible_gpus()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
     if _gpu is not None or len(visible) < 2 or any(name in os.environ for name in STARTED_BY_OTHERS):
         return
     for number in visible:
@@ -151,10 +147,3 @@ def take_gpu() -> None:
         f"all {len(visible)} GPUs are taken by other jobs of sweeps; with hydra/launcher=joblib set "
         f"hydra.launcher.n_jobs={len(visible)}"
     )
-
-
-def _visible_gpus() -> list[str]:
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]

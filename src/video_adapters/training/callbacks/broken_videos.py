@@ -18,11 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class BrokenVideos(Callback):
-    """Counts and lists the training videos that could not be read, and stops the run when there are too many.
-
-    Args:
-        path: the list, written when there is something to list.
-    """
+    """Counts and lists (in `path`) the training videos that could not be read; too many of them stop the run."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
@@ -68,11 +64,7 @@ class BrokenVideos(Callback):
 
 
 class UnreadTests(Callback):
-    """Names the evaluated videos that could not be read and so count as wrong; a split of which none could is an error.
-
-    Args:
-        path: the list, written when there is something to list.
-    """
+    """Lists (in `path`) the evaluated videos that could not be read and count as wrong; that none could is an error."""
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)

@@ -42,14 +42,10 @@ class Finite(Callback):
         if figures.is_cpu or _scaler(trainer) or trainer.global_step % trainer.log_every_n_steps == 0:
             self._check(trainer)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: Any) -> None:
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: Any, checkpoint: Any = None) -> None:
         self._check(trainer)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: Any) -> None:
-        self._check(trainer)
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        self._check(trainer)
+    on_validation_start = on_train_epoch_end = on_save_checkpoint
 
     def on_train_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._check(trainer)
@@ -62,10 +58,8 @@ class Finite(Callback):
 
     def _note(self, figures: Tensor, step: int, rate: float, skips: bool) -> None:
         before, finite = self._not_finite.to(figures.device), figures.isfinite().all()
-        number, at, with_rate = (
-            torch.full_like(figures[:1], value) for value in (1, step, rate)
-        )  # no copy to wait for
-        newest = torch.cat([number, at, figures, with_rate])
+        one, at, with_rate = (torch.full_like(figures[:1], value) for value in (1, step, rate))  # no copy to wait for
+        newest = torch.cat([one, at, figures, with_rate])
         following = torch.where(before[0] > 0, torch.cat([before[:1] + 1, before[1:]]), newest)
         self._not_finite = torch.where(finite, torch.zeros_like(before) if skips else before, following)
 

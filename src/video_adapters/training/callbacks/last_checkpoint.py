@@ -24,10 +24,6 @@ class LastCheckpoint(Callback):
     A signal takes effect when the running optimizer step is done. Where none is running, while the next batch is waited
     for or in a validation, it takes effect at once, and so does a second one; it is the same when a loading process
     dies. The state is saved between two steps of an epoch and after its validation, else the last one counts.
-
-    Args:
-        path: the file.
-        every_n_steps: optimizer steps between saves.
     """
 
     def __init__(self, path: str, every_n_steps: int) -> None:
@@ -58,16 +54,12 @@ class LastCheckpoint(Callback):
             raise self._failure
         self._stop()
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Batch, batch_idx: int) -> None:
         if signal.getsignal(signal.SIGCHLD) != self._note_child:  # torch has set its own with the first batch
             self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._note_child)
         self._computing, self._idle = True, False
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if not pl_module.step_finished() or trainer.fit_loop.epoch_loop._num_ready_batches_reached():
             return
         self._agreed = self._agree_on_signal(trainer)

@@ -44,9 +44,6 @@ class Predictions(Callback):
     """Writes `predictions.csv`, `probabilities.npy`, `per_class.csv` and `confusion.csv` after a test.
 
     Any number of processes writes the same: every video counts once, in the data set's order.
-
-    Args:
-        folder: where to.
     """
 
     def __init__(self, folder: str) -> None:

@@ -36,9 +36,7 @@ class RandomState(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         L.seed_everything(self.seed + trainer.global_rank, verbose=False)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if not self._loaded:
             return
         if len(self._loaded) == trainer.world_size:
@@ -53,13 +51,8 @@ class RandomState(Callback):
 
 def _random_state() -> dict[str, Any]:
     kind, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002  (the global one is what is saved)
-    numpy = [
-        str(kind),
-        torch.from_numpy(np.asarray(keys).astype(np.int64)),
-        int(position),
-        int(has_gauss),
-        float(cached),
-    ]
+    numbers = torch.from_numpy(np.asarray(keys).astype(np.int64))
+    numpy = [str(kind), numbers, int(position), int(has_gauss), float(cached)]
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return {"torch": torch.get_rng_state(), "cuda": cuda, "numpy": numpy, "python": random.getstate()}
 

@@ -19,13 +19,14 @@ class ResizedVideos(Callback):
     def __init__(self) -> None:
         self.paths: set[str] = set()  # in no checkpoint: half a million crops of a tracker would be 50 MB of each
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        self._note(batch)
-
-    def on_validation_batch_end(
+    def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._note(batch)
+        if batch.resized and not self.paths:
+            log.warning(
+                "frames of another size than their video's first are resized to it, first in %s", batch.resized[0]
+            )
+        self.paths.update(batch.resized)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.paths = {path for paths in gather(sorted(self.paths)) for path in paths}
@@ -35,12 +36,5 @@ class ResizedVideos(Callback):
                 "would take them for broken", counted(len(self.paths), "video"),
             )  # fmt: skip
 
-    on_test_batch_end = on_validation_batch_end
+    on_validation_batch_end = on_test_batch_end = on_train_batch_end
     on_test_end = on_fit_end
-
-    def _note(self, batch: Batch) -> None:
-        if batch.resized and not self.paths:
-            log.warning(
-                "frames of another size than their video's first are resized to it, first in %s", batch.resized[0]
-            )
-        self.paths.update(batch.resized)

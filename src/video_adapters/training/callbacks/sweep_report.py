@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from video_adapters.commands.terminal import interactive
 from video_adapters.commands.wording import counted, printable
 from video_adapters.training.accuracy import between
 
@@ -63,7 +64,7 @@ class SweepReport(Callback):
         failed = [name for name in folders if (folder / name / FAILED).exists()]
         try:
             if jobs := read_jobs(folder, folders):
-                _print(table(folder, jobs))
+                Console(width=None if interactive() else 160).print(table(folder, jobs))
         finally:  # Hydra only warns of what a callback raises, and would end with status 0
             if failed:
                 raise SystemExit(
@@ -111,13 +112,6 @@ def table(folder: Path, jobs: list[Job]) -> Table:
 def _accuracy(scores: dict[str, float], split: str) -> str:
     """Top-1 with the 95 % interval of its videos."""
     return between(scores[f"{split}/top1"], scores.get(f"{split}/videos", 0)) if f"{split}/top1" in scores else "-"
-
-
-def _print(shown: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a file has no width, but readers do
-    console.print(shown)
 
 
 def _read(folder: Path) -> Job | None:
