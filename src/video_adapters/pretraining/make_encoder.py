@@ -8,9 +8,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from video_adapters.commands.config import PROJECT
+from video_adapters.commands.terminal import summary
 from video_adapters.pretraining.pretrain import Reader, Recipe, pretrain, save_encoder, scale_residual
 from video_adapters.pretraining.probe import probe
 
@@ -18,9 +18,7 @@ from video_adapters.pretraining.probe import probe
 def make_encoder(cfg: DictConfig, command: str) -> None:
     """Trains the network of a composed `configs/pretrain.yaml`, writes its weights and shows its probes.
 
-    Args:
-        cfg: the composed config.
-        command: what was typed, which the file's header keeps together with the probes.
+    The command that was typed is kept in the file's header, together with the probes.
 
     Raises:
         ValueError: where `output` is no safetensors file.
@@ -34,9 +32,10 @@ def make_encoder(cfg: DictConfig, command: str) -> None:
     _train_with_progress(Reader(encoder, encoder.num_features), cfg.data.image_size, recipe)
     scale_residual(encoder, cfg.residual_scale)
     quality = probe(encoder, cfg.data.image_size, **cfg.probe)
-    facts = {f"linear probe, {name}": f"{value:.3f}" for name, value in quality.items()}
+    rows = {name: f"{value:.3f}" for name, value in quality.items()}
+    facts = {f"linear probe, {name}": value for name, value in rows.items()}
     save_encoder(encoder, path, facts | {"made by": command, "mean and std": "0.5"})
-    _show(quality, path)
+    summary("Linear probes of the frozen feature: R^2, for the shape accuracy", rows | {"weights": str(path)})
 
 
 def _train_with_progress(reader: Reader, image_size: int, recipe: Recipe) -> None:
@@ -53,10 +52,3 @@ def _train_with_progress(reader: Reader, image_size: int, recipe: Recipe) -> Non
                 console.print(f"step {step + 1} of {recipe.steps}, loss {recent:.3f}")
 
         pretrain(reader, image_size, recipe, report)
-
-
-def _show(quality: dict[str, float], path: Path) -> None:
-    table = Table("property", "R^2, for the shape accuracy", title="Linear probes of the frozen feature")
-    for name, value in quality.items():
-        table.add_row(name, f"{value:.3f}")
-    Console().print(table, f"weights: {path}")

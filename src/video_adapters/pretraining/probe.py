@@ -26,8 +26,7 @@ def probe(encoder: nn.Module, image_size: int, num_fit: int = 4000, num_held_out
 
     The map is a ridge regression, fitted on other stills that the encoder has not seen either.
 
-    Returns:
-        The share of variance explained (R^2) for each of PROPERTIES, and the accuracy for the shape.
+    Returns: the share of variance explained (R^2) for each of PROPERTIES, and the accuracy for the shape.
     """
     seen, unseen = (draw_stills(np.random.default_rng([7, n]), n, image_size) for n in (num_fit, num_held_out + 1))
     features, new_features = _features(encoder, seen.images), _features(encoder, unseen.images)

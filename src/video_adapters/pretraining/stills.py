@@ -16,19 +16,9 @@ CLOSEST, FARTHEST = 0.06, 0.36
 VISIBLE = 0.15  # opacity from which on a thing's other properties count as shown
 
 TARGETS = (
-    "x",
-    "y",
-    "size",
-    "opacity",
-    "cos angle",
-    "sin angle",
-    "cos hue",
-    "sin hue",
-    "pair",
-    "distance",
-    "distance cos axis",
-    "distance sin axis",
-)
+    "x", "y", "size", "opacity", "cos angle", "sin angle", "cos hue", "sin hue", "pair", "distance",
+    "distance cos axis", "distance sin axis",
+)  # fmt: skip
 """What a still is labelled with, each between -1 and 1. A pair has an axis but no direction along it, so the last two
 take the angle twice; for a single thing the last three are those of two things in one place."""
 

@@ -61,12 +61,7 @@ WITHHELD = {"lightning.Trainer": {"callbacks", "logger", "plugins", "model_regis
 
 def buildable(config: Any, source: str | Path, replaced: Collection[str] = ()) -> dict[str, Any]:
     """What `as_data` returns, when objects may be built of it: arguments are those that the targets take, and name no
-    place to download from or to write to but the run's folder.
-
-    Args:
-        config: of the file.
-        source: the file, for the error.
-        replaced: keys that the command line replaces, which may have any value here.
+    place to download from or to write to but the run's folder. Keys that the command line replaces may have any value.
 
     Raises:
         ValueError: naming the key and what is wrong with it.
@@ -94,11 +89,7 @@ def buildable(config: Any, source: str | Path, replaced: Collection[str] = ()) -
 
 
 def _check_numbers(tree: dict[str, Any], replaced: Collection[str]) -> None:
-    """Sizes are numbers, and such as a machine can hold.
-
-    Raises:
-        ValueError: naming one that is not.
-    """
+    """Refuses sizes that are no numbers, or such as no machine can hold."""
     for key, most in MOST.items():
         value = _select(tree, key)
         unknown = key == "data.num_classes" and value in (None, "???")  # of an imported checkpoint without a head
@@ -112,11 +103,7 @@ def _check_numbers(tree: dict[str, Any], replaced: Collection[str]) -> None:
 
 
 def _check_pixels(views: str, tree: dict[str, Any], replaced: Collection[str]) -> None:
-    """The views of a video are such as a machine can hold, whichever of their numbers makes them many.
-
-    Raises:
-        ValueError: they are not.
-    """
+    """Refuses more views of a video than a machine can hold, whichever of their numbers makes them many."""
 
     def number(key: str) -> float:
         value = _select(tree, key)
@@ -132,11 +119,7 @@ def _check_pixels(views: str, tree: dict[str, Any], replaced: Collection[str]) -
 
 
 def _check_arguments(key: Key, node: dict[str, Any], tree: dict[str, Any], replaced: Collection[str]) -> None:
-    """Arguments of one target; `tree` is the whole config, of which a run's folder is known.
-
-    Raises:
-        ValueError: for one that the target does not take, or that a file may not decide.
-    """
+    """Refuses arguments that a target does not take, or that a file may not decide; `tree` is the whole config."""
     target = node["_target_"]
     for name, value in node.items():
         full = ".".join((*key, name))

@@ -43,11 +43,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def _unpickled(path: Path) -> Any:
-    """The content of a file that is whole, small enough unpacked, and nothing but data.
-
-    Raises:
-        ValueError: it is none of this.
-    """
+    """The content of a file, refused where it is not whole, small enough unpacked, and nothing but data."""
     try:
         refuse_bomb(path)
         damaged = _damaged_part(path)
@@ -67,11 +63,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def _check_weights(state: Any, path: Path) -> None:
-    """Refuses what is no table of plain, finite tensors by name.
-
-    Raises:
-        ValueError: naming the first of them that is none.
-    """
+    """Refuses what is no table of plain, finite tensors by name."""
     if not isinstance(state, dict) or not all(type(k) is str and isinstance(v, Tensor) for k, v in state.items()):
         raise ValueError(
             f"{path} is no checkpoint of this project: it holds no weights, or more than weights among them"
@@ -166,11 +158,7 @@ def _near(path: Path) -> str:
 
 
 def _checked(content: Any, path: Path) -> dict[str, Any]:
-    """What a file says of its origin, if that is nothing but data.
-
-    Raises:
-        ValueError: it is not, or something is missing.
-    """
+    """What a file says of its origin, refused where that is more than data, or where something is missing."""
     kinds = {"config": dict, "class_names": list, "encoder": str, "version": int}
     if not isinstance(content, dict) or any(type(content.get(name)) is not kind for name, kind in kinds.items()):
         raise ValueError(f"{path} is no checkpoint of this project: what it says of its origin has another form")

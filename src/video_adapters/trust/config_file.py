@@ -20,10 +20,6 @@ SPECIAL = ("_target_", "_partial_")  # of Hydra's own keys
 def as_data(config: Any, source: str | Path) -> dict[str, Any]:
     """A copy of a file's config in which there is nothing but data: plain values, and targets that `configs/` has too.
 
-    Args:
-        config: as it was read; nothing in it is resolved.
-        source: the file, for the error.
-
     Raises:
         ValueError: for other types, interpolations, keys by which Hydra calls, and targets that are not of `configs/`.
     """
@@ -82,11 +78,7 @@ def bounded(file: Path) -> str:
 
 
 def _flat_enough(text: str) -> str:
-    """The text of a YAML file, once its depth and lack of aliases say that reading it takes little.
-
-    Raises:
-        ValueError: it is too deep, or repeats a part of itself.
-    """
+    """The text of a YAML file, refused where its depth or an alias would make reading it take much."""
     depth = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
