@@ -105,9 +105,10 @@ def test_every_model_config_says_where_its_weights_are(model: str) -> None:
 
 @pytest.mark.parametrize("debug", DEBUGS)
 def test_every_debug_config_composes(debug: str) -> None:
-    cfg = composed(f"debug={debug}")
+    cfg, usual = composed(f"debug={debug}", "adapter=none"), composed("adapter=none")
     assert cfg.logger.wandb is None
     assert OmegaConf.to_container(cfg.trainer)
+    assert (cfg.adapter, cfg.head) == (usual.adapter, usual.head)  # whose keys are not those of others
 
 
 @pytest.mark.parametrize("data", ["list", "folders"])
