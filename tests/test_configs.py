@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from video_adapters.commands.config import compose_config
+from video_adapters.commands.errors import UserError
+
 from helpers.toy import CONFIGS, composed
 
 
@@ -32,3 +35,10 @@ def test_views_of_the_command_line_come_before_the_experiments_own() -> None:
     assert (named.clips, named.crops) == (1, 1)
     typed = composed("experiment=aim_swin_k400", "views=single", "data.test_views.clips=2").data.test_views
     assert (typed.clips, typed.crops) == (2, 1)
+
+
+def test_a_data_config_without_the_base_is_told_what_an_experiment_needs_of_it(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.yaml").write_text("root: /videos\n")
+    with pytest.raises(UserError, match=r"begin it with defaults: \[base\]"):
+        compose_config("train", ["experiment=aim_swin_k400", "data=mine", f"hydra.searchpath=[file://{tmp_path}]"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from video_adapters.analysis.report import Request, write
@@ -47,6 +48,17 @@ def test_a_stopped_run_goes_on_to_what_it_would_have_reached(shapes: list[str], 
     scores = run(folder, f"resume={folder}", root_of(shapes))
     assert {key: scores[key] for key in GONE_ON} == pytest.approx(GONE_ON, abs=1e-4)
     assert read(folder / "checkpoints" / "last.ckpt")["global_step"] == 15
+
+
+def test_a_checkpoint_starts_a_new_run(shapes: list[str], tmp_path: Path) -> None:
+    path = OLD / "lora" / "checkpoints" / "best.ckpt"
+    as_then = [one for one in record("lora")["overrides"] if not one.startswith(("name=", "published=", "data.root="))]
+    still = ["optim.lr=1e-12", "trainer.max_epochs=1", "data.max_videos=8", "test=false"]
+    run(tmp_path, *as_then, root_of(shapes), *still, f"init_from={path}")
+    before, after = (read(one)["state_dict"] for one in (path, tmp_path / "checkpoints" / "best.ckpt"))
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, atol=1e-8, rtol=0)
 
 
 def test_a_checkpoint_recognises_videos(shapes: list[str]) -> None:

@@ -23,6 +23,7 @@ CONFIGS = PROJECT / "configs"
 
 UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'")
 CHOICE = re.compile(r"[\w/]+=[\w/]+")
+NO_VIEWS = "Could not override 'views@data.test_views'"
 
 
 def compose_config(config: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
@@ -90,6 +91,11 @@ def explain(error: Exception, config: str, words: Sequence[str]) -> str:
         return (
             f"there is no key or group '{key}'{meant(key, _keys(config, words))}. `python src/{config}.py --help` "
             f"lists them all; one that Lightning or a constructor takes beside them is added by +{key}=VALUE"
+        )
+    if NO_VIEWS in str(error):
+        return (
+            "the experiment chooses the test's views from configs/views, and the data config has no place for them: "
+            "begin it with defaults: [base], as those of configs/data begin"
         )
     cause = error.__cause__
     return f"{error}\n{cause}" if isinstance(cause, OmegaConfBaseException) else str(error)
