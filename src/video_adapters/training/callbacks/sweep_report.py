@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, flag_override
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from video_adapters.commands.terminal import interactive
+from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import counted, printable
 from video_adapters.training.accuracy import between
 
@@ -64,7 +63,7 @@ class SweepReport(Callback):
         failed = [name for name in folders if (folder / name / FAILED).exists()]
         try:
             if jobs := read_jobs(folder, folders):
-                Console(width=None if interactive() else 160).print(table(folder, jobs))
+                console().print(table(folder, jobs))
         finally:  # Hydra only warns of what a callback raises, and would end with status 0
             if failed:
                 raise SystemExit(
