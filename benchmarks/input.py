@@ -29,7 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from video_adapters.data.clips.sample import Sampling
-from video_adapters.preparation.encode_video import Settings, transcode
+from video_adapters.preparation.encode_video import Settings, write_copy
 from video_adapters.preparation.source import Source
 
 CLIPS = 4  # per batch
@@ -84,7 +84,7 @@ def lay_out(file: File, folder: Path, num_frames: int, console: Console) -> tupl
     """Writes the files, and names the ways from them that this machine can go, by the data set's own configuration."""
     path, copy = folder / file.name, folder / f"{file.data}_prepared.mp4"
     write(file, path)
-    transcode(str(path), str(copy), Settings())
+    write_copy(str(path), str(copy), Settings())
     config = Source(data=file.data, root=None, overrides=[]).config()
     ours, *others = ways(instantiate(config.train_transform)(image_size=config.image_size))
     rows = [Row(file=path, way=ours), Row(file=copy, way=ours)]

@@ -10,7 +10,7 @@ from video_adapters.data.annotations import Video
 from video_adapters.data.video.decode import VideoReader
 from video_adapters.data.video.film_strip import film_strip
 from video_adapters.data.video.probe_video import probe_video
-from video_adapters.preparation.encode_video import Settings, transcode
+from video_adapters.preparation.encode_video import Settings, write_copy
 from video_adapters.recognition.annotate import write_annotated
 
 from helpers.videos import frame_number, numbered_frames, rotate_on_display, stored_for_display, write_video
@@ -42,7 +42,7 @@ def all_frames(path: Path) -> np.ndarray:
 
 
 def transcoded(path: Path) -> np.ndarray:
-    transcode(str(path), str(path.parent / "copy.mp4"), Settings(crf=4))
+    write_copy(str(path), str(path.parent / "copy.mp4"), Settings(crf=4))
     return all_frames(path.parent / "copy.mp4")
 
 

@@ -19,8 +19,7 @@ from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.preparation import copy_cost, copy_labels
 from video_adapters.preparation import encode_video as transcoding
 from video_adapters.preparation import transcode as module
-from video_adapters.preparation.encode_video import Settings
-from video_adapters.preparation.encode_video import transcode as write_copy
+from video_adapters.preparation.encode_video import Settings, write_copy
 from video_adapters.preparation.source import Source
 from video_adapters.preparation.transcode import Transcode, transcode
 

@@ -39,7 +39,8 @@ def place_weights(request: Request, official: Official, overrides: list[str]) ->
     if file.suffix != ".safetensors":
         raise ValueError(f"--encoder-out is {file}, expected a name that ends in .safetensors")
     request.refuse_overwriting(file)
-    write_encoder(official, file)
+    with replacing(file) as part:
+        part.write_bytes(save({name: value.contiguous() for name, value in official.frozen.items()}))
     return f"{verdict.text}; written to {file}", _from_file(file)
 
 
@@ -65,18 +66,8 @@ def compare(official: Official, cfg: DictConfig) -> Verdict:
     )
 
 
-def write_encoder(official: Official, path: Path) -> None:
-    """Writes the frozen weights by their library's names, whole or not at all."""
-    with replacing(path) as part:
-        part.write_bytes(save({name: value.contiguous() for name, value in official.frozen.items()}))
-
-
 def check_kept(encoder: Encoder, official: Official) -> None:
-    """Refuses a model that does not hold the frozen weights as they are: libraries resample what they load.
-
-    Raises:
-        ValueError: naming the first of them.
-    """
+    """Refuses a model that does not hold the frozen weights as they are, with a ValueError: libraries resample them."""
     patches = f"{official.sizes.family.patches}.weight"  # inflated to tubelets by now
     here = library_weights(encoder, official.sizes)
     for name in sorted(official.frozen.keys() - official.shared - {patches}):

@@ -1,19 +1,21 @@
 """From a checkpoint of the official AIM release to one of ours."""
 
+import shlex
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.grammar import hydra_quote
 from video_adapters.commands.outputs import check_file
+from video_adapters.commands.terminal import summary
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.model.checkpoint import PREFIX
 from video_adapters.model.finite_weights import refuse_not_finite
 from video_adapters.official.frozen_weights import check_kept, place_weights
-from video_adapters.official.import_summary import report
 from video_adapters.official.recipe import compose_train, overrides_for
 from video_adapters.official.request import Request, read_official
+from video_adapters.official.sizes import CLIP, SWIN, Sizes
 from video_adapters.official.split_checkpoint import Official, split_checkpoint
 from video_adapters.trust import checkpoint_file
 
@@ -45,7 +47,7 @@ def import_official(request: Request) -> dict[str, Any]:
         if str(request.encoder_file) in verdict:  # half of a pair, and in the way of the next attempt
             request.encoder_file.unlink()
         raise
-    report(request, official, cfg, verdict, [*overrides, *weights])
+    _report(request, official, cfg, verdict, [*overrides, *weights])
     return content
 
 
@@ -62,3 +64,52 @@ def _content(cfg: DictConfig, official: Official, names: tuple[str, ...], reques
     content = {"state_dict": weights, "origin": origin.as_dict()}
     checkpoint.check_same_model(classifier, origin, content, head=official.sizes.num_classes is not None)
     return content
+
+
+def _report(request: Request, official: Official, cfg: DictConfig, verdict: str, overrides: list[str]) -> None:
+    """Prints what was read, assumed and written, and what to type next; the overrides are those that compose `cfg`."""
+    sizes = official.sizes
+    rows = _of_sizes(sizes, cfg) | {
+        "head": "none",
+        "tensors": f"{len(official.trained)} trained, {len(official.frozen) - len(official.shared)} frozen, "
+        f"{official.buffers} computed anew",
+        "assumed": "; ".join(_assumed(request, sizes, cfg)),
+        "frozen weights": verdict,
+        "checkpoint": str(request.out),
+        "score it": "it has no head: it can start a run, but not be scored",
+        "start from it": shlex.join(["python", "src/train.py", f"init_from={request.out}", *overrides]),
+    }
+    if sizes.num_classes:
+        data = next(override for override in overrides if override.startswith("data="))
+        root = [] if request.root else ["data.root=FOLDER"]
+        rows["head"] = f"{sizes.num_classes} classes, {data}"
+        rows["score it"] = shlex.join(["python", "src/eval.py", f"checkpoint={request.out}", *root])
+    summary(f"imported {request.checkpoint}", rows)
+
+
+def _of_sizes(sizes: Sizes, cfg: DictConfig) -> dict[str, str]:
+    tubelets = f" in tubelets of {sizes.tubelet}" if sizes.tubelet > 1 else ""
+    sites = [f"{site}: {hydra_quote(cfg.adapter[site])}" for site, blocks in sizes.sites.items() if blocks]
+    time = [name for name, there in (("embedding", sizes.temporal_embedding), ("bias", sizes.time_bias)) if there]
+    return {
+        "model": f"{sizes.family.title}, {' + '.join(map(str, sizes.depths))} blocks, width {sizes.width}, "
+        f"{sizes.patch}x{sizes.patch} patches",
+        "clip": f"{sizes.num_frames} frames{tubelets}, {sizes.image_size}x{sizes.image_size}",
+        "adapters": f"{', '.join(sites)}; ratio {sizes.ratio:g}; temporal {' and '.join(time)}",
+    }
+
+
+def _assumed(request: Request, sizes: Sizes, cfg: DictConfig) -> list[str]:
+    """Sizes that no tensor tells, and how to give them."""
+
+    def source(given: Any, usual: str, option: str) -> str:
+        return "(as said)" if given is not None else f"({usual}; or say {option})"
+
+    assumed = []
+    if sizes.family is not SWIN:
+        assumed.append(f"{sizes.num_heads[0]} heads {source(request.heads, 'width / 64', '--heads N')}")
+    usual = "the release's, with two temporal adapters" if sizes.sites["temporal_in"] else "the release's"
+    assumed.append(f"joint adapter x {cfg.adapter.scale:g} {source(request.scale, usual, '--scale X')}")
+    if not sizes.image_size_told:
+        assumed.append(f"{sizes.image_size} pixels {source(request.image_size, 'usual', '--image-size N')}")
+    return [*assumed, f"pixels by the mean and std of {'CLIP' if sizes.family is CLIP else 'ImageNet'}"]

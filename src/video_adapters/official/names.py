@@ -80,11 +80,7 @@ def _swin(sizes: Sizes) -> Iterator[Entry]:
         yield from _buffers(sizes, block, sizes.window)
     for stage in range(len(sizes.depths) - 1):
         width = d * 2**stage
-        leaves = [
-            ("reduction.weight", (2 * width, 4 * width)),
-            ("norm.weight", (4 * width,)),
-            ("norm.bias", (4 * width,)),
-        ]
+        leaves = [("reduction.weight", (2 * width, 4 * width)), *((f"norm.{leaf}", s) for leaf, s in _norm(4 * width))]
         for leaf, shape in leaves:  # at the end of a stage there, at the start of the next one in timm
             yield Entry(f"layers.{stage}.downsample.{leaf}", shape, frozen=f"layers.{stage + 1}.downsample.{leaf}")
 
@@ -128,10 +124,8 @@ def _adapters(sizes: Sizes) -> Iterator[Entry]:
         for site, official in sizes.family.sites.items():
             if i not in sizes.sites[site]:
                 continue
-            for layer, ours, leaves in (
-                ("D_fc1", "down", _linear(block.width, units)),
-                ("D_fc2", "up", _linear(units, block.width)),
-            ):
+            down, up = _linear(block.width, units), _linear(units, block.width)
+            for layer, ours, leaves in (("D_fc1", "down", down), ("D_fc2", "up", up)):
                 for leaf, shape in leaves:
                     name = f"{block.name}.{official}.{layer}.{leaf}"
                     yield Entry(name, shape, trained=f"backbone.blocks.{i}.{site}.{ours}.{leaf}")

@@ -51,7 +51,8 @@ def overrides_for(official: Official, data: str | None, scale: float | None, giv
     """
     sizes = official.sizes
     data = data or _data(sizes)
-    model, adapter = published_model(sizes) or LIKE[sizes.family.title], _adapter_group(sizes)
+    model = published_model(sizes) or LIKE[sizes.family.title]
+    adapter = "aim_swin" if sizes.family is SWIN else "aim_ssv2" if sizes.sites["temporal_in"] else "aim"
     groups = [f"experiment={_experiment(sizes, data)}", f"data={data}", f"model={model}", f"adapter={adapter}"]
     base = compose_train([*groups, *given])
     values = _data_values(sizes, data, base) | _adapter_values(sizes, scale)
@@ -69,10 +70,10 @@ def _data(sizes: Sizes) -> str:
     if sizes.num_classes is None:
         return "folders"
     if sizes.num_classes not in DATA:
-        known = ", ".join(f"{name} {count}" for count, name in DATA.items())
+        counts = ", ".join(f"{name} {count}" for count, name in DATA.items())
         available = ", ".join(config_names("data"))
         raise ValueError(
-            f"the checkpoint's head has {sizes.num_classes} classes, as no data set of the paper has ({known}): say "
+            f"the checkpoint's head has {sizes.num_classes} classes, as no data set of the paper has ({counts}): say "
             f"--data NAME, one of {available}"
         )
     return DATA[sizes.num_classes]
@@ -84,12 +85,6 @@ def _experiment(sizes: Sizes, data: str) -> str:
     usual = f"{family}_{'ssv2' if sizes.sites['temporal_in'] else 'k400'}"
     recipes = (name for name in (f"{family}_{data}", data) if name in config_names("experiment"))
     return next(recipes, usual)
-
-
-def _adapter_group(sizes: Sizes) -> str:
-    if sizes.family is SWIN:
-        return "aim_swin"
-    return "aim_ssv2" if sizes.sites["temporal_in"] else "aim"
 
 
 def _data_values(sizes: Sizes, data: str, base: DictConfig) -> dict[str, Any]:

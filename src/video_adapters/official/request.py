@@ -36,11 +36,7 @@ class Request:
         return (self.encoder_out or self.out.with_name(f"{self.out.stem}_encoder.safetensors")).absolute()
 
     def refuse_overwriting(self, path: Path) -> None:
-        """Keeps files that exist, unless told otherwise.
-
-        Raises:
-            ValueError: when `path` is one.
-        """
+        """A ValueError for a file that exists, unless it may be written over."""
         if path.exists() and not self.overwrite:
             raise ValueError(f"{path} exists already: choose another name, or say --overwrite")
 
@@ -96,9 +92,9 @@ def read_official(path: Path) -> Any:
 
 
 def _why_unread(error: str) -> str:
-    if found := re.search(r"(?:Unsupported global: GLOBAL|Unsupported class|reduce type) ([\w.]+)", error):
+    if kind := re.search(r"(?:Unsupported global: GLOBAL|Unsupported class|reduce type) ([\w.]+)", error):
         return (
-            f"is refused: beside tensors and numbers it holds a {found[1]}, and reading that may run code. If you "
+            f"is refused: beside tensors and numbers it holds a {kind[1]}, and reading that may run code. If you "
             "trust the file, load it with weights_only=False and save its 'state_dict' alone"
         )
     return f"cannot be read as a checkpoint: {' '.join(error.split())[:200]}"

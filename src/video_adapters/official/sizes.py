@@ -136,7 +136,8 @@ def find_sizes(state: State, num_heads: int | None = None, image_size: int | Non
     width, _, *tubelet, _, patch = _shape(state, f"{family.patches}.weight", (5 if family is SWIN else 4,))
     depths = _depths(state, family)
     names = [family.block.format(stage=s, block=0) for s in range(len(depths))]
-    window = _window(state, names[0]) if family is SWIN else None
+    bias_rows = _shape(state, f"{names[0]}.{SPACE_BIAS}", (2,))[0] if family is SWIN else 0  # (2w-1)^2 for w x w tokens
+    window = (math.isqrt(bias_rows) + 1) // 2 if bias_rows else None
     hidden = [_shape(state, f"{name}.{family.hidden}.weight", (2,))[0] for name in names]
     told = _masked_size(state, patch, window, depths) if window else _grid(state, family) * patch
     if told and image_size not in (None, told):
@@ -214,12 +215,6 @@ def _depths(state: State, family: Family) -> tuple[int, ...]:
     return tuple(last.get(stage, 0) + 1 for stage in range(max(last) + 1))
 
 
-def _window(state: State, block: str) -> int:
-    """Of w x w tokens, from the (2w-1)^2 rows of the bias table."""
-    rows = _shape(state, f"{block}.{SPACE_BIAS}", (2,))[0]
-    return (math.isqrt(rows) + 1) // 2
-
-
 def _num_heads(state: State, width: int, blocks: list[str], given: int | None) -> tuple[int, ...]:
     if f"{blocks[0]}.{SPACE_BIAS}" in state:
         heads = tuple(_shape(state, f"{name}.{SPACE_BIAS}", (2,))[1] for name in blocks)
@@ -270,10 +265,9 @@ def _sites(state: State, family: Family, depths: tuple[int, ...]) -> dict[str, t
 
 def _bottlenecks(state: State) -> set[tuple[int, int]]:
     """(width, units) of every adapter."""
-    names = [name for name in state if name.endswith(".D_fc1.weight")]
-    if not names:
+    shapes = [_shape(state, name, (2,)) for name in state if name.endswith(".D_fc1.weight")]
+    if not shapes:
         raise ValueError("the checkpoint holds no adapter (no name ends in D_fc1.weight): it is none of AIM's")
-    shapes = [_shape(state, name, (2,)) for name in names]
     return {(width, units) for units, width in shapes}
 
 

@@ -1,5 +1,6 @@
 """Checkpoints of the official AIM release, taken apart into what is trained here and what is frozen."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,16 +73,10 @@ def plain_state(content: Any) -> State:
         )
     if others := [str(name) for name, value in content.items() if not isinstance(value, Tensor)]:
         raise ValueError(f"expected tensors by name, but no tensors are: {_some(others)}")
-    state = {_plain(str(name)): value for name, value in content.items()}
+    state = {re.sub(r"^(module\.)*(backbone\.)?", "", str(name)): value for name, value in content.items()}
     if len(state) != len(content):
         raise ValueError("two tensors of the checkpoint have one name, but for `module.` and `backbone.`")
     return state
-
-
-def _plain(name: str) -> str:
-    while name.startswith("module."):
-        name = name.removeprefix("module.")
-    return name.removeprefix("backbone.")
 
 
 def _check(state: State, expected: list[Entry], sizes: Sizes) -> None:

@@ -54,7 +54,11 @@ def check(request: Check) -> Path:
     with alone(lock, IN_USE.format(lock)), stoppable(f"the same command goes on with {path}"):
         earlier = {} if request.fresh or not path.is_file() else _earlier(path, cfg.root)
         done = [finding for one in videos if (finding := _still_true(one, earlier, cfg.root)) is not None]
-        _start_file(path, done)
+        # in one step: what was there before is not lost when this is interrupted
+        with replacing(path) as new, new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            report.write_header(file)
+            for finding in done:
+                report.write(file, finding)
         names = {finding.path for finding in done}
         left = [one for one in videos if in_report(one.video.path, cfg.root) not in names]
         if done:
@@ -65,18 +69,10 @@ def check(request: Check) -> Path:
 
 
 def _earlier(path: Path, root: str) -> dict[str, VideoCheck]:
-    """What an earlier check of the same root found.
-
-    Raises:
-        ValueError: it was of another root.
-    """
+    """What an earlier check found, which must have been of the same root."""
     checks, here = report.read(str(path)), os.path.realpath(root)
-    for root_of in sorted({finding.root for finding in checks.values()} - {here}):
-        of = (
-            f"the report of {root_of}"
-            if root_of
-            else "a report that does not say of which root, from an earlier version"
-        )
+    for other in sorted({finding.root for finding in checks.values()} - {here}):
+        of = f"the report of {other}" if other else "a report that does not say of which root, from an earlier version"
         raise ValueError(f"{path} is {of}, now asked for is {here}: give another --out, or --fresh to write over it")
     return checks
 
@@ -89,14 +85,6 @@ def _still_true(one: Listed, earlier: dict[str, VideoCheck], root: str) -> Video
     if (finding.size, finding.stamp) != (size_of(one.video.path), stamp_of(one.video.path)):
         return None
     return replace(finding, splits=one.splits)
-
-
-def _start_file(path: Path, done: Sequence[VideoCheck]) -> None:
-    """A report of what is known, in one step: what was there before is not lost when this is interrupted."""
-    with replacing(path) as new, new.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        report.write_header(file)
-        for finding in done:
-            report.write(file, finding)
 
 
 def _decoded(path: Path, left: Sequence[Listed], cfg: DictConfig, workers: int | None) -> list[VideoCheck]:

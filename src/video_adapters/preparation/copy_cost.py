@@ -16,7 +16,7 @@ from video_adapters.commands.workers import Failure, cores
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.video.reader import open_video
-from video_adapters.preparation.encode_video import Copy, Settings, transcode
+from video_adapters.preparation.encode_video import Copy, Settings, write_copy
 from video_adapters.preparation.workload import worked_on
 
 SAMPLE = 8  # videos that the prediction rests on
@@ -60,10 +60,11 @@ def predict(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers
 
 def measure(settings: Settings, sampling: Sampling, copy: Copy) -> _Measured:
     start = time.process_time()
-    transcode(copy.source, copy.target, settings)
+    write_copy(copy.source, copy.target, settings)
     seconds = time.process_time() - start
     reads = [_reading(path, sampling) for path in (copy.source, copy.target)]
-    return _Measured(sum(map(os.path.getsize, _files(copy.source))), os.path.getsize(copy.target), seconds, *reads)
+    files = [entry.path for entry in os.scandir(copy.source)] if os.path.isdir(copy.source) else [copy.source]
+    return _Measured(sum(map(os.path.getsize, files)), os.path.getsize(copy.target), seconds, *reads)
 
 
 def _reading(path: str, sampling: Sampling) -> float:
@@ -81,10 +82,6 @@ def _size(path: str, usual: float) -> float:
     if os.path.isdir(path):
         return usual
     return os.path.getsize(path) if os.path.isfile(path) else 0
-
-
-def _files(path: str) -> list[str]:
-    return [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else [path]
 
 
 def _bytes(count: float) -> str:

@@ -34,11 +34,7 @@ def copy_labels(root: str, to: Path, copies: Sequence[Copy]) -> None:
 
 
 def make_inside(folder: Path, to: Path) -> None:
-    """Makes a folder of a copy.
-
-    Raises:
-        ValueError: a link leads out of the copy.
-    """
+    """Makes a folder of a copy; a ValueError where a link leads out of the copy."""
     there = next(one for one in (folder, *folder.parents) if one.exists()).resolve()
     if there != to.resolve() and to.resolve() not in there.parents:
         raise ValueError(f"{folder} leads out of {to}, to {there}: remove that link")
@@ -87,11 +83,8 @@ def _label_files(root: str, videos: Container[str]) -> Iterator[str]:
         inside = [name for name in folders if not name.startswith(".")]
         folders[:] = [name for name in inside if in_report(os.path.join(folder, name), root) not in videos]
         for path in (os.path.join(folder, name) for name in names if name not in OWN):
-            if (
-                _may_label(path)
-                and in_report(path, root) not in videos
-                and is_below(os.path.realpath(path), os.path.realpath(root))
-            ):
+            inside_root = is_below(os.path.realpath(path), os.path.realpath(root))
+            if inside_root and _may_label(path) and in_report(path, root) not in videos:
                 yield path
 
 

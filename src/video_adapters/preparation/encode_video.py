@@ -46,7 +46,7 @@ class Settings:
             raise ValueError(f"--gop is {self.gop}, expected at least 1 frame")
 
 
-def transcode(source: str, target: str, settings: Settings) -> None:
+def write_copy(source: str, target: str, settings: Settings) -> None:
     """Writes the same frames in the same order, upright and without sound; the target appears when it is whole.
 
     A folder of frames becomes a video of them. Colours go by way of RGB as it is read for training, so that every

@@ -29,8 +29,7 @@ from video_adapters.data.from_config import annotations_of, splits_of
 from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.preparation.copy_cost import predict
 from video_adapters.preparation.copy_labels import LEFT_OUT, check_labels, copy_labels, make_inside
-from video_adapters.preparation.encode_video import Copy, Settings, is_done
-from video_adapters.preparation.encode_video import transcode as write_copy
+from video_adapters.preparation.encode_video import Copy, Settings, is_done, write_copy
 from video_adapters.preparation.source import Listed, Source, listed
 from video_adapters.preparation.workload import IN_USE, worked_on
 
