@@ -61,7 +61,10 @@ def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image
     ImageDraw.Draw(shade).rectangle((0, 0, round(image.width * probability) - 1, height), fill=(30, 100, 60))
     image.paste(Image.blend(image.crop((0, top, image.width, image.height)), shade, 0.75), (0, top))
     text = f"{printable(class_name)}  {probability:.0%}"
-    font = _fitting(text, image.width - height // 2, round(height * 0.7))
+    size, room = round(height * 0.7), image.width - height // 2
+    if (length := ImageFont.load_default(size).getlength(text)) > room:
+        size = max(9, int(size * room / length))  # smaller is not legible
+    font = ImageFont.load_default(size)
     ImageDraw.Draw(image).text((height // 4, top + height // 2), text, fill="white", font=font, anchor="lm")
     return image
 
@@ -74,13 +77,3 @@ def free_name(folder: Path, video: str, taken: Collection[Path] = ()) -> Path:
         number += 1
         target = folder / f"{stem}_annotated_{number}.mp4"
     return target
-
-
-def _fitting(text: str, width: int, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, small enough for a text to fit into a width, but legible."""
-    font = ImageFont.load_default(size)
-    return (
-        font
-        if font.getlength(text) <= width
-        else ImageFont.load_default(max(9, int(size * width / font.getlength(text))))
-    )

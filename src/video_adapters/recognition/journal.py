@@ -2,11 +2,11 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -39,45 +39,39 @@ class Journal:
         self.path = path
         self._num_classes = num_classes
         self._entries: dict[tuple[str, str], Entry] = {}
-        self._file = None
-        if path is None:
-            return
-        lines = list(_whole_lines(path)) if path.is_file() else []
+        lines = list(_whole_lines(path)) if path is not None and path.is_file() else []
         if lines and lines[0] != request:
             raise ValueError(
                 f"{path} is what an unfinished prediction has found, by another checkpoint or with other options: "
                 "repeat its command to go on, or remove the file, or name another output"
             )
         taken = list(takewhile(self._take, lines[1:]))
-        self._file = path.open("w", encoding="ascii")  # again, without what was cut off amid a line
+        # again, without what was cut off amid a line
+        self._file = (path or Path(os.devnull)).open("w", encoding="ascii")
         for line in [request, *taken]:
             self._write(line)
 
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Closes the file; when all is done it goes."""
-        if self._file is not None and self.path is not None:
-            self._file.close()
-            if kind is None:
-                self.path.unlink()
+        self._file.close()
+        if self.path is not None and kind is None:
+            self.path.unlink()
 
     def of(self, video: str) -> Entry:
-        return self._entries.get((video, _stamp(video)), Entry())
+        return self._entries.get((video, stamp(video)), Entry())
 
     def add(self, video: str, scores: np.ndarray, about: Mapping[str, Any] | None = None) -> None:
         """Notes scores, (n, C), and with `about` that the video is done."""
         encoded = base64.b64encode(scores.astype(np.float32).tobytes()).decode()
-        line = {"video": video, "stamp": _stamp(video), "scores": encoded}
+        line = {"video": video, "stamp": stamp(video), "scores": encoded}
         self._write(line if about is None else line | {"about": about})
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
 
     def _take(self, line: Any) -> bool:
         """Takes over what a line notes; False where it has another form than `add` gives it."""
@@ -103,7 +97,8 @@ def journal_of(outputs: Sequence[Path | None]) -> Path | None:
     return output.with_name(f".{output.name}.progress")
 
 
-def _stamp(path: str) -> str:
+def stamp(path: str) -> str:
+    """Size and time, which tell whether a file has changed."""
     return f"{size_of(path)} {stamp_of(path)}"
 
 

@@ -15,12 +15,11 @@ from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import interactive
 from video_adapters.commands.wording import printable
 from video_adapters.data.video.frame_source import DecodeError
-from video_adapters.data.video.probe_video import size_of, stamp_of
 from video_adapters.model.finite_weights import NotFinite
 from video_adapters.recognition import results as report
 from video_adapters.recognition.annotate import free_name, write_annotated
 from video_adapters.recognition.find_videos import Unread, find_videos
-from video_adapters.recognition.journal import Journal, journal_of
+from video_adapters.recognition.journal import Journal, journal_of, stamp
 from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.results import CsvFile, Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
@@ -101,12 +100,10 @@ def predict(request: Request) -> list[Outcome]:
 
 def _unchanged(request: Request) -> dict[str, Any]:
     """What scores depend on, beside the videos."""
-    names = ("weights", "views", "window", "stride", "fps")
-    given = {name: getattr(request, name) for name in names}
-    checkpoint = (
-        f"{request.checkpoint.absolute()} {size_of(str(request.checkpoint))} {stamp_of(str(request.checkpoint))}"
-    )
-    return {"checkpoint": checkpoint} | {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
+    checkpoint = f"{request.checkpoint.absolute()} {stamp(str(request.checkpoint))}"
+    weights = None if request.weights is None else str(request.weights)
+    rest = {name: getattr(request, name) for name in ("views", "window", "stride", "fps")}
+    return {"checkpoint": checkpoint, "weights": weights, **rest}
 
 
 def _outcome(
@@ -176,11 +173,7 @@ def _tracked(progress: Progress, title: str, steps: Iterable[Any], total: int) -
 
 
 def _protect(request: Request, videos: Sequence[str | Unread]) -> None:
-    """Refuses to write a table over a video, or anything where it cannot be, and makes the folders of the outputs.
-
-    Raises:
-        ValueError: naming it.
-    """
+    """Refuses to write a table over a video, or anything where it cannot be, and makes the folders of the outputs."""
     inputs = {Path(video).resolve() for video in videos if isinstance(video, str)} | {request.checkpoint.resolve()}
     for option, path in (("--csv", request.csv), ("--json", request.json)):
         if path is None:

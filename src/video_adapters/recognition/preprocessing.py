@@ -13,7 +13,15 @@ def preprocessing(sampling: Sampling, views: Views, image_size: int) -> dict[str
     """
     return {
         "frames": _segments(sampling) if isinstance(sampling, Segments) else _strided(sampling, views.clips),
-        "resize": _resize(views.short_side(image_size)),
+        "resize": {
+            "short_side": views.short_side(image_size),
+            "filter": "bilinear",
+            "antialias": True,
+            "how": "Each frame is resized, its aspect kept: the shorter side to short_side, the longer one to short_side "
+            "* longer // shorter. Bilinear with antialiasing (when it shrinks, the filter is as much wider), pixel "
+            "centres at halves, as Pillow's Image.resize(size, BILINEAR); results are rounded to 0 to 255. (OpenCV's "
+            "bilinear does not antialias.)",
+        },
         "crop": _crop(views.crops, image_size),
         "views": {
             "clips": views.clips,
@@ -45,18 +53,6 @@ def _strided(sampling: Any, clips: int) -> dict[str, Any]:
         "With share = max(0, n - T * stride + 1) / clips, clip c begins at start = share * c + share / 2, rounded "
         "down, for c = 0 to clips - 1. Its frame i is (start + i * stride) modulo n, for i = 0 to T - 1, "
         "T = num_frames: a video that is too short begins again.",
-    }
-
-
-def _resize(short_side: int) -> dict[str, Any]:
-    return {
-        "short_side": short_side,
-        "filter": "bilinear",
-        "antialias": True,
-        "how": "Each frame is resized, its aspect kept: the shorter side to short_side, the longer one to "
-        "short_side * longer // shorter. Bilinear with antialiasing (when it shrinks, the filter is as much wider), "
-        "pixel centres at halves, as Pillow's Image.resize(size, BILINEAR); results are rounded to 0 to 255. "
-        "(OpenCV's bilinear does not antialias.)",
     }
 
 

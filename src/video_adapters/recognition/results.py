@@ -2,9 +2,9 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from rich.table import Table
@@ -69,19 +69,16 @@ class CsvFile:
         self._run = self._label = -1
         names = [f"{name}{rank}" for rank in range(1, top + 1) for name in ("top", "probability")]
         columns = ["video", *(["start", "end", "run"] if windows else []), *names, "unread"]
-        self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape") if path else None
-        self._writer = csv.DictWriter(self._file, columns) if self._file else None
-        if self._writer:
-            self._writer.writeheader()
+        file = Path(os.devnull) if path is None else path
+        self._file = file.open("w", newline="", encoding="utf-8", errors="surrogateescape")
+        self._writer = csv.DictWriter(self._file, columns)
+        self._writer.writeheader()
 
     def __enter__(self) -> "CsvFile":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file:
-            self._file.close()
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
 
     def add(self, outcome: Outcome) -> None:
         """A video that is done; a timeline's windows have come before."""
@@ -101,9 +98,8 @@ class CsvFile:
         self._write(rows)
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
-        if self._file and self._writer:
-            self._writer.writerows({name: as_cell(str(value)) for name, value in row.items()} for row in rows)
-            self._file.flush()
+        self._writer.writerows({name: as_cell(str(value)) for name, value in row.items()} for row in rows)
+        self._file.flush()
 
 
 def write_json(path: Path, outcomes: Sequence[Outcome], top: int) -> None:
