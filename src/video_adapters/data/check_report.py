@@ -38,12 +38,12 @@ _WHOLE, _REAL = ("frames", "width", "height", "rotation", "size"), ("fps", "seco
 
 
 def write_header(file: TextIO) -> None:
-    _writer(file).writerow(COLUMNS)
+    csv.writer(file, lineterminator="\n").writerow(COLUMNS)
 
 
 def write(file: TextIO, finding: VideoCheck) -> None:
     """Adds a line, in one piece."""
-    _writer(file).writerow(_cell(getattr(finding, name)) for name in COLUMNS)
+    csv.writer(file, lineterminator="\n").writerow(_cell(getattr(finding, name)) for name in COLUMNS)
     file.flush()
 
 
@@ -95,7 +95,3 @@ def _findings(path: str, file: TextIO) -> Iterator[VideoCheck]:
             except ValueError as error:
                 raise ValueError(f"the report {path}, line {lines.line_num}: {error}") from error
             yield VideoCheck(**values)
-
-
-def _writer(file: TextIO) -> Any:
-    return csv.writer(file, lineterminator="\n")

@@ -1,6 +1,7 @@
 """Distribution of videos over batches and processes, exact for any number of videos, processes, accumulations."""
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
@@ -42,44 +43,27 @@ def split_step(per_step: int, per_device: int, devices: int) -> Split:
     return Split(share // accumulation, accumulation)
 
 
+@dataclass(eq=False)
 class StepSampler(Sampler[list[Key]]):
     """Batches of keys for one process, shuffled anew each epoch, every video exactly once an epoch.
 
     Videos are dealt to optimizer steps first, then to processes, so the step's content does not depend on how many
     processes share it. A last step that is short is filled up with repeats of weight 0, just enough that every process
     has the same number of batches; weights are 1 / (videos in the step), so a step's loss is their mean whatever
-    the batches' sizes.
-
-    Args:
-        num_videos: size of the data set.
-        split: clips per forward pass, and passes per step.
-        world_size, rank: number of processes and which one this is.
-        seed: of the order.
-        shuffle: false for evaluation: the data set's own order, epoch 0.
-        steps: optimizer steps an epoch, whatever the number of videos: the data set is gone through again and again, in
-            a new order each time, and an epoch takes up where the last one ended. None: an epoch is once through it.
+    the batches' sizes. With a number of steps, the data set is gone through again and again, in a new order each time,
+    and an epoch takes up where the last one ended.
     """
 
-    def __init__(
-        self,
-        num_videos: int,
-        split: Split,
-        *,
-        world_size: int = 1,
-        rank: int = 0,
-        seed: int = 0,
-        shuffle: bool = True,
-        steps: int | None = None,
-    ) -> None:
-        self.num_videos = num_videos
-        self.split = split
-        self.world_size = world_size
-        self.rank = rank
-        self.seed = seed
-        self.shuffle = shuffle
-        self.steps = steps
-        self.epoch = 0
-        self.skip = 0  # batches left out at the start of the next iteration, once: those given before an interruption
+    num_videos: int  # of the data set
+    split: Split
+    _: KW_ONLY
+    world_size: int = 1  # processes
+    rank: int = 0  # which of them this is
+    seed: int = 0  # of the order
+    shuffle: bool = True  # false for evaluation: the data set's own order, epoch 0
+    steps: int | None = None  # optimizer steps an epoch; None: an epoch is once through the data set
+    epoch: int = field(default=0, init=False)
+    skip: int = field(default=0, init=False)  # batches given before an interruption, left out of the next iteration
 
     @property
     def sampler(self) -> "StepSampler":

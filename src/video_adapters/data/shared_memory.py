@@ -36,8 +36,8 @@ def check_room(need: Need) -> None:
     """
     if not need.workers or sys.platform != "linux":  # elsewhere shared memory is not bounded by a folder
         return
-    limit = _largest_file()
-    if limit is not None and limit < need.batch:
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and limit < need.batch:
         raise ValueError(
             f"the limit on the size of a file (ulimit -f) is {_mib(limit)}, and a batch is handed over in one of "
             f"{_mib(need.batch)}: raise it by ulimit -f unlimited, or take data.num_workers=0"
@@ -61,12 +61,6 @@ def _free() -> int:
     except FileNotFoundError:
         return 0
     return there.f_bavail * there.f_frsize
-
-
-def _largest_file() -> int | None:
-    """Bytes that a file may have; None: as many as it likes."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _mib(count: int) -> str:

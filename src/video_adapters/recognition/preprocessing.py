@@ -17,10 +17,10 @@ def preprocessing(sampling: Sampling, views: Views, image_size: int) -> dict[str
             "short_side": views.short_side(image_size),
             "filter": "bilinear",
             "antialias": True,
-            "how": "Each frame is resized, its aspect kept: the shorter side to short_side, the longer one to short_side "
-            "* longer // shorter. Bilinear with antialiasing (when it shrinks, the filter is as much wider), pixel "
-            "centres at halves, as Pillow's Image.resize(size, BILINEAR); results are rounded to 0 to 255. (OpenCV's "
-            "bilinear does not antialias.)",
+            "how": "Each frame is resized, its aspect kept: the shorter side to short_side, the longer one to "
+            "short_side * longer // shorter. Bilinear with antialiasing (when it shrinks, the filter is as much "
+            "wider), pixel centres at halves, as Pillow's Image.resize(size, BILINEAR); results are rounded to 0 to "
+            "255. (OpenCV's bilinear does not antialias.)",
         },
         "crop": _crop(views.crops, image_size),
         "views": {

@@ -69,10 +69,6 @@ class Annotations(ABC):
 
 
 def check_split(split: str) -> None:
-    """Refuses any other split than those there are.
-
-    Raises:
-        ValueError: naming them.
-    """
+    """Refuses any other split than those there are, with a ValueError that names them."""
     if split not in SPLITS:
         raise ValueError(f"there is no split '{split}', only {', '.join(SPLITS)}")

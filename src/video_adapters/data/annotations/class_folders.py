@@ -57,7 +57,9 @@ class ClassFolders(Annotations):
         check_split(split)
         folders, divided = self._folders(), self._divided()
         if divided is not None and split != "test":
-            return self._share(divided, split)
+            videos = self._of(divided)
+            aside = held_out(videos.labels, self.val_share)
+            return videos.select(int(i) for i in np.flatnonzero(aside if split == "val" else ~aside))
         if split not in folders:
             raise ValueError(f"{self.root} has no folder for '{split}'. {content(self.root)}")
         return self._of(folders[split])
@@ -81,12 +83,6 @@ class ClassFolders(Annotations):
         if not folders:
             return self.root
         return None if "val" in folders else folders.get("train")
-
-    def _share(self, folder: str, split: str) -> Videos:
-        """The videos of one folder that are for a split."""
-        videos = self._of(folder)
-        aside = held_out(videos.labels, self.val_share)
-        return videos.select(int(i) for i in np.flatnonzero(aside if split == "val" else ~aside))
 
     def _folders(self) -> dict[str, str]:
         """The folder of each split that is there."""

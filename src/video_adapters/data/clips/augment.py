@@ -58,7 +58,7 @@ class RandAugment:
             if operation.signed and generator.random() < 0.5:
                 magnitude = -magnitude
             frames = operation.apply(frames, magnitude)
-        return _clip(frames)
+        return as_clip(frames)
 
 
 def jitter_colors(clip: Tensor, strength: float, generator: np.random.Generator) -> Tensor:
@@ -71,7 +71,7 @@ def jitter_colors(clip: Tensor, strength: float, generator: np.random.Generator)
     for draw in generator.permutation(3):
         adjust = (ops.adjust_brightness, ops.adjust_contrast, ops.adjust_saturation)[draw]
         frames = adjust(frames, generator.uniform(1 - strength, 1 + strength))
-    return _clip(frames)
+    return as_clip(frames)
 
 
 def erase_box(clip: Tensor, generator: np.random.Generator) -> Tensor:
@@ -106,7 +106,7 @@ def _frames(clip: Tensor) -> np.ndarray:
     return clip.permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def _clip(frames: np.ndarray) -> Tensor:
+def as_clip(frames: np.ndarray) -> Tensor:
     """(T, H, W, 3) -> (T, 3, H, W), the memory shared."""
     return torch.from_numpy(frames).permute(0, 3, 1, 2)
 
@@ -115,13 +115,9 @@ def _to(most: float) -> Callable[[float, int, int], float]:
     return lambda strength, height, width: most * strength
 
 
-def _nothing(strength: float, height: int, width: int) -> float:
-    return 0.0
-
-
 # What torchvision's v2.RandAugment draws from, by its names.
 OPERATIONS: dict[str, Operation] = {
-    "Identity": Operation(lambda frames, m: frames, _nothing, False),
+    "Identity": Operation(lambda frames, m: frames, _to(0), False),
     "ShearX": Operation(lambda frames, m: ops.shear(frames, x=m), _to(0.3), True),
     "ShearY": Operation(lambda frames, m: ops.shear(frames, y=m), _to(0.3), True),
     "TranslateX": Operation(
@@ -137,6 +133,6 @@ OPERATIONS: dict[str, Operation] = {
     "Sharpness": Operation(lambda frames, m: ops.adjust_sharpness(frames, 1 + m), _to(0.9), True),
     "Posterize": Operation(lambda frames, m: ops.posterize(frames, int(m)), lambda s, h, w: round(8 - 4 * s), False),
     "Solarize": Operation(lambda frames, m: ops.solarize(frames, 255 * m), lambda s, height, width: 1 - s, False),
-    "AutoContrast": Operation(lambda frames, m: ops.autocontrast(frames), _nothing, False),
-    "Equalize": Operation(lambda frames, m: ops.equalize(frames), _nothing, False),
+    "AutoContrast": Operation(lambda frames, m: ops.autocontrast(frames), _to(0), False),
+    "Equalize": Operation(lambda frames, m: ops.equalize(frames), _to(0), False),
 }

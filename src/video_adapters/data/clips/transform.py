@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from video_adapters.data.clips.augment import RandAugment, erase_box, jitter_colors
+from video_adapters.data.clips.augment import RandAugment, as_clip, erase_box, jitter_colors
 
 _CROP_TRIALS = 10  # as in torchvision
 
@@ -58,7 +58,7 @@ class TrainTransform:
 
     def __call__(self, frames: np.ndarray, label: int, generator: np.random.Generator) -> tuple[Tensor, int]:
         """(T, H, W, 3) -> (1, T, 3, S, S), and the label, which a flip may change."""
-        clip = _channels_first(frames)
+        clip = as_clip(frames)
         if (short_side := self._short_side()) is not None:
             clip = F.resize(clip, [short_side], antialias=True)
         top, left, height, width = self._crop(clip.shape[-2], clip.shape[-1], generator)
@@ -129,7 +129,7 @@ class TestTransform:
 
     def __call__(self, frames: np.ndarray) -> Tensor:
         """(T, H, W, 3) -> (crops, T, 3, S, S)."""
-        clip = F.resize(_channels_first(frames), [self.resize], antialias=True)
+        clip = F.resize(as_clip(frames), [self.resize], antialias=True)
         spare = [side - self.image_size for side in clip.shape[-2:]]
         along = 1 if spare[1] >= spare[0] else 0  # the axis that the crops differ in: the longer one
         corners = []
@@ -150,11 +150,6 @@ def _check_sizes(**sizes: int | None) -> None:
     for name, size in sizes.items():
         if size is not None and size < 1:
             raise ValueError(f"{name} is {size}, must be at least 1 pixel")
-
-
-def _channels_first(frames: np.ndarray) -> Tensor:
-    """(T, H, W, 3) -> (T, 3, H, W), the memory shared."""
-    return torch.from_numpy(frames).permute(0, 3, 1, 2)
 
 
 def _views(clips: Sequence[Tensor]) -> Tensor:

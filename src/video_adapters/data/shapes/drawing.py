@@ -6,8 +6,6 @@ Positions and sizes are in image sides: (0, 0) is the top left corner, (1, 1) th
 spans half the image. Angles are in radians and grow clockwise on the screen, since y points down.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,9 +1,5 @@
 """Six motions of a shape, each drawn at random from its law, and the frames of a video that shows it."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 import numpy as np
 
 from video_adapters.data.shapes import drawing as shapes
@@ -81,14 +77,7 @@ def _appear(generator: np.random.Generator) -> Subject:
     return _at_rest(generator, 0.1, 0.26)._replace(opacity=opacity)
 
 
-MOTIONS: tuple[Callable[[np.random.Generator], Subject], ...] = (
-    _move_right,
-    _move_down,
-    _grow,
-    _turn,
-    _approach,
-    _appear,
-)
+MOTIONS = (_move_right, _move_down, _grow, _turn, _approach, _appear)
 """Motion p is class 2 p of `moving_shapes` forwards and class 2 p + 1 backwards."""
 
 

@@ -5,8 +5,6 @@ second class of the pair, played in reverse: the frames of both classes have the
 their order cannot tell the two apart. In `val` and `test` every video is there both ways, file by file.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -29,19 +27,9 @@ log = logging.getLogger(__name__)
 
 VERSION = 2  # raise it whenever the same settings render other videos
 CLASS_NAMES = (
-    "moving right",
-    "moving left",
-    "moving down",
-    "moving up",
-    "growing",
-    "shrinking",
-    "turning clockwise",
-    "turning counter-clockwise",
-    "approaching",
-    "parting",
-    "appearing",
-    "vanishing",
-)
+    "moving right", "moving left", "moving down", "moving up", "growing", "shrinking",
+    "turning clockwise", "turning counter-clockwise", "approaching", "parting", "appearing", "vanishing",
+)  # fmt: skip
 """Class c and class c ^ 1 are each other's reversal."""
 
 SPLITS = ("train", "val", "test")

@@ -8,10 +8,14 @@ import av
 import numpy as np
 
 from video_adapters.data.video.containers import open_quickly
-from video_adapters.data.video.packet_flags import KEY, RESTART, SHOWN, flags_of
 
 HELD = 32 << 20  # bytes of packets kept per open file: a minute of 1080p as phones record it, any clip of Kinetics
 MISSING = np.iinfo(np.int64).min  # in place of a time stamp; FFmpeg's own sign for it
+SHOWN, KEY, RESTART = 1, 2, 4  # bits
+
+_KEY_IS_RANDOM_ACCESS = {"vp8", "vp9", "mjpeg"}  # elsewhere a key packet may have followers that look behind it
+_NAL_SLICES, _NAL_IDR = {1, 2, 3, 4, 5}, 5  # ITU-T H.264, table 7-1
+_AVCC, _START_CODE = b"\x01", b"\x00\x00\x01"  # first byte of an avcC record; what separates NAL units in Annex B
 
 
 class Packets:
@@ -41,7 +45,7 @@ class Packets:
         for packet in _with_content(container, stream):
             pts = packet.pts
             stamps.append(MISSING if pts is None else pts)
-            flags.append(flags_of(packet, codec, stream.codec_context))
+            flags.append(_flags_of(packet, codec, stream.codec_context))
             self.num_corrupt += packet.is_corrupt
             time = packet.dts if pts is None else pts
             if time is not None:
@@ -89,3 +93,38 @@ def _read_again(path: str) -> Iterator[av.Packet]:
 
 def _with_content(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
     return (packet for packet in container.demux(stream) if packet.size)
+
+
+def _flags_of(packet: av.Packet, codec: str, context: av.VideoCodecContext) -> int:
+    """SHOWN, KEY and RESTART as bits."""
+    flags = 0 if packet.is_discard or (codec == "vp8" and not _is_shown(packet)) else SHOWN
+    if not packet.is_keyframe:
+        return flags
+    restarts = _is_idr(packet, context.extradata or b"") if codec == "h264" else codec in _KEY_IS_RANDOM_ACCESS
+    return flags | KEY | RESTART * restarts
+
+
+def _is_shown(packet: av.Packet) -> bool:
+    """VP8 stores frames that are only referred to as packets of their own (RFC 6386, 9.1: the show_frame bit)."""
+    return bool(memoryview(packet)[0] & 0x10)
+
+
+def _is_idr(packet: av.Packet, extradata: bytes) -> bool:
+    """Whether an h264 packet is IDR: what follows other key frames may look past them."""
+    content = bytes(packet)
+    kinds = _nal_kinds(content, (extradata[4] & 3) + 1 if extradata[:1] == _AVCC and len(extradata) > 4 else 0)
+    return next((kind == _NAL_IDR for kind in kinds if kind in _NAL_SLICES), False)
+
+
+def _nal_kinds(packet: bytes, length_size: int) -> Iterator[int]:
+    """Types of the NAL units of an h264 packet; each has a length of so many bytes before it, or (0) a start code."""
+    if length_size:
+        position = length_size
+        while position < len(packet):
+            yield packet[position] & 31
+            position += int.from_bytes(packet[position - length_size : position], "big") + length_size
+        return
+    position = packet.find(_START_CODE)
+    while 0 <= position < len(packet) - len(_START_CODE):
+        yield packet[position + len(_START_CODE)] & 31
+        position = packet.find(_START_CODE, position + len(_START_CODE))

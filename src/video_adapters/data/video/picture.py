@@ -14,11 +14,7 @@ _ORIENTATION = 0x0112  # EXIF's tag; from 5 on width and height are exchanged
 
 
 def check_size(width: int, height: int) -> None:
-    """Bounds what a picture takes of memory.
-
-    Raises:
-        ValueError: it would be more.
-    """
+    """Bounds what a picture takes of memory: a ValueError for more."""
     if width * height > MOST_PIXELS:
         raise ValueError(f"is {width}x{height} pixels large, more than {MOST_PIXELS >> 20} million")
 
