@@ -36,11 +36,7 @@ def replacing(path: Path, over: bool = True) -> Iterator[Path]:
 
 
 def put(part: Path, path: Path, over: bool = True) -> None:
-    """Gives a file or a folder its name, once it is on disk.
-
-    Raises:
-        FileExistsError: see `replacing`.
-    """
+    """Gives a file or a folder its name, once it is on disk; over another one as `replacing` says."""
     opened = os.open(part, os.O_RDONLY)
     try:
         os.fsync(opened)

@@ -91,22 +91,14 @@ def read_environment() -> None:
 
 
 def path(text: str) -> Path:
-    """A path of the command line, for argparse.
-
-    Raises:
-        argparse.ArgumentTypeError: it is empty, as a variable of the shell that is not set.
-    """
-    if not text:
+    """A path of the command line, for argparse."""
+    if not text:  # as a variable of the shell that is not set
         raise argparse.ArgumentTypeError("it is empty, expected a name")
     return Path(text).expanduser()
 
 
 def expect_key_for_file(key: str) -> None:
-    """Says how a file is given where the command line names one as most commands take it, which Hydra's does not.
-
-    Raises:
-        SystemExit: a word of the command line is a file, and no KEY=VALUE.
-    """
+    """Says how a file is given where the command line names one as most commands take it, which Hydra's does not."""
     for word in sys.argv[1:]:
         if "=" not in word and Path(word).expanduser().is_file():
             raise SystemExit(f"{word} has to be given as {key}={shlex.quote(word)}")

@@ -27,11 +27,7 @@ NO_VIEWS = "Could not override 'views@data.test_views'"
 
 
 def compose_config(config: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
-    """`configs/CONFIG.yaml` with the words of a command line, for what Hydra does not start.
-
-    Raises:
-        UserError: nothing can be composed of them.
-    """
+    """`configs/CONFIG.yaml` with the words of a command line, for what Hydra does not start; a UserError for others."""
     words = for_hydra(words)
     if message := null_choice(words):
         raise UserError(message)

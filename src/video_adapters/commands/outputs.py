@@ -27,11 +27,7 @@ def check_file(path: Path, option: str) -> None:
 
 
 def check_folder(path: Path, option: str) -> None:
-    """Makes a folder that is to be written to, and tries whether it can be.
-
-    Raises:
-        ValueError: it cannot, naming the option that asks for it.
-    """
+    """Makes a folder that is to be written to, and tries whether it can be; raises as `check_file`."""
     with _refusal(path, option):
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
@@ -41,11 +37,7 @@ _parents: dict[Path, list[Path]] = {}  # of a folder, those that were made with 
 
 
 def make_new(folder: str) -> None:
-    """Makes a folder, and those that it is in, for `remove_unused` to remove again.
-
-    Raises:
-        FileExistsError: it is there.
-    """
+    """Makes a folder that is not there yet, and those that it is in, for `remove_unused` to remove again."""
     path = Path(folder).absolute()
     _parents[path] = [parent for parent in path.parents if not parent.exists()]
     os.makedirs(folder)

@@ -53,11 +53,7 @@ def readable(videos: Videos, split: str, report: str, root: str) -> Videos:
 
 
 def check_labels(videos: Videos, use: str, split: str, annotations: Annotations, root: str, num_classes: int) -> None:
-    """Refuses videos of a split whose labels do not fit the number of classes, or from which nothing can be learned.
-
-    Raises:
-        ValueError: saying what is wrong.
-    """
+    """A ValueError for videos of a split whose labels do not fit the number of classes, or teach nothing."""
     title, names = f"{type(annotations).__name__} in {root}", annotations.class_names
     if not len(videos):
         raise ValueError(

@@ -29,11 +29,7 @@ class Need(NamedTuple):
 
 
 def check_room(need: Need) -> None:
-    """Refuses loaders that could lose a batch, for which the run would then wait.
-
-    Raises:
-        ValueError: shared memory, or the limit on the size of a file, is too small, and what to do about it.
-    """
+    """Refuses loaders that could lose a batch, for which the run would then wait; a ValueError says what to do."""
     if not need.workers or sys.platform != "linux":  # elsewhere shared memory is not bounded by a folder
         return
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)

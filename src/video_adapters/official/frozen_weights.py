@@ -45,11 +45,7 @@ def place_weights(request: Request, official: Official, overrides: list[str]) ->
 
 
 def compare(official: Official, cfg: DictConfig) -> Verdict:
-    """Sets the frozen weights against those of the encoder that a config describes; a norm that trained is left out.
-
-    Raises:
-        ValueError: when those weights cannot be had.
-    """
+    """Sets the frozen weights against those of the encoder that a config describes; a norm that trained is left out."""
     encoder = load_encoder(instantiate(cfg.model.encoder, _convert_="all"), cfg.model.weights)
     published = library_weights(encoder, official.sizes)
     names = sorted(official.frozen.keys() - official.shared)

@@ -40,11 +40,7 @@ def is_batch(video: Any) -> bool:
 
 
 def frames_of(video: Any) -> Frames:
-    """The frames of a video that is no file.
-
-    Raises:
-        ValueError: for other types and shapes, saying which.
-    """
+    """The frames of a video that is no file; a ValueError for other types and shapes."""
     if isinstance(video, list | tuple):
         pictures = [np.asarray(one.convert("RGB") if isinstance(one, Image.Image) else one) for one in video]
         if len({picture.shape for picture in pictures}) > 1:

@@ -66,11 +66,7 @@ def _built(content: dict[str, Any], cfg: DictConfig) -> VideoClassifier:
 
 
 def named_views(name: str) -> DictConfig:
-    """A test protocol of `configs/views`: clips, crops and resize.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
+    """A test protocol of `configs/views`, clips, crops and resize; a ValueError for a name that is none."""
     if name not in (names := config_names("views")):
         raise ValueError(f"there are no views '{name}'{did_you_mean(name, names)}, only: {', '.join(names)}")
     views = OmegaConf.load(CONFIGS / "views" / f"{name}.yaml")

@@ -131,9 +131,6 @@ def window_views(
     """The test views of each window, (V, T, 3, S, S) uint8, in order; a frame is decoded once for all of its windows.
 
     Frames are cropped when they come, and let go after their last window, so that few are held.
-
-    Raises:
-        DecodeError: one of the frames cannot be had.
     """
     last_use = np.full(span.num_frames, -1, np.int32)  # which window; hours have too many frames for a dictionary
     for i, window in enumerate(windows):

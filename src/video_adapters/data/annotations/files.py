@@ -92,11 +92,7 @@ def first_file(root: str, folders: Sequence[str], names: Sequence[str]) -> str |
 
 
 def needed_file(root: str, folders: Sequence[str], names: Sequence[str], remedy: str) -> str:
-    """The same, which must be there.
-
-    Raises:
-        ValueError: naming what is, and the remedy.
-    """
+    """The same, which must be there: else a ValueError names what is, and the remedy."""
     if (file := first_file(root, folders, names)) is None:
         places = f"neither in {root} nor in its folders {', '.join(folders)}"
         raise ValueError(f"{' or '.join(names)} is {places}; {remedy}. {content(root)}")
@@ -106,11 +102,7 @@ def needed_file(root: str, folders: Sequence[str], names: Sequence[str], remedy:
 def needed_folder(
     root: str, folders: Iterable[str], holds: Callable[[str], object], lacking: str, remedy: str = ""
 ) -> str:
-    """The first of the folders, relative to `root`, that holds what it should.
-
-    Raises:
-        ValueError: none does; naming what is lacking there, what there is, and the remedy.
-    """
+    """The first of the folders, relative to `root`, that holds what it should; else a ValueError as there."""
     paths = [os.path.join(root, folder) for folder in folders]
     for path in paths:
         if holds(path):

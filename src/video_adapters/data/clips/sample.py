@@ -1,6 +1,7 @@
 """Sampling of a clip from a video: frame counts in, indices out.
 
-Both rules are those of AIM's published recipes (Yang et al. 2023, section 4.1 and the official configs).
+Both rules are those of AIM's published recipes (Yang et al. 2023, section 4.1 and the official configs). Lengths and
+numbers of clips below 1 are a ValueError.
 """
 
 from dataclasses import dataclass
@@ -21,19 +22,11 @@ class Segments:
         _check_positive(num_frames=self.num_frames)
 
     def train(self, length: int, generator: np.random.Generator) -> list[int]:
-        """A uniformly drawn frame of each stretch, for a video of `length` frames.
-
-        Raises:
-            ValueError: `length` is not positive.
-        """
+        """A uniformly drawn frame of each stretch, for a video of `length` frames."""
         return [int(generator.integers(first, last, endpoint=True)) for first, last in self._stretches(length)]
 
     def test(self, length: int, num_clips: int) -> list[list[int]]:
-        """The middle frame of each stretch; there is but one such clip.
-
-        Raises:
-            ValueError: `length` is not positive, or `num_clips` is not 1.
-        """
+        """The middle frame of each stretch; there is but one such clip, and a ValueError for more."""
         if num_clips != 1:
             raise ValueError(
                 f"{counted(num_clips, 'clip')} asked for: the middles of the segments make 1; more views are more crops"
@@ -65,19 +58,11 @@ class Strided:
         _check_positive(stride=self.step)
 
     def train(self, length: int, generator: np.random.Generator) -> list[int]:
-        """A clip at a uniformly drawn place, for a video of `length` frames.
-
-        Raises:
-            ValueError: `length` is not positive.
-        """
+        """A clip at a uniformly drawn place, for a video of `length` frames."""
         return self._clip(int(generator.integers(max(1, self._num_starts(length)))), length)
 
     def test(self, length: int, num_clips: int) -> list[list[int]]:
-        """Clips that start amid `num_clips` equal shares of the possible starts; all at 0 if the video is too short.
-
-        Raises:
-            ValueError: `length` or `num_clips` is not positive.
-        """
+        """Clips that start amid `num_clips` equal shares of the possible starts; all at 0 if the video is too short."""
         _check_positive(num_clips=num_clips)
         share = max(0, self._num_starts(length)) / num_clips
         return [self._clip(int(i * share + share / 2), length) for i in range(num_clips)]

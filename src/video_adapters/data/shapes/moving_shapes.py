@@ -21,6 +21,7 @@ from rich.progress import track
 from video_adapters.commands.atomic import put
 from video_adapters.commands.lock import alone
 from video_adapters.data.annotations import Annotations, Video, Videos
+from video_adapters.data.annotations.annotations import SPLITS, check_split
 from video_adapters.data.shapes.motions import MOTIONS, draw_video
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ CLASS_NAMES = (
     "turning clockwise", "turning counter-clockwise", "approaching", "parting", "appearing", "vanishing",
 )  # fmt: skip
 """Class c and class c ^ 1 are each other's reversal."""
-
-SPLITS = ("train", "val", "test")
 
 
 def write_video(path: Path, frames: np.ndarray, quantiser: int = 6) -> None:
@@ -118,13 +117,8 @@ class MovingShapes(Annotations):
                 raise
 
     def videos(self, split: str) -> Videos:
-        """The videos of a split, class by class.
-
-        Raises:
-            ValueError: there is no such split, or it has not been rendered.
-        """
-        if split not in self.counts:
-            raise ValueError(f"moving shapes have no split {split!r}, only {', '.join(SPLITS)}")
+        """The videos of a split, class by class."""
+        check_split(split)
         if not self.is_prepared():
             raise ValueError(f"the moving shapes in {self.folder} are missing or incomplete: call prepare() first")
         return Videos(

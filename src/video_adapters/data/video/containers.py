@@ -18,8 +18,8 @@ LISTS = {
     b"#EXTM3U": "a playlist (HLS)", b"ffconcat": "a list of files (ffconcat)",
     b"v=0": "a description of a stream (SDP)",
 }  # fmt: skip
-_EBML, _VP9 = b"\x1a\x45\xdf\xa3", b"V_VP9"  # Matroska's and WebM's first bytes; how they name the codec
-_HEAD = 4096  # bytes in which the tracks are described, unless something large precedes them
+EBML, _VP9 = b"\x1a\x45\xdf\xa3", b"V_VP9"  # Matroska's and WebM's first bytes; how they name the codec
+HEAD = 4096  # bytes in which the tracks are described, unless something large precedes them
 
 
 def open_container(path: str, **options: str) -> av.container.InputContainer:
@@ -53,13 +53,13 @@ def _probing(path: str) -> dict[str, str]:
     if not os.path.isfile(path):
         return {}
     with open(path, "rb") as file:
-        head = file.read(_HEAD)
-    return {"codec_whitelist": "none"} if head.startswith(_EBML) and _VP9 in head else {}
+        head = file.read(HEAD)
+    return {"codec_whitelist": "none"} if head.startswith(EBML) and _VP9 in head else {}
 
 
 def _explained(path: str, error: Exception) -> Exception:
     with open(path, "rb") as file:
-        head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+        head = file.read(HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
     kinds = [kind for start, kind in LISTS.items() if head.startswith(start)]
     if head.startswith(b"<") and b"<MPD" in head:
         kinds.append("a playlist (DASH)")

@@ -79,10 +79,7 @@ class FrameSource(ABC):
     def stream(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """The frames at `indices` with their indices, rising, one by one: for more of them than memory holds.
 
-        Yields: index and upright picture, (H, W, 3) RGB, the same as from `read`.
-
-        Raises:
-            DecodeError, ValueError: as `read`.
+        Yields: index and upright picture, (H, W, 3) RGB, the same as from `read`, and raises as it does.
         """
 
     def _rising(self, indices: Iterable[int]) -> np.ndarray:

@@ -30,11 +30,7 @@ def read_picture(path: str) -> np.ndarray:
 
 
 def size_of_picture(path: str) -> tuple[int, int]:
-    """Height and width that `read_picture` would give, by the header.
-
-    Raises:
-        Exception: of any kind, for what is no such image.
-    """
+    """Height and width that `read_picture` would give, by the header; raises as it does."""
     with _opened(path) as image:
         if image.format == "TIFF":  # newer Pillows turn it while loading
             return read_picture(path).shape[:2]

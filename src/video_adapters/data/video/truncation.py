@@ -8,12 +8,10 @@ from typing import BinaryIO
 
 import av
 
-from video_adapters.data.video.containers import open_container
+from video_adapters.data.video.containers import EBML, HEAD, open_container
 from video_adapters.data.video.packets import Packets
 
-_HEAD = 4096  # bytes, of which the sizes are among the first hundred
-_EBML, _SEGMENT, _VOID = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\xec"  # element ids of Matroska, RFC 9559
-
+_SEGMENT, _VOID = b"\x18\x53\x80\x67", b"\xec"  # element ids of Matroska, RFC 9559
 _BOXES = {b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide"}  # ISO 14496-12; what else may be mere rubbish
 
 
@@ -52,10 +50,10 @@ def _stated_size(container: av.container.InputContainer) -> int:
     with open(container.name, "rb") as file:
         if "mp4" in container.format.name:
             return _mp4_size(file, container.size)
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
     if head.startswith(b"RIFF"):
         return 8 + int.from_bytes(head[4:8], "little")
-    return _matroska_size(head) if head.startswith(_EBML) else 0
+    return _matroska_size(head) if head.startswith(EBML) else 0
 
 
 def _mp4_size(file: BinaryIO, length: int) -> int:
@@ -72,7 +70,7 @@ def _mp4_size(file: BinaryIO, length: int) -> int:
 
 
 def _matroska_size(head: bytes) -> int:
-    offset = len(_EBML)
+    offset = len(EBML)
     size, offset = _variable_size(head, offset)
     offset += size
     while head[offset : offset + 1] == _VOID:
