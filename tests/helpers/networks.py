@@ -40,11 +40,29 @@ def timm_swin(**changes: Any) -> "partial[nn.Module]":
     )
 
 
+@timm.models.register_model
+def siglip_toy(**_: Any) -> nn.Module:
+    """A timm network by a name, as open_clip asks for its towers: `timm_vit` without class token, pooled as SigLIP."""
+    return timm_vit(class_token=False, global_pool="map")()
+
+
+def siglip(**changes: Any) -> "partial[nn.Module]":
+    """open_clip's create_model for timm's ViT with attention pooling, no projection, and a tiny text tower."""
+    vision = dict(timm_model_name="siglip_toy", timm_pool="map", timm_proj="none", image_size=IMAGE_SIZE)
+    text = dict(context_length=8, vocab_size=50, width=32, heads=1, layers=1, proj_bias=True, pool_type="last")
+    return partial(
+        open_clip.create_model,
+        model_name="ViT-B-16-SigLIP",
+        embed_dim=32,
+        vision_cfg={**vision, **changes},
+        text_cfg={**text, "no_causal_mask": True},
+    )
+
+
 BUILDS: dict[str, "partial[nn.Module]"] = {
     "timm": timm_vit(),
     "timm like DINOv2": timm_vit(reg_tokens=4, no_embed_class=True, init_values=0.1),
     "timm mean pooling": timm_vit(global_pool="avg"),
-    "timm without class token": timm_vit(class_token=False, global_pool="avg"),
     "timm norm before": timm_vit(pre_norm=True),
     "timm normed queries": timm_vit(qk_norm=True),
     "timm Swin": timm_swin(),
@@ -55,6 +73,7 @@ BUILDS: dict[str, "partial[nn.Module]"] = {
     "open_clip no norm before": clip_vit(no_ln_pre=True),
     "open_clip mean pooling": clip_vit(pool_type="avg"),
     "open_clip mean, then norm": clip_vit(pool_type="avg", final_ln_after_pool=True),
+    "open_clip SigLIP": siglip(),
 }
 
 

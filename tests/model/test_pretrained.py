@@ -23,7 +23,7 @@ from video_adapters.model.encoders import pretrained, weights
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
 
-from helpers.networks import clip_vit, clips, randomise, timm_vit
+from helpers.networks import clip_vit, clips, randomise, siglip, timm_vit
 from helpers.rounding import rounding
 
 State = dict[str, Tensor]
@@ -128,6 +128,16 @@ def test_open_clip_weights_come_from_a_file(tmp_path: Path, suffix: str) -> None
 def test_open_clip_weights_are_resampled_to_another_image_size(tmp_path: Path) -> None:
     file = write(state_of(clip_vit()), tmp_path / "clip.pt")
     assert load_encoder(clip_vit(image_size=64), str(file)).net.positional_embedding.shape == (17, 64)
+
+
+def test_weights_of_a_timm_tower_inside_open_clip_are_held_and_resampled_to_another_image_size(tmp_path: Path) -> None:
+    state = state_of(siglip())
+    file = write(state, tmp_path / "siglip.pt")
+    tower = {name.removeprefix("visual.trunk."): value for name, value in state.items() if "visual." in name}
+    assert_holds(load_encoder(siglip(), str(file)), tower)
+    larger = load_encoder(siglip(image_size=64), str(file))
+    assert larger.net.pos_embed.shape == (1, 16, 32)
+    assert larger.net.pos_embed.mean().item() == pytest.approx(tower["pos_embed"].mean().item(), abs=0.01)
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])

@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 
-from timm.layers import Attention
+from timm.layers import Attention, AttentionPoolLatent, PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
@@ -62,13 +62,17 @@ class TimmVitParts(Parts):
 
 
 class TimmVit(Encoder):
-    """Any `timm.create_model(..., num_classes=0)` that is a plain VisionTransformer."""
+    """Any `timm.create_model(..., num_classes=0)` that is a plain VisionTransformer.
+
+    Attention pooling, SigLIP's, came with the weights and stays frozen like them.
+    """
 
     wraps = VisionTransformer
 
     def __init__(self, net: VisionTransformer) -> None:
         super().__init__()
-        require(net.attn_pool is None, net, "without attention pooling")
+        require(type(net.patch_embed) is PatchEmbed, net, "with one convolution for its patches")
+        require(type(net.attn_pool) in (type(None), AttentionPoolLatent), net, "with pooling by a query or none")
         require(isinstance(net.head, nn.Identity), net, "without its classifier (num_classes: 0)")
         require(net.global_pool != "", net, "with pooling (global_pool: token or avg)")
         require(isinstance(net.patch_drop, nn.Identity), net, "without patch dropout (patch_drop_rate: 0)")
