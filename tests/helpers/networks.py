@@ -43,19 +43,21 @@ def timm_swin(**changes: Any) -> "partial[nn.Module]":
 @timm.models.register_model
 def siglip_toy(**_: Any) -> nn.Module:
     """A timm network by a name, as open_clip asks for its towers: `timm_vit` without class token, pooled as SigLIP."""
-    return timm_vit(class_token=False, global_pool="map")()
+    size = {"input_size": (3, IMAGE_SIZE, IMAGE_SIZE)}
+    return timm_vit(class_token=False, global_pool="map", pretrained_cfg_overlay=size)()
 
 
 def siglip(**changes: Any) -> "partial[nn.Module]":
     """open_clip's create_model for timm's ViT with attention pooling, no projection, and a tiny text tower."""
-    vision = dict(timm_model_name="siglip_toy", timm_pool="map", timm_proj="none", image_size=IMAGE_SIZE)
+    vision = dict(timm_model_name="siglip_toy", timm_pool="map", timm_proj="none")
     text = dict(context_length=8, vocab_size=50, width=32, heads=1, layers=1, proj_bias=True, pool_type="last")
     return partial(
         open_clip.create_model,
         model_name="ViT-B-16-SigLIP",
         embed_dim=32,
-        vision_cfg={**vision, **changes},
+        vision_cfg=vision,
         text_cfg={**text, "no_causal_mask": True},
+        **{"force_image_size": IMAGE_SIZE, **changes},
     )
 
 

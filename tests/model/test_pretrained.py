@@ -130,13 +130,14 @@ def test_open_clip_weights_are_resampled_to_another_image_size(tmp_path: Path) -
     assert load_encoder(clip_vit(image_size=64), str(file)).net.positional_embedding.shape == (17, 64)
 
 
-def test_weights_of_a_timm_tower_inside_open_clip_are_held_and_resampled_to_another_image_size(tmp_path: Path) -> None:
+def test_a_file_of_open_clips_timm_tower_is_resampled_and_takes_the_statistics_of_its_tags(tmp_path: Path) -> None:
     state = state_of(siglip())
     file = write(state, tmp_path / "siglip.pt")
     tower = {name.removeprefix("visual.trunk."): value for name, value in state.items() if "visual." in name}
     assert_holds(load_encoder(siglip(), str(file)), tower)
-    larger = load_encoder(siglip(image_size=64), str(file))
-    assert larger.net.pos_embed.shape == (1, 16, 32)
+    larger = load_encoder(siglip(force_image_size=64), str(file))
+    assert (larger.image_size, larger.net.pos_embed.shape) == ((64, 64), (1, 16, 32))
+    assert (larger.mean, larger.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # not CLIP's, open_clip's default
     assert larger.net.pos_embed.mean().item() == pytest.approx(tower["pos_embed"].mean().item(), abs=0.01)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.wording import did_you_mean
-from video_adapters.model.encoders.encoder import Encoder, as_rgb, pixels
+from video_adapters.model.encoders.encoder import Encoder, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pooling import check_pool
 from video_adapters.model.encoders.timm_swin import TimmSwin
@@ -125,8 +125,6 @@ def open_up(net: nn.Module) -> Encoder:
     tower = _tower(net)
     for family in FAMILIES:
         if type(tower) is family.wraps:
-            if family is TimmVit and tower is not visual:
-                _resize(tower, pixels(visual.image_size))
             weights = fingerprint(tower)
             encoder = family(tower)
             encoder.fingerprint = weights
@@ -135,12 +133,6 @@ def open_up(net: nn.Module) -> Encoder:
             return encoder
     supported = ", ".join(f"{f.wraps.__module__}.{f.wraps.__name__}" for f in FAMILIES)
     raise ValueError(f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {supported}")
-
-
-def _resize(tower: Any, image_size: tuple[int, int]) -> None:
-    """Has timm resample a ViT's position embedding: open_clip does not tell its timm towers of another image size."""
-    if pixels(tower.patch_embed.img_size) != image_size:
-        tower.set_input_size(image_size)
 
 
 def _names_file(weights: str | None) -> bool:

@@ -28,7 +28,16 @@ def build_random(build: "partial[nn.Module]") -> nn.Module:
     if not is_open_clip(build):
         return build(pretrained=False)
     with _open_clip_unheard():
-        return build(pretrained=None, pretrained_text=False, device=torch.get_default_device())
+        return build(pretrained=None, pretrained_text=False, device=torch.get_default_device(), **_statistics(build))
+
+
+def _statistics(build: "partial[nn.Module]") -> dict[str, Any]:
+    """What open_clip is to take for mean and std where no tag tells it: those that all tags of the network share."""
+    if "force_preprocess_cfg" in build.keywords:
+        return {}
+    published = [open_clip.get_pretrained_cfg(str(build.keywords["model_name"]), tag) for tag in _tags(build)]
+    values = {key: {tuple(about[key]) for about in published} for key in ("mean", "std")}
+    return {"force_preprocess_cfg": {key: value.pop() for key, value in values.items() if len(value) == 1}}
 
 
 def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = False) -> nn.Module:
@@ -177,7 +186,7 @@ def _fill_timm(net: Any, state: dict[str, Tensor]) -> None:
 
 def _fill_open_clip(model: Any, file: Path) -> None:
     if not is_archive(file):
-        with _open_clip_unheard():
+        with _open_clip_unheard(), _at_own_size(model.visual):
             if not _fill_image_tower(model, file):
                 open_clip.load_checkpoint(model, str(file))
         return
@@ -186,6 +195,18 @@ def _fill_open_clip(model: Any, file: Path) -> None:
     state = _read_archive(file)
     open_clip.model.resize_pos_embed(state, model)
     model.load_state_dict(state)
+
+
+@contextmanager
+def _at_own_size(visual: Any) -> Iterator[None]:
+    """A timm tower inside open_clip meanwhile at the image size of its weights: open_clip resamples none of a file."""
+    trunk, size = getattr(visual, "trunk", None), visual.image_size
+    if trunk is None or not hasattr(trunk, "set_input_size"):
+        yield
+        return
+    visual.set_input_size(trunk.pretrained_cfg["input_size"][1:])
+    yield
+    visual.set_input_size(size)
 
 
 def _fill_image_tower(model: Any, file: Path) -> bool:
