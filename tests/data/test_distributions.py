@@ -19,6 +19,7 @@ from video_adapters.data.annotations import (
     VideoTable,
 )
 from video_adapters.data.annotations.held_out import held_out, stratified
+from video_adapters.data.from_config import build_data
 
 from helpers.miniatures import (
     KINETICS,
@@ -31,6 +32,7 @@ from helpers.miniatures import (
     write_table,
     write_ucf101,
 )
+from helpers.toy import composed
 
 
 def names(videos: object) -> list[str]:
@@ -93,6 +95,7 @@ def test_ucf101_has_three_splits(fold: int, tmp_path: Path) -> None:
     train = annotations.videos("train")
     assert len(train) == 6
     assert annotations.missing(train) == []
+    assert annotations.groups("test") == (f"g{fold:02d}", f"g{fold:02d}")
 
 
 @pytest.mark.parametrize("fold", [1, 2, 3])
@@ -102,6 +105,7 @@ def test_hmdb51_has_three_splits_and_videos_that_are_in_none(fold: int, tmp_path
     train, test = annotations.videos("train"), annotations.videos("test")
     assert (train.labels.tolist(), test.labels.tolist()) == ([0, 0, 0, 1, 1, 1], [0, 1])
     assert names(test)[0] == f"#20_brush_hair (a&b)[1]_u_nm_np1_{(2 - fold) % 5}.avi"
+    assert annotations.groups("test")[0] == "#20"
     assert annotations.missing(train) == []
 
 
@@ -152,9 +156,30 @@ def test_a_table_divides_by_group_so_that_nobody_is_on_both_sides(tmp_path: Path
     people = [{int(name[6]) // 2 for name in names(split)} for split in (train, val)]
     assert len(people[1]) == 1
     assert not people[0] & people[1]
+    for split in ("train", "val"):
+        expected = tuple(f"person {int(name[6]) // 2}" for name in names(annotations.videos(split)))
+        assert annotations.groups(split) == expected
+    assert VideoTable(str(root)).groups("train") is None
     assert annotations.missing(train) == []
     with pytest.raises(ValueError, match=r"no video of the split 'test', only of: train, val"):
         annotations.videos("test")
+
+
+@pytest.mark.parametrize("change", ["max_videos=4", "fraction=0.5", "missing"])
+def test_groups_stay_with_their_videos_whatever_is_left_out(change: str, tmp_path: Path) -> None:
+    lines = [f"{i}.mp4,{i % 2},person{i // 3}" for i in range(12)]
+    (tmp_path / "videos.csv").write_text("\n".join(["path,label,who", *lines]))
+    for i in range(12):
+        if change != "missing" or i not in (2, 7):
+            (tmp_path / f"{i}.mp4").touch()
+    changes = [f"data.{change}"] if "=" in change else []
+    data = build_data(
+        composed("data=csv", f"data.root={tmp_path}", "data.annotations.group=who", "data.num_classes=2", *changes)
+    )
+    for use in ("train", "val"):
+        numbers = [int(Path(video.path).stem) for video in data.videos(use)]
+        assert data.groups(use) == tuple(f"person{i // 3}" for i in numbers)
+    assert build_data(composed("data=csv", f"data.root={tmp_path}", "data.num_classes=2")).groups("train") is None
 
 
 def test_a_table_may_say_split_span_and_numbers(tmp_path: Path) -> None:

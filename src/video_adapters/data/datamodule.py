@@ -182,6 +182,15 @@ class VideoData(L.LightningDataModule):
             self._videos[use] = videos if not missing or keep is None else videos.select(keep)
         return self._videos[use]
 
+    def groups(self, use: str) -> tuple[str, ...] | None:
+        """The group of each of `videos(use)`, such as a person; None where the data set names none."""
+        split = self.splits[use]
+        if (groups := self.annotations.groups(split)) is None:
+            return None
+        listed = in_copy(self.root, self.annotations.videos(split))
+        group_of = dict(zip(listed, groups, strict=True))
+        return tuple(group_of[video] for video in self.videos(use))
+
     def split_for(self, devices: int) -> Split:
         """Clips per forward pass and passes per step, on so many devices."""
         return split_step(self.per_step, self.per_device, devices)

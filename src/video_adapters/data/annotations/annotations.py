@@ -30,6 +30,11 @@ class Annotations(ABC):
             ValueError: no such split, or its files are missing or contradict each other.
         """
 
+    def groups(self, split: str) -> tuple[str, ...] | None:
+        """The group of each of `videos(split)`, such as a person or a scene, of which training and held-out videos
+        should have none in common; None where the data set names no groups."""
+        return None
+
     def has(self, split: str) -> bool:
         """Whether there is such a split."""
         return True

@@ -1,6 +1,7 @@
 """UCF101 and HMDB51: small, with three published splits and no validation."""
 
 import os
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
@@ -50,6 +51,8 @@ class _Folds(Annotations):
 class Ucf101(_Folds):
     """UCF101 (Soomro et al. 2012): `UCF101.rar` and the split files of `UCF101TrainTestSplits-RecognitionTask.zip`.
 
+    A video's group is the g01 of its name, by which the published splits are made too.
+
     Args: as the base says; the split files may be in `root` or in its folder `ucfTrainTestlist`.
     """
 
@@ -79,6 +82,10 @@ class Ucf101(_Folds):
                 raise ValueError(f"{file}, line {number}: '{name}' is no class of classInd.txt")
             yield Video(os.path.join(folder, path), labels[name])
 
+    def groups(self, split: str) -> tuple[str, ...]:
+        names = (os.path.basename(path) for path, *_ in self.videos(split))
+        return tuple(group[1] if (group := re.search(r"_(g\d+)_", name)) else name for name in names)
+
     def _list(self, name: str) -> str:
         folders = ("ucfTrainTestlist", "annotations", "splits")
         return needed_file(self.root, folders, (name,), "unpack the split files of UCF101 there")
@@ -88,7 +95,8 @@ class Hmdb51(_Folds):
     """HMDB51 (Kuehne et al. 2011): `hmdb51_org.rar`, its class archives unpacked too, and `test_train_splits.rar`.
 
     A file `<class>_test_split1.txt` says of each video of a class whether it is for training (1), for the test (2), or
-    neither (0). The classes are in alphabetical order.
+    neither (0). The classes are in alphabetical order. A video's group is the film that it was cut from, which its name
+    has ahead of the class.
 
     Args: as the base says; the split files may be in `root` or in a folder `testTrainMulti_7030_splits` or `splits`.
     """
@@ -110,6 +118,10 @@ class Hmdb51(_Folds):
                     raise ValueError(f"{file}, line {number}: '{line}' must end in 0, 1 or 2")
                 if use == wanted:
                     yield Video(os.path.join(folder, name, video.strip()), label)
+
+    def groups(self, split: str) -> tuple[str, ...]:
+        pairs = (path.split(os.sep)[-2:] for path, *_ in self.videos(split))
+        return tuple(name.split(f"_{label}")[0] for label, name in pairs)
 
     @property
     def _ending(self) -> str:

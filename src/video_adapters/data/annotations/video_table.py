@@ -29,6 +29,7 @@ class _Row(NamedTuple):
     line: int  # of the file, from 1
     video: Video
     split: str
+    group: str
 
 
 class VideoTable(Annotations):
@@ -99,6 +100,9 @@ class VideoTable(Annotations):
             raise ValueError(f"{self.file} has no video of the split '{split}', only of: {', '.join(there)}{aside}")
         return videos
 
+    def groups(self, split: str) -> tuple[str, ...] | None:
+        return None if self.group is None else tuple(row.group for row in self._rows if row.split == split)
+
     @cached_property
     def _rows(self) -> list[_Row]:
         if self.group is not None and self.group not in self._columns:
@@ -108,7 +112,7 @@ class VideoTable(Annotations):
         lines = self._content
         videos = [self._video(f"{self.file}, line {line}", row, labels) for line, row in lines.items()]
         splits = self._splits(np.array([video.label for video in videos]))
-        rows = [_Row(*row) for row in zip(lines, videos, splits, strict=True)]
+        rows = [_Row(*row) for row in zip(lines, videos, splits, self._groups(), strict=True)]
         _check_once(rows, self.file)
         return rows
 
@@ -125,6 +129,10 @@ class VideoTable(Annotations):
         named = labels and label != NO_LABEL
         return Video(located(self.root, path, where), labels[label] if named else int(label), start, stop)
 
+    def _groups(self) -> list[str]:
+        """The group of each row; blank without a column for it."""
+        return [row.get(self.group or "", "").strip() for row in self._content.values()]
+
     def _splits(self, labels: np.ndarray) -> list[str]:
         """The split of each row: its own, or else training, of which some are set aside where none is for "val"."""
         names = [row.get("split", "train").strip().lower() for row in self._content.values()]
@@ -133,7 +141,7 @@ class VideoTable(Annotations):
         splits = np.array([SPLIT_NAMES[name] for name in names])
         training = np.flatnonzero(splits == "train")
         if "val" not in splits and len(training):
-            groups = np.array([row.get(self.group or "", "") for row in self._content.values()], object)[training]
+            groups = np.array(self._groups(), object)[training]
             splits[training[held_out(labels[training], self.val_share, groups.tolist() if self.group else None)]] = (
                 "val"
             )
@@ -191,7 +199,7 @@ def _delimiter(header: str) -> str:
 def _check_once(rows: Sequence[_Row], file: str) -> None:
     """Refuses the same frames in two classes, and in training and elsewhere."""
     uses: dict[tuple[str, int, int], tuple[int, bool]] = {}
-    for line, video, split in rows:
+    for line, video, split, _ in rows:
         use = video.label, split == "train"
         if (first := uses.setdefault((video.path, video.start, video.stop), use)) != use:
             other = "another class" if first[0] != video.label else "the other side of the split"
