@@ -41,7 +41,7 @@ def tokens_behind_norm(net: Any, frames: Tensor, depth: int) -> Tensor:
     return torch.cat((prefix, patches), dim=1)
 
 
-@pytest.mark.parametrize("depth", [1, DEPTH - 1, DEPTH])
+@pytest.mark.parametrize("depth", [DEPTH - 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, DEPTH))])
 @pytest.mark.parametrize("name", ["timm", "timm like DINOv2", "open_clip"])
 @torch.no_grad()
 def test_features_of_any_block_are_those_that_the_library_gives_of_its_middle_layers(name: str, depth: int) -> None:

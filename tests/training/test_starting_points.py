@@ -1,6 +1,8 @@
 """What a run may start from and what an evaluation needs: frozen or tuned, named or unnamed, short or long."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +10,12 @@ from safetensors.torch import save_file
 
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
-from video_adapters.model.checkpoint import PREFIX, Origin, load_adapters, load_trained
+from video_adapters.model.checkpoint import PREFIX, Origin, load_start, load_trained
+from video_adapters.model.classifier import VideoClassifier
 
 from helpers.toy import composed, run, score
+
+ADAPTERS = ("aim", "full_tuning", "lora", "st_adapter", "timesformer")
 
 
 def best(folder: Path) -> Path:
@@ -96,7 +101,7 @@ def test_the_head_is_taken_over_where_classes_agree_by_name_or_without_names_by_
     rows = torch.arange(1.0, len(there) + 1)[:, None].expand(-1, classifier.head.linear.in_features)
     state[f"{PREFIX}head.linear.weight"] = rows
     content = {"state_dict": state, "origin": theirs.as_dict()}
-    assert load_adapters(classifier, own, content) == same
+    assert load_start(classifier, own, content).head == same
     expected = [there.index(name) if set(there) == set(here) else label for label, name in enumerate(here)]
     taken = classifier.head.linear.weight.equal(rows[expected]) if len(there) == len(here) else False
     assert taken == same
@@ -127,7 +132,7 @@ def test_another_image_size_is_named(model: str) -> None:
         made.append((classifier, origin))
     (_, theirs), (classifier, own) = made
     with pytest.raises(ValueError, match=r"trained on frames of data.image_size=32, and at 48 .* data.image_size=32$"):
-        load_adapters(classifier, own, {"state_dict": {}, "origin": theirs.as_dict()})
+        load_start(classifier, own, {"state_dict": {}, "origin": theirs.as_dict()})
 
 
 @pytest.mark.parametrize("key", ["depth", "pool"])
@@ -139,6 +144,59 @@ def test_a_head_is_taken_over_from_the_same_features_alone(key: str) -> None:
     ends = {"depth": 3, "pool": "class"}
     there, here = ({"data": {"num_frames": 8}, "model": model} for model in ({key: ends[key]}, {}))
     content = {"state_dict": {}, "origin": Origin(there, names, frozen).as_dict()}
-    for load in (load_adapters, load_trained):
+    for load in (load_start, load_trained):
         with pytest.raises(ValueError, match=rf"model.{key}={ends[key]}.* here gives .*=null.*: give .*={ends[key]}"):
             load(classifier, Origin(here, names, frozen), content)
+
+
+def build(*overrides: str) -> tuple[VideoClassifier, Origin]:
+    """A model of two classes, its frozen weights the same every time, and what it says of itself."""
+    cfg = composed("model=toy_vit", "model.depth=3", "data.num_classes=2", *overrides)
+    torch.manual_seed(0)
+    classifier = build_classifier(cfg).eval()
+    config: dict[str, Any] = {"model": dict(cfg.model), "head": dict(cfg.head), "data": {"num_frames": 8}}
+    return classifier, Origin(config, ("a", "b"), classifier.backbone.encoder.fingerprint)
+
+
+@torch.no_grad()
+def left_behind(classifier: VideoClassifier, of: Origin) -> dict[str, Any]:
+    """The checkpoint of a run that changed all that it could."""
+    generator = torch.Generator().manual_seed(1)
+    for value in classifier.learned().values():
+        if value.is_floating_point():
+            value.add_(torch.rand(value.shape, generator=generator))
+    state = {f"{PREFIX}{name}": value.clone() for name, value in classifier.learned().items()}
+    return {"state_dict": state, "origin": of.as_dict()}
+
+
+@pytest.mark.parametrize(
+    ("there", "head", "adapter"),
+    [
+        ("frozen", "linear_in_order", "aim"),
+        *(pytest.param("none", "mean_standardised", adapter, marks=pytest.mark.slow) for adapter in ADAPTERS),
+    ],
+)
+def test_adapters_start_from_a_probes_head_and_score_as_it_does(there: str, head: str, adapter: str) -> None:
+    settings = [f"head={head}", "model.pool=both"]
+    probe, of = build(*settings, f"adapter={there}")
+    content = left_behind(probe, of)
+    adapted, own = build(*settings, f"adapter={adapter}")
+    assert load_start(adapted, own, content) == (there == "none", True)  # whose final norm trained
+    clips = torch.randint(256, (2, 8, 3, 40, 40), dtype=torch.uint8)
+    torch.testing.assert_close(adapted(clips), probe(clips), rtol=1e-5, atol=1e-5)
+
+
+def test_a_probe_of_another_head_or_other_classes_is_refused_in_a_sentence() -> None:
+    content = left_behind(*build("adapter=frozen", "head=linear_in_order"))
+    for head, message in {
+        "mean_standardised": r"is \(2, 256\) in it and \(2, 32\) here. Its head is LinearInOrderHead .*, here it is Me",
+        "mean": r"it has head.standardise.*MeanHead head.dropout=0.5 head.standardise=False: give the same",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            load_start(*build("adapter=aim", f"head={head}"), content)
+    model, own = build("adapter=aim", "head=linear_in_order")
+    with pytest.raises(ValueError, match=r"a head alone, and its classes are others .* nothing to start from"):
+        load_start(model, replace(own, class_names=("a", "c")), content)
+    foreign = {**content["state_dict"], f"{PREFIX}backbone.blocks.0.before_mlp.up.bias": torch.zeros(32)}
+    with pytest.raises(ValueError, match=r"it lacks backbone.*; it has backbone.blocks.0.before_mlp, which the model"):
+        load_start(model, own, {**content, "state_dict": foreign})

@@ -1,7 +1,8 @@
 """Learned weights by name, fitted to a network whose encoder, adapters, clips and classes are compared."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -43,19 +44,24 @@ def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str,
     classifier.load_state_dict(_with_head_in(order, _weights(checkpoint)), strict=False)
 
 
-def load_adapters(
-    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], over_time: bool = False
-) -> bool:
+class Taken(NamedTuple):
+    """What a model took over from a checkpoint that it starts from."""
+
+    adapters: bool  # or whatever else of the backbone trained there
+    head: bool
+
+
+def load_start(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], over_time: bool = False) -> Taken:
     """Starts from a checkpoint's adapters, and from its head where the classes are the same ones, in whatever order.
 
     Classes without names are taken for the same where they are as many. Pretrained weights that the checkpoint left
-    frozen stay as they are where they train here. With `over_time`, what it learned per frame is resized where it was
-    trained on clips of another number of frames.
-
-    Returns: whether the head was taken over too.
+    frozen stay as they are where they train here; so do adapters, which change nothing before training, where the
+    checkpoint has none: then the model scores as the checkpoint's did. With `over_time`, what it learned per frame is
+    resized where it was trained on clips of another number of frames.
 
     Raises:
-        ValueError: when the frozen weights or the set of adapters differ, naming the difference.
+        ValueError: when the frozen weights, the set of adapters or the head differ, naming the difference, and when
+            nothing can be taken over.
     """
     theirs = origin(checkpoint)
     order = _order(theirs.class_names, own.class_names)
@@ -64,9 +70,14 @@ def load_adapters(
     if over_time:
         resized = resize_time(_weights(checkpoint), classifier)
         checkpoint = {**checkpoint, "state_dict": {f"{PREFIX}{name}": value for name, value in resized.items()}}
-    check_same_model(classifier, own, checkpoint, head=order is not None, thawed=True)
+    check_same_model(classifier, own, checkpoint, head=order is not None, start=True)
+    taken = Taken(any(name.startswith("backbone.") for name in _weights(checkpoint)), order is not None)
+    if not any(taken):
+        raise ValueError(
+            "the checkpoint has a head alone, and its classes are others than here: there is nothing to start from"
+        )
     classifier.load_state_dict(_with_head_in(order, _weights(checkpoint)), strict=False)
-    return order is not None
+    return taken
 
 
 def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str, ordered: bool = False) -> None:
@@ -95,7 +106,7 @@ def holds_everything(classifier: VideoClassifier, checkpoint: dict[str, Any]) ->
 
 
 def check_same_model(
-    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True, thawed: bool = False
+    classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any], head: bool = True, start: bool = False
 ) -> None:
     """Refuses a checkpoint of another model.
 
@@ -104,7 +115,7 @@ def check_same_model(
         own: what it says of itself.
         checkpoint: the file's content.
         head: whether the heads are compared too.
-        thawed: lets pretrained weights train here that were frozen there.
+        start: lets pretrained weights train here that were frozen there, and adapters where there were none at all.
 
     Raises:
         ValueError: when the frozen weights, the features that a compared head reads, or what trains differ.
@@ -119,13 +130,15 @@ def check_same_model(
         )
     here = {name: p for name, p in classifier.learned().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
-    if thawed:
-        pretrained = {id(p) for p in classifier.backbone.pretrained()}
-        here = {name: p for name, p in here.items() if name in there or id(p) not in pretrained}
+    if start:
+        added = _added(classifier, there.keys())
+        here = {name: p for name, p in here.items() if name in there or name.startswith("head.") or name in added}
     if any(name in there and there[name].shape != here[name].shape for name in time_weights(classifier)):
         raise ValueError(_other_clips(theirs, own))
     if differences := _differences(here, there):
-        raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences))
+        heads = {_head(of) for of in (theirs, own)} if any("head." in one for one in differences) else set()
+        other = f". Its head is {_head(theirs)}, here it is {_head(own)}: give the same" if len(heads) > 1 else ""
+        raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences) + other)
 
 
 def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
@@ -149,6 +162,21 @@ def _encoder(of: Origin) -> str:
     model = of.config.get("model", {})
     name = model.get("encoder", {}).get("model_name", "an encoder")
     return f"{name} ({model.get('weights') or 'random weights'}, fingerprint {of.encoder[:12]})"
+
+
+def _added(classifier: VideoClassifier, there: Collection[str]) -> set[str]:
+    """What the model's method adds to the backbone and trains; nothing for a checkpoint whose method added nothing."""
+    pretrained = {id(p) for p in classifier.backbone.pretrained()}
+    added = {name for name, p in classifier.trainable().items() if id(p) not in pretrained}
+    frozen = classifier.state_dict().keys() - added
+    return added if any(name.startswith("backbone.") and name not in frozen for name in there) else set()
+
+
+def _head(of: Origin) -> str:
+    """A head by its class and settings, as one would give them on the command line."""
+    head = dict(of.config.get("head", {}))
+    name = head.pop("_target_", "unknown").rpartition(".")[2]
+    return " ".join([name, *(f"head.{key}={value}" for key, value in head.items())])
 
 
 def _features(of: Origin) -> str:

@@ -155,7 +155,10 @@ def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> No
             raise ValueError("resize_time=true resizes a checkpoint's weights over time: say which by init_from=PATH")
         return
     loaded = checkpoint_file.read(path)
-    if checkpoint.load_adapters(module.classifier, module.origin, loaded, over_time=resize_time):
+    taken = checkpoint.load_start(module.classifier, module.origin, loaded, over_time=resize_time)
+    if not taken.adapters:
+        log.info("starting from the head of %s, which has no adapters: those of here begin anew", path)
+    elif taken.head:
         log.info("starting from the adapters and the head of %s", path)
     else:
         there, here = len(checkpoint.origin(loaded).class_names), len(module.origin.class_names)
