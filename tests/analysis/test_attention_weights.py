@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from video_adapters.analysis.measures.attention_weights import Weights, attention, weights
+from video_adapters.analysis.measures.attention_weights import Weights, attention
 from video_adapters.model.backbone import Backbone
 
 from helpers.small_backbones import FAMILIES, backbone, clip
@@ -25,25 +25,32 @@ def by_hand(x: Tensor, weight: Tensor, bias: Tensor, num_heads: int) -> Tensor:
     return torch.stack(heads, dim=1)
 
 
+def weights(query: Tensor, keys: Tensor, *mask: Tensor, **settings: Any) -> Tensor:
+    """What the mode sees of one attention."""
+    with Weights() as mode:
+        F.scaled_dot_product_attention(query, keys, keys, *mask, **settings)
+    (kept,) = mode.kept
+    return kept
+
+
 def test_two_keys_share_attention_as_their_scores_say() -> None:
     query, keys = torch.tensor([[[2.0, 0.0]]]), torch.tensor([[[1.0, 5.0], [0.0, 5.0]]])
-    (row,) = weights(query, keys, keys)[0]
+    (row,) = weights(query, keys)[0]
     first = math.exp(2 / math.sqrt(2))
     assert row.tolist() == pytest.approx([first / (first + 1), 1 / (first + 1)])
 
 
 def test_masks_are_added_or_forbid() -> None:
     q = torch.zeros(1, 1, 2)
-    assert weights(q, q.expand(1, 3, 2), q, torch.tensor([[True, False, True]]))[0, 0].tolist() == [0.5, 0, 0.5]
-    added = weights(q, q.expand(1, 2, 2), q, torch.tensor([[math.log(3.0), 0.0]]))
+    assert weights(q, q.expand(1, 3, 2), torch.tensor([[True, False, True]]))[0, 0].tolist() == [0.5, 0, 0.5]
+    added = weights(q, q.expand(1, 2, 2), torch.tensor([[math.log(3.0), 0.0]]))
     assert added[0, 0].tolist() == pytest.approx([0.75, 0.25])
-    assert weights(q + 1, q.expand(1, 2, 2) + torch.tensor([[[1.0], [0.0]]]), q, scale=0.0)[0, 0].tolist() == [0.5] * 2
+    assert weights(q + 1, q.expand(1, 2, 2) + torch.tensor([[[1.0], [0.0]]]), scale=0.0)[0, 0].tolist() == [0.5] * 2
 
 
-def test_attention_that_no_encoder_has_is_refused() -> None:
+def test_causal_attention_has_no_weight_on_what_is_to_come() -> None:
     x = torch.zeros(1, 2, 2)
-    with pytest.raises(ValueError, match="causal or in groups"):
-        weights(x, x, x, is_causal=True)
+    assert weights(x, x, is_causal=True)[0].tolist() == [[1, 0], [0.5, 0.5]]
 
 
 def test_the_mode_sees_the_fused_kernel_and_changes_nothing() -> None:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:  # runs can be read without the extra that draws
 
 
 class Unanswerable(ValueError):
-    """The runs at hand cannot answer a question; the message says what is missing and how to get it."""
+    """The runs at hand cannot answer a question, as any `answer` may find; the message says what is missing and how to
+    get it."""
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it (IPython asks): nothing but the message, for no code has failed."""

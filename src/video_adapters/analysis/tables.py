@@ -68,14 +68,11 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
         videos = figures[SCORED[name]] if name in SCORED else [None] * len(runs)
         table[COLUMNS[name].title] = [_figure(*pair, COLUMNS[name]) for pair in zip(figures[name], videos, strict=True)]
     table["finished"] = ["yes" if ended else "no" for ended in runs["finished"]]
-    table["time"] = [_time(time) for time in runs["wall_time"]]
+    times = pd.to_timedelta(runs["wall_time"]).dt.round("s").astype(str).str.removeprefix("0 days ")
+    table["time"] = times.where(runs["wall_time"].notna(), "–")
     table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
     best_first = runs["best_val_top1"].sort_values(ascending=False).index
     return table.set_axis(pd.Index(labels(runs), name="run")).iloc[runs.index.get_indexer(best_first)]
-
-
-def _time(time: pd.Timedelta) -> str:
-    return "–" if pd.isna(time) else str(time.round("s")).removeprefix("0 days ")
 
 
 def _figure(value: Any, videos: Any, column: Column) -> str:

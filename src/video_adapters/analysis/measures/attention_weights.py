@@ -5,7 +5,6 @@ the weights are computed once more; where attention is written out (timm's Swin)
 itself runs as it always does.
 """
 
-import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -54,28 +53,12 @@ class Weights(TorchFunctionMode):
 
 
 def weights(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *rest: Any, **kwargs: Any
 ) -> Tensor:
-    """softmax(Q K^T * scale + mask), as `scaled_dot_product_attention` has it, without dropout: (..., queries, keys).
-
-    Raises:
-        ValueError: for causal attention and grouped queries, which no encoder here has.
-    """
-    if is_causal or enable_gqa:
-        raise ValueError("attention is causal or in groups: no encoder of this project was known to do that")
-    scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    """Those of `scaled_dot_product_attention`, by what it runs where nothing is fused: (..., queries, keys)."""
     if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    return scores.softmax(-1)
+        attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill(~attn_mask, -torch.inf)
+    return torch.ops.aten._scaled_dot_product_attention_math(query, key, value, attn_mask, *rest, **kwargs)[1]
 
 
 @torch.inference_mode()

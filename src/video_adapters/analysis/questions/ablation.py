@@ -14,11 +14,7 @@ _COLUMNS = (*SCORES, "test/pair", "trainable_parameters", "macs", "minutes", "cl
 
 
 def answer(runs: pd.DataFrame) -> Finding:
-    """The table of rows of `read_runs`, the best configuration first.
-
-    Raises:
-        Unanswerable: no run has been scored yet.
-    """
+    """The table of rows of `read_runs`, the best configuration first."""
     kept, left_out = select(runs)
     table = ablation_table(runs)
     best, score, fewest = table.index[0], COLUMNS[score_of(kept)].title, int(table["runs"].min())

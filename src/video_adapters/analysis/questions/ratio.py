@@ -32,11 +32,7 @@ _MARKERS = "os^Dv"
 
 
 def answer(runs: pd.DataFrame) -> Finding:
-    """Accuracy, parameters and time by ratio, of every sweep among the rows of `read_runs`.
-
-    Raises:
-        Unanswerable: no two runs differ in nothing but ratio and seed.
-    """
+    """Accuracy, parameters and time by ratio, of every sweep among the rows of `read_runs`."""
     families = sweeps(runs)
     score = _score(families)
     tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep, score)) for name, sweep in families.items()}

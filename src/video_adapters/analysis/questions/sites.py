@@ -16,11 +16,7 @@ QUESTION = "Which sites, and which blocks, need adapting?"
 
 
 def answer(runs: pd.DataFrame) -> Finding:
-    """The ladder and the placements among the rows of `read_runs`.
-
-    Raises:
-        Unanswerable: there are neither two rungs nor two placements of one task.
-    """
+    """The ladder and the placements among the rows of `read_runs`."""
     parts = compared(runs)
     means = {title: by(part) for title, part in parts.items()}
     return Finding(
