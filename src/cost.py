@@ -9,7 +9,7 @@ from video_adapters.commands import command
 @hydra.main(version_base="1.3", config_path="../configs", config_name="cost")
 def main(cfg: DictConfig) -> None:
     """Prints one table per composed config; nothing is downloaded, nothing computed."""
-    from video_adapters.catalogue.experiment_cost import print_cost  # here, so that --help answers at once
+    from video_adapters.catalogue.experiments import print_cost  # here, so that --help answers at once
 
     command.run(lambda: print_cost(cfg))
 

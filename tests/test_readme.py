@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from video_adapters.catalogue.experiment_cost import print_cost
+from video_adapters.catalogue.experiments import print_cost
 from video_adapters.commands.config import compose_config
 
 from helpers.toy import composed, run

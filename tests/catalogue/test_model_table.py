@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 import models
-from video_adapters.catalogue.experiment_cost import print_cost
-from video_adapters.catalogue.experiments import compose_experiment, published, variants
+from video_adapters.catalogue.experiments import compose_experiment, print_cost, published, variants
 from video_adapters.catalogue.model_table import DOCUMENT, counted_cells, read_measured, row, table
 from video_adapters.commands import command
 from video_adapters.commands.config import config_names

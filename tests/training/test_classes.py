@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from video_adapters.catalogue.experiment_cost import print_cost
+from video_adapters.catalogue.experiments import print_cost
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.training import sweep

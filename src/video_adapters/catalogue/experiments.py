@@ -1,4 +1,4 @@
-"""The experiments of configs/experiment: what they cost, and what others report of them."""
+"""The experiments of configs/experiment: what they cost, counted on the meta device, and what others report of them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT, compose_config
+from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import counted
+from video_adapters.data.from_config import with_classes_counted
 from video_adapters.model.build import cost
 from video_adapters.model.cost import Cost
 
@@ -44,8 +47,7 @@ class Experiment:
     @property
     def choices(self) -> DictConfig:
         """The choices of the config groups: data, model, adapter, ..."""
-        choices: DictConfig = self.cfg.hydra.runtime.choices
-        return choices
+        return self.cfg.hydra.runtime.choices
 
     @property
     def views(self) -> tuple[int, int]:
@@ -56,8 +58,7 @@ class Experiment:
 @cache
 def published() -> dict[str, Any]:
     """The content of docs/published.yaml: source and results by experiment."""
-    content: dict[str, Any] = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
-    return content
+    return yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
 
 
 def variants(name: str) -> list[Experiment]:
@@ -95,3 +96,26 @@ def _composed(name: str) -> DictConfig:
     if cfg.data.num_classes is None:
         OmegaConf.update(cfg, "data.num_classes", OWN_CLASSES)
     return cfg
+
+
+def gmacs_a_video(macs: int, views: int) -> str:
+    """Multiply-accumulates of all views, in 10^9."""
+    gmacs = macs * views / 1e9
+    return f"{gmacs:.1f}" if gmacs >= 10 else f"{gmacs:.3f}"
+
+
+def print_cost(cfg: DictConfig) -> None:
+    """Prints what one view and the test protocol of a composed experiment cost."""
+    cfg = with_classes_counted(cfg)
+    counts = cost(cfg)
+    views = cfg.data.test_views.clips * cfg.data.test_views.crops
+    summary(
+        f"{cfg.name}: {cfg.model.encoder.model_name}, {cfg.data.num_frames} frames, {cfg.data.num_classes} classes",
+        {
+            "parameters": f"{counts.params / 1e6:.3f} M",
+            "of these train": f"{counts.trainable / 1e6:.3f} M",
+            "a view": f"{counts.macs / 1e9:.3f} GMACs, as published",
+            "as run": f"{counts.macs_run / 1e9:.3f} GMACs (no dead work, linear layers in a row as one)",
+            "a video": f"{gmacs_a_video(counts.macs, views)} GMACs: {counted(views, 'view')} (the papers' GFLOPs)",
+        },
+    )

@@ -1,11 +1,12 @@
 """docs/models.md: every experiment with its costs, what is published of it, and what was measured here."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from video_adapters.catalogue.experiments import Experiment, count_experiment, variants
+import pandas as pd
+
+from video_adapters.catalogue.experiments import Experiment, count_experiment, gmacs_a_video, variants
 from video_adapters.commands.config import PROJECT, config_names
 
 DOCUMENT = PROJECT / "docs" / "models.md"
@@ -124,12 +125,6 @@ def counted_cells(experiment: Experiment) -> dict[str, str]:
     }
 
 
-def gmacs_a_video(macs: int, views: int) -> str:
-    """Multiply-accumulates of all views, in 10^9."""
-    gmacs = macs * views / 1e9
-    return f"{gmacs:.1f}" if gmacs >= 10 else f"{gmacs:.3f}"
-
-
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, numbers to the right."""
     rows = list(rows)
@@ -148,11 +143,10 @@ def read_measured(path: Path) -> dict[str, float]:
     """
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
-        scores = {line["experiment"]: float(line["test_top1"]) for line in csv.DictReader(file)}
-    if wrong := {name: score for name, score in scores.items() if not 0 <= score <= 1}:
-        raise ValueError(f"{path}: test_top1 is {wrong}, expected fractions from 0 to 1")
-    return scores
+    scores = pd.read_csv(path, index_col="experiment")["test_top1"]
+    if len(wrong := scores[~scores.between(0, 1)]):
+        raise ValueError(f"{path}: test_top1 is {wrong.to_dict()}, expected fractions from 0 to 1")
+    return dict(scores)
 
 
 def _data_set(experiment: Experiment) -> tuple[int, str]:
