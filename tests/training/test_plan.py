@@ -43,22 +43,23 @@ def reserved(cfg: DictConfig, clips: int, checkpointed: int) -> float:
 
 def test_a_card_with_room_takes_all_clips_at_once() -> None:
     cfg = composed(*TOY, gpu(2000))
-    plan = make_plan(cfg, gpu_of(cfg))
-    assert plan.chosen
-    assert (plan.chosen.clips, plan.chosen.passes, plan.chosen.checkpointed) == (8, 1, 0)
-    assert plan.chosen.peak.reserved / MIB == reserved(cfg, 8, 0)
+    best = make_plan(cfg, gpu_of(cfg)).best()
+    assert best
+    assert (best.clips, best.passes, best.checkpointed) == (8, 1, 0)
+    assert best.peak.reserved / MIB == reserved(cfg, 8, 0)
 
 
 def test_a_smaller_one_takes_the_quickest_that_fits_and_the_devices_share_the_step() -> None:
     cfg = composed(*TOY, gpu(2000), "trainer.devices=2")
     room = reserved(cfg, 2, 0)
     plan = make_plan(cfg, gpu_of(composed(*TOY, gpu(room))))
-    assert plan.chosen
-    assert plan.chosen.traced
-    fitting = [option for option in plan.options if option.peak.reserved <= room * MIB]
-    assert plan.chosen.seconds == min(option.seconds for option in fitting)
-    assert len(fitting) < len(plan.options)
-    assert {option.clips * option.passes for option in plan.options} == {4}
+    best, options = plan.best(), plan.options()
+    assert best
+    assert best.traced
+    fitting = [option for option in options if option.peak.reserved <= room * MIB]
+    assert best.seconds == min(option.seconds for option in fitting)
+    assert len(fitting) < len(options)
+    assert {option.clips * option.passes for option in options} == {4}
 
 
 def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
@@ -73,7 +74,7 @@ def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
 def test_the_end_of_every_stage_is_considered() -> None:
     cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", "batch.per_step=2", gpu(2000))
     depths = build_outline(cfg).backbone.encoder.depths
-    assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, gpu_of(cfg)).options}
+    assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, gpu_of(cfg)).options()}
 
 
 @pytest.mark.slow

@@ -31,22 +31,17 @@ def attend_as(capability: tuple[int, int]) -> Callable[..., Tensor]:
     ) -> Tensor:
         kernel = choose(capability, query.dtype, query.shape[-1], attn_mask is not None)
         saved = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
+        qkv, how = (query, key, value), (dropout_p, is_causal)
         if kernel == "cudnn":
-            return aten._scaled_dot_product_cudnn_attention(
-                query, key, value, None, saved, dropout_p, is_causal, scale=scale
-            )[0]
+            return aten._scaled_dot_product_cudnn_attention(*qkv, None, saved, *how, scale=scale)[0]
         if kernel == "flash":
-            return aten._scaled_dot_product_flash_attention(query, key, value, dropout_p, is_causal, scale=scale)[0]
+            return aten._scaled_dot_product_flash_attention(*qkv, *how, scale=scale)[0]
         if kernel == "math":
-            return aten._scaled_dot_product_attention_math(
-                query, key, value, attn_mask, dropout_p, is_causal, scale=scale
-            )[0]
+            return aten._scaled_dot_product_attention_math(*qkv, attn_mask, *how, scale=scale)[0]
         mask = None if attn_mask is None else _readable(attn_mask, query, key)
         if mask is not None and mask.requires_grad and torch.is_grad_enabled() and not saved:
             raise RuntimeError("on a card, a mask gets its gradient only where queries, keys or values get theirs too")
-        return aten._scaled_dot_product_efficient_attention(
-            query, key, value, mask, saved, dropout_p, is_causal, scale=scale
-        )[0]
+        return aten._scaled_dot_product_efficient_attention(*qkv, mask, saved, *how, scale=scale)[0]
 
     return attend
 

@@ -76,11 +76,8 @@ class Recorder(TorchDispatchMode):
     def _meet(self, tensor: Tensor) -> bool:
         """Logs the birth of a tensor's storage; says whether it is new."""
         storage = tensor.untyped_storage()
-        address = storage._cdata
-        if address in self._alive:
-            return False
-        size = storage.nbytes()
-        if not size:
+        address, size = storage._cdata, storage.nbytes()
+        if address in self._alive or not size:
             return False
         number = self._next()
 

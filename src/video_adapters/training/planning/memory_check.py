@@ -32,15 +32,13 @@ class MemoryCheck(Callback):
             return
         predicted, self.predicted = self.predicted, None  # once
         with optional("memory/*"):
-            self._compare(predicted, torch.cuda.max_memory_reserved(), pl_module)
-
-    def _compare(self, predicted: int, measured: int, module: L.LightningModule) -> None:
-        off = measured / predicted - 1
-        module.log("memory/predicted_gib", predicted / 2**30, rank_zero_only=True)
-        module.log("memory/reserved_gib", measured / 2**30, rank_zero_only=True)
-        log.log(
-            logging.WARNING if abs(off) > TOLERANCE else logging.INFO,
-            "memory reserved: %.2f GiB predicted, %.2f GiB measured (%+.0f %%)%s",
-            predicted / 2**30, measured / 2**30, 100 * off,
-            "; please report this with your card's name" if abs(off) > TOLERANCE else "",
-        )  # fmt: skip
+            measured = torch.cuda.max_memory_reserved()
+            off = measured / predicted - 1
+            pl_module.log("memory/predicted_gib", predicted / 2**30, rank_zero_only=True)
+            pl_module.log("memory/reserved_gib", measured / 2**30, rank_zero_only=True)
+            log.log(
+                logging.WARNING if abs(off) > TOLERANCE else logging.INFO,
+                "memory reserved: %.2f GiB predicted, %.2f GiB measured (%+.0f %%)%s",
+                predicted / 2**30, measured / 2**30, 100 * off,
+                "; please report this with your card's name" if abs(off) > TOLERANCE else "",
+            )  # fmt: skip

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NoReturn
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.config import choices
 from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import with_classes_counted
-from video_adapters.memory.allocator import Event
 from video_adapters.memory.gpu import Gpu
 from video_adapters.memory.search import Option, Search
 from video_adapters.model.build import build_outline
@@ -29,17 +28,8 @@ PLANNED = ("batch.per_device", "memory.checkpoint_blocks")
 """Keys that a plan decides."""
 
 
-class Plan(NamedTuple):
-    """What a plan considered, and what it chose."""
-
-    gpu: Gpu
-    chosen: Option | None  # None: nothing fits
-    options: list[Option]
-    update: list[Event] | None  # of a trace
-
-
-def make_plan(cfg: DictConfig, gpu: Gpu) -> Plan:
-    """Plans a composed experiment for a card, keeping batch.per_step.
+def make_plan(cfg: DictConfig, gpu: Gpu) -> Search:
+    """The options of a composed experiment on a card, keeping batch.per_step.
 
     Raises:
         ValueError: when the step's clips do not divide over the devices, the precision is none that is planned, or
@@ -52,11 +42,8 @@ def make_plan(cfg: DictConfig, gpu: Gpu) -> Plan:
     cfg = cfg.copy()
     OmegaConf.update(cfg, "memory.checkpoint_blocks", cfg.memory.checkpoint_blocks or least)
     blocks = anchors(build_outline(cfg).backbone.encoder.depths, least)
-    search = Search(
-        partial(trace_experiment, cfg, gpu), blocks, cfg.batch.per_step // devices, gpu, half_type(cfg, gpu)
-    )
-    chosen = search.best()
-    return Plan(gpu, chosen, search.options(), search.update)
+    share = cfg.batch.per_step // devices
+    return Search(partial(trace_experiment, cfg, gpu), blocks, share, gpu, half_type(cfg, gpu))
 
 
 def anchors(depths: Sequence[int], least: int) -> list[int]:
@@ -72,9 +59,10 @@ def print_plan(cfg: DictConfig, overrides: list[str]) -> None:
         ValueError: when nothing fits, with what would.
     """
     cfg = with_classes_counted(cfg)
-    plan = make_plan(cfg, gpu_of(cfg))
-    report(cfg, plan.gpu, plan.options, plan.chosen)
-    chosen = _chosen(cfg, plan)
+    search = make_plan(cfg, gpu_of(cfg))
+    best = search.best()
+    report(cfg, search.gpu, search.options(), best)
+    chosen = best or _nothing_fits(cfg, search)
     print(duration(cfg, chosen.seconds, choices().get("data")))
     print(command(overrides, _decided(chosen)))
 
@@ -95,12 +83,12 @@ def planned(cfg: DictConfig) -> DictConfig:
             cfg.batch.per_device, cfg.memory.checkpoint_blocks,
         )  # fmt: skip
         return cfg
-    plan = make_plan(cfg, gpu_of(cfg))
-    chosen = _chosen(cfg, plan)
+    search = make_plan(cfg, gpu_of(cfg))
+    chosen = search.best() or _nothing_fits(cfg, search)
     decided, reserved = _decided(chosen), chosen.peak.reserved
     log.info(
         "memory.plan=auto, for %s: batch.per_device=%s memory.checkpoint_blocks=%s, %s reserved of at most %s",
-        plan.gpu.name, *decided.values(), bytes_in_words(reserved), bytes_in_words(plan.gpu.limit),
+        search.gpu.name, *decided.values(), bytes_in_words(reserved), bytes_in_words(search.gpu.limit),
     )  # fmt: skip
     return _changed(cfg, decided, reserved)
 
@@ -119,22 +107,17 @@ def _decided(option: Option) -> dict[str, int]:
     return dict(zip(PLANNED, (option.clips, option.checkpointed), strict=True))
 
 
-def _chosen(cfg: DictConfig, plan: Plan) -> Option:
-    """What a plan chose.
-
-    Raises:
-        ValueError: nothing fits, with what would.
-    """
-    if plan.chosen is not None:
-        return plan.chosen
-    least = min(plan.options, key=lambda option: option.peak.reserved)
+def _nothing_fits(cfg: DictConfig, search: Search) -> NoReturn:
+    """Refuses to plan what fits in no way, with what would fit."""
+    options, gpu = search.options(), search.gpu
+    least = min(options, key=lambda option: option.peak.reserved)
     text = (
-        f"nothing fits {plan.gpu.name}: even {counted(least.clips, 'clip')} at a time with "
+        f"nothing fits {gpu.name}: even {counted(least.clips, 'clip')} at a time with "
         f"{counted(least.checkpointed, 'block')} recomputed "
-        f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(plan.gpu.limit)} are to be had"
+        f"reserves {bytes_in_words(least.peak.reserved)}, and {bytes_in_words(gpu.limit)} are to be had"
     )
-    most = max(1, *(option.checkpointed for option in plan.options))
-    changes = suggestions(cfg, plan.gpu, least.checkpointed, most, plan.update)
+    most = max(1, *(option.checkpointed for option in options))
+    changes = suggestions(cfg, gpu, least.checkpointed, most, search.update)
     fitting = [f"{overrides} ({bytes_in_words(peak)})" for overrides, peak in changes]
     advice = f"What would fit: {'; or '.join(fitting)}" if fitting else "Fewer pixels, or a smaller encoder"
     raise ValueError(f"{text}. {advice}")

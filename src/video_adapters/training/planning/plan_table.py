@@ -45,22 +45,14 @@ def bytes_in_words(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
-def _flops(count: int) -> str:
-    return f"{count / 1e12:.0f} TFLOP" if count >= 1e12 else f"{count / 1e9:.0f} GFLOP"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
 def _row(option: Option, gpu: Gpu, chosen: bool) -> list[str]:
     verdict = "chosen" if chosen else "fits" if option.peak.reserved <= gpu.limit else "too large"
-    about = "" if option.traced else "~"
+    about, flops, seconds = "" if option.traced else "~", option.flops, option.seconds
     return [
         f"{option.clips} x {option.passes}",
         str(option.checkpointed),
         *(about + bytes_in_words(size) for size in option.peak),
-        _flops(option.flops),
-        _time(option.seconds),
+        f"{flops / 1e12:.0f} TFLOP" if flops >= 1e12 else f"{flops / 1e9:.0f} GFLOP",
+        f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms",
         verdict,
     ]
