@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hydra.core.hydra_config import HydraConfig
 
-from video_adapters.training.callbacks.data_wait import BEARABLE, WATCHED, DataWait
+from video_adapters.training.callbacks.speed import BEARABLE, WATCHED, DataWait
 
 
 def data(num_workers: int = 0) -> Any:

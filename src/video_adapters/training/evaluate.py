@@ -34,10 +34,7 @@ def evaluate_or_tell(cfg: DictConfig) -> dict[str, float]:
 
 @interruptible()
 def evaluate(cfg: DictConfig) -> dict[str, float]:
-    """Rebuilds a checkpoint's model from the checkpoint's own config and tests it.
-
-    Args:
-        cfg: composed from `configs/eval.yaml`; what is not null there replaces what the checkpoint remembers.
+    """Tests a checkpoint's model, rebuilt from its own config with what is not null in a composed `configs/eval.yaml`.
 
     Returns: the scores, as fractions, and the numbers of videos.
 

@@ -71,8 +71,7 @@ class MetricsCsv(Logger):
         super().__init__()
         self.path = Path(path)
         self._rows: list[dict[str, Any]] = []
-        self._columns: list[str] = []
-        self._started = False
+        self._columns: dict[str, None] = {}  # a set that keeps order
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Nothing: the run's folder holds its config already."""
@@ -80,28 +79,19 @@ class MetricsCsv(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         row = {"step": step or 0, **metrics}
-        written = self._columns
-        if not self._started:
-            self._rows = [old for old in self._read() if _step(old) < row["step"]]
-            self._started = True
-            written = []
+        if not self._columns and self.path.exists():
+            with self.path.open(newline="") as file:
+                self._rows = [old for old in csv.DictReader(file) if _step(old) < row["step"]]
         self._rows.append(row)
-        self._columns = list(dict.fromkeys(name for row in self._rows for name in row))
-        self._write(self._rows, "w") if self._columns != written else self._write([row], "a")
-
-    def _read(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            return []
-        with self.path.open(newline="") as file:
-            return list(csv.DictReader(file))
-
-    def _write(self, rows: list[dict[str, Any]], mode: str) -> None:
-        target = replacing(self.path) if mode == "w" else nullcontext(self.path)
-        with target as path, path.open(mode, newline="") as file:
+        anew = not row.keys() <= self._columns.keys()  # with another header, or without what is repeated
+        if anew:
+            self._columns = dict.fromkeys(name for logged in self._rows for name in logged)
+        target = replacing(self.path) if anew else nullcontext(self.path)
+        with target as path, path.open("w" if anew else "a", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
-            if mode == "w":
+            if anew:
                 writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(self._rows if anew else [row])
 
 
 def _step(row: dict[str, Any]) -> float:

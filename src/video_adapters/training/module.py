@@ -28,13 +28,6 @@ class ActionModule(L.LightningModule):
     Logged: train/{loss,top1,gradient_norm} per optimizer step, over all its clips, the norm ahead of clipping;
     {val,test}/{top1,top5,mean_class,loss}, accuracies as fractions, and the ends of top1's 95 % interval,
     {val,test}/{top1_low,top1_high}.
-
-    Args:
-        classifier: the network; what of it trains was decided when it was built.
-        optim, schedule: settings.
-        label_smoothing: of the training loss.
-        most_views: views that go through the network at once when videos are scored; None: all of a batch.
-        origin: what a checkpoint has to say about where it comes from.
     """
 
     # What is frozen is not in the checkpoints; `on_load_checkpoint` compares what is, name by name.
@@ -53,12 +46,12 @@ class ActionModule(L.LightningModule):
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"loss.label_smoothing is {label_smoothing}, expected a share from 0 to below 1")
-        self.classifier = classifier
+        self.classifier = classifier  # what of it trains was decided when it was built
         self.optim = optim
         self.schedule = schedule
         self.label_smoothing = label_smoothing
-        self.most_views = most_views
-        self.origin = origin
+        self.most_views = most_views  # that go through the network at once when videos are scored; None: all of a batch
+        self.origin = origin  # what a checkpoint has to say about where it comes from
         self.tested_as = "test"  # the name of the test's figures, see VideoData.tested_as
         num_classes = classifier.head.linear.out_features
         self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})

@@ -104,8 +104,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         ) from error
     if not all(isinstance(one, str) for one in texts):
         raise ValueError(f"{path} is no run's record: its overrides, or its wandb_id, are no text")
-    result: dict[str, Any] = record
-    return result
+    return record
 
 
 @rank_zero_only  # other processes of the run may be reading the one before

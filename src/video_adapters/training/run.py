@@ -54,11 +54,7 @@ BEST = ("val/top1", "val/videos")  # of the validation that chose the checkpoint
 
 @interruptible()
 def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
-    """Trains, tests the best checkpoint, and says where everything is.
-
-    Args:
-        cfg: composed from `configs/train.yaml`.
-        overrides: what the command line changed.
+    """Trains by a composed `configs/train.yaml`, tests the best checkpoint, and says where everything is.
 
     Returns: the best val/top1, and the test's scores, as fractions.
 
@@ -123,11 +119,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[
 
 
 class Beginning(L.Callback):
-    """Calls something once, when training starts: everything was accepted then, the state that was loaded too.
-
-    Args:
-        begin: writes the record, opens the loggers.
-    """
+    """Calls something once, when training starts: everything was accepted then, the state that was loaded too."""
 
     def __init__(self, begin: Callable[[L.Trainer], None]) -> None:
         self._begin: Callable[[L.Trainer], None] | None = begin

@@ -45,9 +45,6 @@ def run_or_job(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
     """Trains by itself or, under `--multirun`, as a job whose folder is named by its overrides.
 
     Returns: the scores, as fractions; none of a job that failed.
-
-    Raises:
-        ValueError: where a run by itself is in its user's way.
     """
     if not is_sweep():
         return _train(cfg, overrides)
@@ -73,8 +70,7 @@ def _job(cfg: DictConfig, overrides: list[str], folder: Path) -> dict[str, float
         _refuse_another(cfg, folder)
     if record is not None and "finished" in record:
         log.info("finished on %s, not run again: %s", record["finished"], folder)
-        scores: dict[str, float] = record["scores"]
-        return scores
+        return record["scores"]
     if record is not None and has_state(folder):
         log.info("goes on where it was interrupted: %s", folder)
         cfg.resume = str(folder)

@@ -23,9 +23,6 @@ class Finite(Callback):
     What happened is noted on the device, and read where the host waits for the device anyway: on a CPU and in fp16,
     whose scaler waits for the gradient, after each step; elsewhere with the figures that are logged, and ahead of every
     validation and save. All processes have the same loss and gradient, and end at the same step.
-
-    Args:
-        max_skipped_steps: fp16 steps that may be skipped in a row.
     """
 
     def __init__(self, max_skipped_steps: int) -> None:

@@ -36,10 +36,9 @@ class Job(NamedTuple):
 
 
 class SweepReport(Callback):
-    """Names jobs by what their sweep varies, and lists them, best first; with a failed one, the process's status is 1.
+    """Names jobs by what their sweep varies (`swept`, which it tells its jobs), and lists them, best first.
 
-    Args:
-        swept: keys that the sweep varies; this callback tells its jobs.
+    With a failed one, the process's status is 1.
     """
 
     def __init__(self, swept: Sequence[str] = ()) -> None:
