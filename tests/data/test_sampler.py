@@ -150,12 +150,9 @@ def _sampler(
 
 
 def _loader(num_workers: int, steps: int | None = None) -> ResumableLoader:
-    context = "fork" if num_workers else None
     return ResumableLoader(
         _Echo(),
         batch_sampler=StepSampler(37, Split(5, 1), seed=1, steps=steps),
         collate_fn=list,
         num_workers=num_workers,
-        multiprocessing_context=context,
-        generator=torch.Generator(),
     )

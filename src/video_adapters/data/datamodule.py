@@ -2,15 +2,12 @@
 
 import logging
 import os
-import signal
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import lightning as L
-import torch
 from torch.utils.data import Dataset
 
-from video_adapters.commands.workers import START
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
 from video_adapters.data.annotations.prepared import in_copy
@@ -27,7 +24,7 @@ from video_adapters.data.selection import (
     split_of_test,
     spread,
 )
-from video_adapters.data.shared_memory import BATCHES_AHEAD, Need, check_room
+from video_adapters.data.shared_memory import Need, check_room
 from video_adapters.data.views import Views
 
 log = logging.getLogger(__name__)
@@ -257,24 +254,12 @@ class VideoData(L.LightningDataModule):
             batch_sampler=keys,
             collate_fn=collate,
             num_workers=self.num_workers,
-            prefetch_factor=BATCHES_AHEAD if self.num_workers else None,
-            timeout=self.timeout if self.num_workers else 0,
+            timeout=self.timeout,
             persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            multiprocessing_context=START if self.num_workers else None,
-            worker_init_fn=_quiet_worker,
-            generator=torch.Generator(),  # its own: loaders must not draw from the random state that dropout uses
         )
 
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
-
-
-def _quiet_worker(_: int) -> None:
-    """Workers leave Ctrl-C and a first SIGTERM, which may reach the whole process group, to the process that trains."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 
 
 def _expect(fits: bool, key: str, value: object, expected: str) -> None:

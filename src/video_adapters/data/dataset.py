@@ -89,7 +89,7 @@ class TrainClips(Dataset[Sample]):
         index, broken = key.video, []
         for _ in range(REPLACEMENTS):
             try:
-                clip, label, resized = self._clip(index, generator)
+                clip, label, resized = self.clip(index, generator)
             except DecodeError as error:
                 broken.append(str(error))
                 index = int(generator.integers(len(self.videos)))
@@ -98,7 +98,12 @@ class TrainClips(Dataset[Sample]):
         blank = _blank(1, self.sampling.num_frames, self.transform.image_size)
         return Sample(blank, 0, 0.0, key.video, tuple(broken), readable=False)
 
-    def _clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int, str]:
+    def clip(self, index: int, generator: np.random.Generator) -> tuple[Tensor, int, str]:
+        """A random clip of a video (1, T, 3, H, W), its label, and its path if frames of it were resized.
+
+        Raises:
+            DecodeError: it cannot be read.
+        """
         video = self.videos[index]
         with open_video(video, self.strict) as span:
             frames = span.read(self.sampling.train(span.num_frames, generator))

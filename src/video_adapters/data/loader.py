@@ -8,35 +8,38 @@ from functools import cache
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
 
 from video_adapters.commands.wording import counted
-from video_adapters.commands.workers import cores
+from video_adapters.commands.workers import START, cores
 from video_adapters.data.sampler import StepSampler
+from video_adapters.data.shared_memory import BATCHES_AHEAD
 
 log = logging.getLogger(__name__)
 
 
-class ResumableLoader(DataLoader[Any]):
-    """A DataLoader over a StepSampler that goes on where a checkpoint left it, by the two state methods."""
+class Loader(DataLoader[Any]):
+    """A DataLoader whose loading processes end with the process that reads from it, whatever they hang in.
 
-    def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, batch_sampler=batch_sampler)  # type: ignore[misc]
-        self.keys = batch_sampler
-        self.before_batch: Callable[[], None] = lambda: None  # what is to be done before a batch is waited for
-        self._given = 0
+    Args:
+        num_workers: processes that load.
+        timeout: seconds without a batch after which one ends instead of waiting on.
+    """
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        self._given = self.keys.skip
-        batches = super().__iter__()
-        while True:
-            self.before_batch()
-            batch = next(batches, None)
-            if batch is None:
-                return
-            self._given += 1
-            yield batch
+    def __init__(self, *args: Any, num_workers: int = 0, timeout: float = 0, **kwargs: Any) -> None:
+        super().__init__(
+            *args,
+            num_workers=num_workers,
+            prefetch_factor=BATCHES_AHEAD if num_workers else None,
+            timeout=timeout if num_workers else 0,
+            pin_memory=torch.cuda.is_available(),
+            multiprocessing_context=START if num_workers else None,
+            worker_init_fn=_quiet_worker,
+            generator=torch.Generator(),  # its own: loaders must not draw from the random state that dropout uses
+            **kwargs,
+        )
 
     def _get_iterator(self) -> Any:
         """Workers that are still there when all is done are killed: they let a first SIGTERM pass, one that hangs in
@@ -53,6 +56,27 @@ class ResumableLoader(DataLoader[Any]):
     def check_worker_number_rationality(self) -> None:
         """Says once, where torch would warn at every loader and again when it starts, that there are fewer cores."""
         _warn_of_few_cores(self.num_workers, cores(None))
+
+
+class ResumableLoader(Loader):
+    """A Loader over a StepSampler that goes on where a checkpoint left it, by the two state methods."""
+
+    def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, batch_sampler=batch_sampler)
+        self.keys = batch_sampler
+        self.before_batch: Callable[[], None] = lambda: None  # what is to be done before a batch is waited for
+        self._given = 0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        self._given = self.keys.skip
+        batches = super().__iter__()
+        while True:
+            self.before_batch()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            self._given += 1
+            yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch, how many of its batches have been given out, and what made the batches."""
@@ -77,6 +101,13 @@ class ResumableLoader(DataLoader[Any]):
     def _layout(self) -> list[int]:
         """A step's split, the devices, the videos, the steps of an epoch (0: as many as the videos make)."""
         return [*self.keys.split, self.keys.world_size, self.keys.num_videos, self.keys.steps or 0]
+
+
+def _quiet_worker(_: int) -> None:
+    """Workers leave Ctrl-C and a first SIGTERM, which may reach the whole process group, to the process that trains."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 
 
 def _kill_at_exit(worker: BaseProcess) -> None:
