@@ -3,7 +3,6 @@
 from itertools import chain
 
 import pytest
-import torch
 from torch.utils.data import Dataset
 
 from video_adapters.data.loader import ResumableLoader

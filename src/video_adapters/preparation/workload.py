@@ -1,14 +1,10 @@
 """Work on many videos in many processes, with its progress."""
 
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from video_adapters.commands.terminal import QUIET_SECONDS, interactive
+from video_adapters.commands.terminal import advancing
 from video_adapters.commands.workers import Failure, cores, spread
 from video_adapters.data.video.probe_video import size_of
 
@@ -43,15 +39,7 @@ def worked_on(
 ) -> Iterator[tuple[Job, Result | Failure]]:
     """Does the work on all cores, or in so many processes, and shows how far it is and when it will be done: a bar,
     or where nobody watches, a line a minute. What takes longer than `most_seconds` is a Failure."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    start = said = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
-        ends = progress.track(spread(work, jobs, cores(num_workers), most_seconds), len(jobs), description=title)
-        for done, end in enumerate(ends, 1):
+    with advancing(title, len(jobs)) as show:
+        for done, end in enumerate(spread(work, jobs, cores(num_workers), most_seconds), 1):
             yield end
-            if not interactive() and (now := time.monotonic()) - said > QUIET_SECONDS:
-                said, left = now, (now - start) / done * (len(jobs) - done)
-                print(f"{title} {done}/{len(jobs)}, {left / 60:.0f} min left", flush=True)
+            show(done)
