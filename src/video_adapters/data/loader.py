@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
 from video_adapters.commands.wording import counted
@@ -24,13 +24,14 @@ class Loader(DataLoader[Any]):
     """A DataLoader whose loading processes end with the process that reads from it, whatever they hang in.
 
     Args:
+        dataset: what is loaded.
         num_workers: processes that load.
         timeout: seconds without a batch after which one ends instead of waiting on.
     """
 
-    def __init__(self, *args: Any, num_workers: int = 0, timeout: float = 0, **kwargs: Any) -> None:
+    def __init__(self, dataset: Dataset[Any], *, num_workers: int = 0, timeout: float = 0, **kwargs: Any) -> None:
         super().__init__(
-            *args,
+            dataset,
             num_workers=num_workers,
             prefetch_factor=BATCHES_AHEAD if num_workers else None,
             timeout=timeout if num_workers else 0,
@@ -61,8 +62,8 @@ class Loader(DataLoader[Any]):
 class ResumableLoader(Loader):
     """A Loader over a StepSampler that goes on where a checkpoint left it, by the two state methods."""
 
-    def __init__(self, *args: Any, batch_sampler: StepSampler, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, batch_sampler=batch_sampler)
+    def __init__(self, dataset: Dataset[Any], *, batch_sampler: StepSampler, **kwargs: Any) -> None:
+        super().__init__(dataset, **kwargs, batch_sampler=batch_sampler)
         self.keys = batch_sampler
         self.before_batch: Callable[[], None] = lambda: None  # what is to be done before a batch is waited for
         self._given = 0

@@ -1,6 +1,8 @@
 """The precision and the compiled blocks that a network gets on the hardware at hand."""
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -23,7 +25,7 @@ def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
     if memory.frozen_dtype and half:
         cast_frozen(classifier, HALVES[half])
     if memory.compile:
-        refuse_to_compile_for(torch.cuda.get_device_capability() if _on_gpu(cfg.trainer.accelerator) else TRITON)
+        refuse_to_compile_for(torch.cuda.get_device_capability() if on_gpu(cfg.trainer.accelerator) else TRITON)
         compile_blocks(classifier.backbone.blocks)
 
 
@@ -54,6 +56,15 @@ def refuse_to_compile_for(version: tuple[int, int]) -> None:
 AMP = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
 """Types that products are computed in, by Lightning's names of precisions."""
 
+WEIGHTS = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
+"""Types that all weights are held in, by its names of others."""
+
+
+def multiplying(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Where a forward pass multiplies as Lightning's precision says."""
+    half = AMP.get(precision)
+    return torch.autocast(device.type, HALVES[half]) if half else nullcontext()
+
 
 def fitting_precision(precision: str, accelerator: str, silent: bool = False) -> str:
     """The precision that the hardware can do: bf16 needs compute capability 8, and fp16 serves the cards below it.
@@ -61,16 +72,17 @@ def fitting_precision(precision: str, accelerator: str, silent: bool = False) ->
     (torch.cuda.is_bf16_supported() counts emulation, which is slow, as support.) Says so when it is not what was asked
     for, unless `silent`.
     """
-    on_gpu = _on_gpu(accelerator)
+    gpu = on_gpu(accelerator)
     fitting, why = precision, ""
-    if on_gpu and precision == "bf16-mixed" and torch.cuda.get_device_capability()[0] < 8:
+    if gpu and precision == "bf16-mixed" and torch.cuda.get_device_capability()[0] < 8:
         fitting, why = "16-mixed", "bf16-mixed needs compute capability 8; this card has less and runs 16-mixed"
-    if not on_gpu and precision == "16-mixed":
+    if not gpu and precision == "16-mixed":
         fitting, why = "bf16-mixed", "16-mixed is for GPUs; on this CPU it runs as bf16-mixed"
     if why and not silent:
         log.warning("trainer.precision=%s", why)
     return fitting
 
 
-def _on_gpu(accelerator: str) -> bool:
+def on_gpu(accelerator: str) -> bool:
+    """Whether what Lightning calls so is a CUDA device here."""
     return accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()

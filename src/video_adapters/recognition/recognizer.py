@@ -19,14 +19,11 @@ from video_adapters.data.video.reader import open_video
 from video_adapters.data.views import Views
 from video_adapters.model.classifier import mean_probabilities
 from video_adapters.model.finite_weights import NotFinite
-from video_adapters.model.hardware import fitting_precision
+from video_adapters.model.hardware import WEIGHTS, fitting_precision, multiplying
 from video_adapters.recognition.in_memory import Video as InMemory
 from video_adapters.recognition.in_memory import frames_of, is_batch
 from video_adapters.recognition.load import load
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
-
-AUTOCAST = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
-WEIGHTS = {"16-true": torch.float16, "bf16-true": torch.bfloat16, "64-true": torch.float64}
 
 
 class Prediction(NamedTuple):
@@ -77,7 +74,6 @@ class Recognizer:
         self.device = device
         self.at_once = at_once
         self.precision = precision
-        self._autocast = AUTOCAST.get(precision)
         self._classifier = classifier.to(device, WEIGHTS.get(precision)).eval()
 
     @classmethod
@@ -209,7 +205,7 @@ class Recognizer:
         Raises:
             NotFinite: they are no numbers, of which the likeliest would be the first class.
         """
-        with self._mixed():
+        with multiplying(self.precision, self.device):
             scores = mean_probabilities(self._classifier, clips.to(self.device), self.at_once).cpu().numpy()
         if not np.isfinite(scores).all():
             raise NotFinite(f"the scores are no finite numbers in precision {self.precision}, whose range they left")
@@ -220,12 +216,9 @@ class Recognizer:
         """(B, V, T, 3, S, S) uint8 -> (B, V, T, D) float32."""
         backbone: Any = self._classifier.backbone
         views = clips.to(self.device).flatten(0, 1)
-        with self._mixed():
+        with multiplying(self.precision, self.device):
             features = torch.cat([backbone.features(part).float() for part in views.split(self.at_once or len(views))])
         return features.unflatten(0, clips.shape[:2]).cpu().numpy()
-
-    def _mixed(self) -> Any:
-        return torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext()
 
 
 def chosen_device(name: str) -> torch.device:
