@@ -73,6 +73,12 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Gen
         return (yield)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _features_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Features that runs keep go where they are removed with the tests' other files."""
+    os.environ["FEATURES_DIR"] = str(tmp_path_factory.mktemp("features_dir"))
+
+
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Overrides for a toy run on a small `moving_shapes`, rendered once per session."""

@@ -80,12 +80,13 @@ def start(main: Callable[[], object], config: str, opened: bool = False) -> None
 def read_environment() -> None:
     """Reads `.env`, of the current folder or else the project's.
 
-    To be called before Hydra composes, since the configs name DATA_DIR, LOG_DIR and WANDB_PROJECT, and before torch is
-    imported, since its threads are told to sleep while they wait: spinning, they take the cores from the decoders.
+    To be called before Hydra composes, since the configs name DATA_DIR, LOG_DIR, FEATURES_DIR and WANDB_PROJECT, and
+    before torch is imported, since its threads are told to sleep while they wait: spinning, they take the cores from
+    the decoders.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     load_dotenv(".env") or load_dotenv(PROJECT / ".env")
-    for name in ("DATA_DIR", "LOG_DIR"):
+    for name in ("DATA_DIR", "LOG_DIR", "FEATURES_DIR"):
         if name in os.environ:
             os.environ[name] = os.path.expanduser(os.environ[name])
 

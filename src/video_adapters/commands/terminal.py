@@ -34,13 +34,14 @@ def summary(title: str, rows: dict[str, str]) -> None:
 
 
 @contextmanager
-def advancing(title: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+def advancing(title: str, total: int, done: int = 0, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Shows how far work is and when it will be done: a bar or, where nobody watches, a line a minute.
 
     Args:
         title: of the work.
         total: how much there is of it.
         done: how much was done before.
+        shown: whether it is this process that shows it.
 
     Yields: a function that takes how much is done by now.
     """
@@ -49,13 +50,13 @@ def advancing(title: str, total: int, done: int = 0) -> Iterator[Callable[[int],
         TimeRemainingColumn(),
     )  # fmt: skip
     start = said = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), disable=not interactive()) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not (shown and interactive())) as progress:
         task = progress.add_task(title, total=total, completed=done)
 
         def show(by_now: int) -> None:
             nonlocal said
             progress.update(task, completed=by_now)
-            if not interactive() and (now := time.monotonic()) - said > QUIET_SECONDS and by_now > done:
+            if shown and not interactive() and (now := time.monotonic()) - said > QUIET_SECONDS and by_now > done:
                 said, left = now, (now - start) / (by_now - done) * (total - by_now)
                 print(f"{title} {by_now}/{total}, {left / 60:.0f} min left", flush=True)
 

@@ -113,7 +113,7 @@ class VideoData(L.LightningDataModule):
         self.sampling = sampling(num_frames=num_frames)
         self.train_transform = train_transform(image_size=image_size)
         self.views = {"val": val_views, "test": test_views}
-        self._test_transforms = {use: self._test_transform(use) for use in self.views}
+        self._transforms = {use: self._transform(use, views) for use, views in self.views.items()}
         self._splits = train_split, val_split, test_split
         self.per_step, self.per_device = per_step, per_device
         self.steps_per_epoch, self.seed = steps_per_epoch, seed
@@ -123,6 +123,7 @@ class VideoData(L.LightningDataModule):
         self.left_out: dict[str, int] = {}
         self.missing: dict[str, list[str]] = {}
         self._videos: dict[str, Videos] = {}
+        self.sources: dict[str, Dataset[Sample]] = {}  # by use, what samples are read from in place of videos
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -197,15 +198,24 @@ class VideoData(L.LightningDataModule):
         videos, split = self.videos("train"), self.split_for(devices)
         return len(StepSampler(len(videos), split, world_size=devices, steps=self.steps_per_epoch))
 
+    def train_clips(self) -> TrainClips:
+        """Random clips of the training videos."""
+        return TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed, self.strict)
+
+    def test_clips(self, use: str, views: Views | None = None) -> TestClips:
+        """The fixed views of the videos that serve `use`: those of its protocol, or others."""
+        transform = self._transforms[use] if views is None else self._transform(use, views)
+        num_clips = (views or self.views[use]).clips
+        return TestClips(self.videos(use), self.sampling, transform, num_clips, self.strict)
+
     def train_dataloader(self) -> ResumableLoader:
-        clips = TrainClips(self.videos("train"), self.sampling, self.train_transform, self.seed, self.strict)
-        return self._loader(clips, self.split_for(self._world_size()), shuffle=True, steps=self.steps_per_epoch)
+        return self._loader("train", self.split_for(self._world_size()))
 
     def val_dataloader(self) -> ResumableLoader:
-        return self._test_loader("val")
+        return self._loader("val", self._test_split("val"))
 
     def test_dataloader(self) -> ResumableLoader:
-        return self._test_loader("test")
+        return self._loader("test", self._test_split("test"))
 
     def check_room(self, uses: Sequence[str], devices: int, processes: int, amid_epoch: bool = False) -> None:
         """Refuses to load for `uses` where batches could be lost on their way, on so many devices over all machines and
@@ -218,44 +228,42 @@ class VideoData(L.LightningDataModule):
             self.split_for(devices).clips if use == "train" else self._test_split(use).clips * len(self.views[use])
             for use in uses
         )
+        if self.sources.keys() >= {*uses}:
+            return
         batch = clips * self.num_frames * 3 * self.image_size**2
         check_room(Need(batch, self.num_workers, processes, 2 if amid_epoch else 1))
-
-    def _test_loader(self, use: str) -> ResumableLoader:
-        clips = TestClips(
-            self.videos(use), self.sampling, self._test_transforms[use], self.views[use].clips, self.strict
-        )
-        return self._loader(clips, self._test_split(use), shuffle=False)
 
     def _test_split(self, use: str) -> Split:
         return Split(max(1, self.per_device // len(self.views[use])), 1)
 
-    def _test_transform(self, use: str) -> TestTransform:
+    def _transform(self, use: str, views: Views) -> TestTransform:
         """The crops of a test protocol, once that is known to go together with the clips' sampling and size."""
-        views = self.views[use]
         try:
             self.sampling.test(self.num_frames, views.clips)
             return TestTransform(self.image_size, resize=views.short_side(self.image_size), crops=views.crops)
         except ValueError as error:
             raise ValueError(f"data.{use}_views of {views.described()}: {error}") from error
 
-    def _loader(self, clips: Dataset[Sample], split: Split, shuffle: bool, steps: int | None = None) -> ResumableLoader:
+    def _loader(self, use: str, split: Split) -> ResumableLoader:
+        trains = use == "train"
         keys = StepSampler(
-            len(clips),  # type: ignore[arg-type]
+            len(self.videos(use)),
             split,
             world_size=self._world_size(),
             rank=self.trainer.global_rank if self.trainer else 0,
             seed=self.seed,
-            shuffle=shuffle,
-            steps=steps,
+            shuffle=trains,
+            steps=self.steps_per_epoch if trains else None,
         )
+        num_workers = 0 if use in self.sources else self.num_workers  # what is read from memory needs nobody's help
+        clips = self.train_clips() if trains else self.test_clips(use)
         return ResumableLoader(
-            clips,
+            self.sources.get(use, clips),
             batch_sampler=keys,
             collate_fn=collate,
-            num_workers=self.num_workers,
+            num_workers=num_workers,
             timeout=self.timeout,
-            persistent_workers=self.num_workers > 0,
+            persistent_workers=num_workers > 0,
         )
 
     def _world_size(self) -> int:

@@ -21,7 +21,7 @@ REPLACEMENTS = 10  # videos tried for one clip
 class Sample(NamedTuple):
     """One video, ready to be stacked."""
 
-    clip: Tensor  # (V, T, 3, H, W) uint8, V views
+    clip: Tensor  # (V, T, 3, H, W) uint8, V views; or their stored features, (V, T, D) or (V, T, N, D) float
     label: int
     weight: float  # share of the optimizer step's loss
     video: int  # index in the data set
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
 class Batch(NamedTuple):
     """Samples stacked. (Lightning moves the tensors to the device, field by field.)"""
 
-    clips: Tensor  # (B, V, T, 3, H, W) uint8
+    clips: Tensor  # (B, V, T, 3, H, W) uint8; or features, (B, V, T, D) or (B, V, T, N, D) float
     labels: Tensor  # (B,)
     weights: Tensor  # (B,) float
     indices: Tensor  # (B,)
@@ -48,9 +48,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
     A loading process puts them into shared memory here, where a failure reaches the process that trains. Left to the
     thread of the queue between the two, it would only be printed, and the batch waited for until the time-out.
     """
-    clips = torch.stack([s.clip.permute(0, 1, 3, 4, 2) for s in samples]).permute(0, 1, 2, 5, 3, 4)
     batch = Batch(
-        clips=clips,
+        clips=_stacked([s.clip for s in samples]),
         labels=torch.tensor([s.label for s in samples]),
         weights=torch.tensor([s.weight for s in samples]),
         indices=torch.tensor([s.video for s in samples]),
@@ -63,6 +62,12 @@ def collate(samples: Sequence[Sample]) -> Batch:
             if isinstance(value, Tensor):
                 value.share_memory_()
     return batch
+
+
+def _stacked(clips: Sequence[Tensor]) -> Tensor:
+    if clips[0].is_floating_point():  # features, see Batch
+        return torch.stack(list(clips))
+    return torch.stack([clip.permute(0, 1, 3, 4, 2) for clip in clips]).permute(0, 1, 2, 5, 3, 4)
 
 
 class TrainClips(Dataset[Sample]):
@@ -109,6 +114,11 @@ class TrainClips(Dataset[Sample]):
             frames = span.read(self.sampling.train(span.num_frames, generator))
         return *self.transform(frames, video.label, generator), video.path if span.num_resized else ""
 
+    def labelled(self, label: int) -> "TrainClips":
+        """The same clips, all of one class."""
+        videos = Videos(video._replace(label=label) for video in self.videos)
+        return TrainClips(videos, self.sampling, self.transform, self.seed, self.strict)
+
 
 class TestClips(Dataset[Sample]):
     """The fixed views of each video: clips x crops, decoded together.
@@ -131,17 +141,24 @@ class TestClips(Dataset[Sample]):
         return len(self.videos)
 
     def __getitem__(self, key: Key) -> Sample:
-        video = self.videos[key.video]
-        broken: tuple[str, ...] = ()
-        resized = ""
+        label = int(self.videos.labels[key.video])
         try:
-            with open_video(video, self.strict) as span:
-                views = read_views(span, self.sampling, self.transform, self.num_clips)
-                resized = video.path if span.num_resized else ""
+            views, resized = self.views(key.video)
         except DecodeError as error:
             views = _blank(self.num_clips * self.transform.crops, self.sampling.num_frames, self.transform.image_size)
-            broken = (str(error),)
-        return Sample(views, video.label, key.weight, key.video, broken, not broken, resized)
+            return Sample(views, label, key.weight, key.video, (str(error),), readable=False)
+        return Sample(views, label, key.weight, key.video, (), True, resized)
+
+    def views(self, index: int) -> tuple[Tensor, str]:
+        """The views of a video (V, T, 3, S, S), and its path if frames of it were resized.
+
+        Raises:
+            DecodeError: it cannot be read.
+        """
+        video = self.videos[index]
+        with open_video(video, self.strict) as span:
+            views = read_views(span, self.sampling, self.transform, self.num_clips)
+            return views, video.path if span.num_resized else ""
 
 
 class Readable(Protocol):

@@ -1,11 +1,12 @@
 """A frozen image encoder, with adapters in its blocks, run on the frames of a clip."""
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapted_block import AdapterMethod
+from video_adapters.model.adapters.adapted_block import AdapterMethod, running
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.execution import Memory, autocast_dtype, recompute
 from video_adapters.model.heads.head import Reads
@@ -98,6 +99,26 @@ class Backbone(nn.Module):
 
     def tokens(self, clips: Tensor) -> Tensor:
         """What leaves the last block, before the final norm: (B, frames, 3, H, W) -> (B*T, ..., D)."""
+        x = self._embedded(clips)
+        for segment in self.segments:
+            x = recompute(self._through, segment, x, offload=self.memory.offload)
+        for i in range(self.memory.checkpoint_blocks, len(self.blocks)):
+            x = self._step(i, x)
+        return x
+
+    def leaving(self, clips: Tensor, blocks: Collection[int]) -> Iterator[tuple[int, Tensor]]:
+        """All tokens that leave the given blocks, counted from 1, before any norm, with the block's number, rising:
+        (B, frames, 3, H, W) -> (B*T, ..., D) each. Later blocks do not run; to be called without gradients.
+        """
+        with running(self.blocks, skip_dead_work=False):
+            x = self._embedded(clips)
+            for i in range(max(blocks)):
+                x = self._step(i, x)
+                if i + 1 in blocks:
+                    yield i + 1, self._full(x)
+
+    def _embedded(self, clips: Tensor) -> Tensor:
+        """What enters the first block: (B, frames, 3, H, W) -> (B*T, ..., D)."""
         self._check(clips)
         tubelets = self.normalise(clips).unflatten(1, (self.num_times, self.tubelet)).flatten(2, 3)
         x = self.encoder.embed(tubelets.flatten(0, 1))
@@ -107,10 +128,6 @@ class Backbone(nn.Module):
         half = autocast_dtype(x)
         if self.memory.residual_dtype and half:
             x = x.to(half)
-        for segment in self.segments:
-            x = recompute(self._through, segment, x, offload=self.memory.offload)
-        for i in range(self.memory.checkpoint_blocks, len(self.blocks)):
-            x = self._step(i, x)
         return x
 
     def _through(self, segment: range, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.checkpoint import holds_everything
 from video_adapters.model.classifier import VideoClassifier
@@ -30,6 +31,13 @@ def build_head(head: DictConfig, **sizes: Any) -> Head:
     taken = inspect.signature(get_object(head._target_)).parameters
     built: Head = instantiate(head, **{name: size for name, size in sizes.items() if name in taken}, _convert_="all")
     return built
+
+
+def build_frozen(cfg: DictConfig) -> Backbone:
+    """The encoder alone, frame by frame, whatever the config's adapter and head are."""
+    encoder = instantiate(cfg.model, _convert_="all")
+    method = Aim(temporal=None, spatial=None, joint=None, final_norm=False)
+    return Backbone(encoder, method, cfg.data.num_frames, cfg.data.tubelet, Memory(**cfg.memory))
 
 
 def without_weights(cfg: DictConfig) -> DictConfig:

@@ -7,26 +7,26 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.backbone import Backbone
 from video_adapters.model.execution import HALVES, Memory, cast_frozen, compile_blocks
 
 log = logging.getLogger(__name__)
 
 
-def make_ready(classifier: VideoClassifier, cfg: DictConfig) -> None:
-    """Does what `memory` says of a network under the trainer of a config: half-precision weights, compiled blocks.
+def make_ready(backbone: Backbone, cfg: DictConfig) -> None:
+    """Does what `memory` says of a backbone under the trainer of a config: half-precision weights, compiled blocks.
 
     Raises:
         ValueError: where precision or hardware do not allow it.
     """
-    memory, precision = classifier.backbone.memory, str(cfg.trainer.precision)
+    memory, precision = backbone.memory, str(cfg.trainer.precision)
     half = AMP.get(fitting_precision(precision, cfg.trainer.accelerator, silent=True))
     refuse_other_halves(memory, precision, half, "this machine")
     if memory.frozen_dtype and half:
-        cast_frozen(classifier, HALVES[half])
+        cast_frozen(backbone, HALVES[half])
     if memory.compile:
         refuse_to_compile_for(torch.cuda.get_device_capability() if on_gpu(cfg.trainer.accelerator) else TRITON)
-        compile_blocks(classifier.backbone.blocks)
+        compile_blocks(backbone.blocks)
 
 
 def refuse_other_halves(memory: Memory, precision: str, half: str | None, machine: str) -> None:

@@ -24,7 +24,7 @@ from video_adapters.trust import checkpoint_file
 
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
     """The training and evaluation steps around a network, which gets ready for the precision and hardware of cfg."""
-    make_ready(classifier, cfg)
+    make_ready(classifier.backbone, cfg)
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     return ActionModule(
         classifier,

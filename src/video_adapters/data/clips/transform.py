@@ -65,7 +65,7 @@ class TrainTransform:
         clip = clip[..., top : top + height, left : left + width]
         clip = F.resize(clip, [self.image_size, self.image_size], antialias=True)
         if generator.random() < self.flip:
-            clip, label = clip.flip(-1), self._flipped(label)
+            clip, label = clip.flip(-1), self.flipped(label)
         if self.color_jitter is not None:
             clip = jitter_colors(clip, self.color_jitter, generator)
         if self.rand_augment is not None:
@@ -96,7 +96,8 @@ class TrainTransform:
         w, h = min(width, round(height * most)), min(height, round(width / least))
         return (height - h) // 2, (width - w) // 2, h, w
 
-    def _flipped(self, label: int) -> int:
+    def flipped(self, label: int) -> int:
+        """The class of a mirrored clip."""
         return next((b if label == a else a for a, b in self.flip_labels if label in (a, b)), label)
 
 

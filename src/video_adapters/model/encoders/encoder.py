@@ -89,7 +89,8 @@ class Encoder(nn.Module, ABC):
         pooled: how many tokens of a frame, from the first, `pool` reads; None: all.
         prefix: how many tokens of a frame, from the first, are no patches (class token, registers).
         class_token: whether the first of these is a class token.
-        pool_kind: how `pool` makes one feature of the tokens (a name of `pooling.POOLS`); None: as the library does.
+        pool_kind: how `pool` makes one feature of the tokens (a name of `pooling.POOLS`); None: as the library does,
+            of so many tokens as `pooled` says or, once `pool_kind` is set, `pooled_as_published`.
         image_size: (height, width) of the frames it takes, in pixels.
         mean, std: the statistics its weights were trained with, per channel, for pixels in [0, 1].
         fingerprint: names the weights it came with, so that a checkpoint can tell whether it meets them again.
@@ -108,6 +109,7 @@ class Encoder(nn.Module, ABC):
     prefix: int
     class_token: bool
     pool_kind: str | None = None
+    pooled_as_published: int | None
     image_size: tuple[int, int]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -155,6 +157,11 @@ class Encoder(nn.Module, ABC):
         """
         return self.pool_as_published(x) if kind is None else pool_of(self, kind).feature(self, x)
 
+    @property
+    def reads_class_token(self) -> bool:
+        """Whether what the library makes of a frame's tokens is the class token."""
+        return self.class_token and (self.pooled if self.pool_kind is None else self.pooled_as_published) == 1
+
     def set_pool(self, kind: str | None) -> None:
         """Has `pool` make the feature otherwise than the library does; None leaves it.
 
@@ -163,6 +170,7 @@ class Encoder(nn.Module, ABC):
         """
         if kind is not None:
             pool = pool_of(self, kind)
+            self.pooled_as_published = self.pooled if self.pool_kind is None else self.pooled_as_published
             self.pool_kind, self.width, self.pooled = kind, pool.width(self), pool.pooled(self)
 
     def cut(self, depth: int | None) -> None:

@@ -1,0 +1,105 @@
+"""From a composed config, its data set and a frozen encoder to the store of what the one says of the other."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from video_adapters.data.datamodule import VideoData
+from video_adapters.features.clip_groups import Draws, FixedViews, RowClips
+from video_adapters.features.extraction import Extraction
+from video_adapters.features.kinds import TOKENS, check_layers, default_layers, features_of, kept_for, width_of
+from video_adapters.features.rows import rows_of
+from video_adapters.features.spec import draws_of, precision_of, spec_of, views_of
+from video_adapters.features.store import FeatureStore
+from video_adapters.model.backbone import Backbone
+from video_adapters.model.hardware import on_gpu
+
+FRAMES_A_PASS = 128
+"""Frames that pass through the encoder at once, where batch.per_device allows: ViT-L/14 takes 2 GB for them."""
+KEPT = ("pooled", "all")
+CPU = torch.device("cpu")
+USES = {"train": "training", "val": "validation", "test": "test"}
+
+
+def open_store(
+    backbone: Backbone,
+    cfg: DictConfig,
+    data: VideoData,
+    use: str,
+    layers: Sequence[int] | None = None,
+    tokens: str | None = None,
+) -> FeatureStore:
+    """The features of the videos that serve a use, as `cfg.features` says; its `compute` makes those that are missing.
+
+    Args:
+        backbone: a frozen encoder, without adapters, made ready for the config's precision.
+        cfg: composed from `configs/train.yaml`.
+        data: built from it.
+        use: train, val or test.
+        layers: other blocks than the config's `features` says, counted from 1.
+        tokens: another choice than its, pooled or all.
+
+    Raises:
+        ValueError: for impossible settings.
+    """
+    encoder, asked = backbone.encoder, layers or cfg.features.layers
+    kept = tokens or cfg.features.tokens
+    if kept not in KEPT:
+        raise ValueError(f"features.tokens is {kept}, expected {' or '.join(KEPT)}")
+    kinds = (TOKENS,) if kept == "all" else kept_for(encoder)
+    clips, described, draws = _clips(cfg, data, use)
+    store = FeatureStore(
+        Path(cfg.features.root).expanduser(),
+        spec_of(backbone, cfg, data, described, kinds),
+        default_layers(encoder) if asked is None else check_layers(encoder, list(asked)),
+        _row_shape(backbone, clips.num_views, kinds),
+        rows_of(data.videos(use), data.root, draws),
+        draws=draws or 1,
+        per_pass=max(1, min(FRAMES_A_PASS // data.num_frames, data.per_device) // clips.num_views),
+    )
+    store.extraction = Extraction(
+        store=store,
+        clips=clips,
+        backbone=backbone,
+        device=_device(cfg),
+        precision=precision_of(cfg),
+        num_workers=data.num_workers,
+        timeout=data.timeout,
+        title=f"features of the {USES[use]} videos",
+        shown=getattr(rank_zero_only, "rank", 0) == 0,
+    )
+    return store
+
+
+def _clips(cfg: DictConfig, data: VideoData, use: str) -> tuple[RowClips, dict[str, Any], int | None]:
+    """The clips of a use, what a specification says of them, and how many random draws there are of each video."""
+    draws = cfg.features.views
+    if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 1):
+        raise ValueError(f"features.views is {draws}, expected a number of draws of each training video, or null")
+    if use == "train" and draws is not None:
+        return Draws(data.train_clips(), draws), draws_of(cfg), draws
+    views = replace(data.views["test"], clips=1, crops=1) if use == "train" else data.views[use]
+    return FixedViews(data.test_clips(use, views)), views_of(views, data.image_size), None
+
+
+def _row_shape(backbone: Backbone, num_views: int, kinds: tuple[str, ...]) -> tuple[int, ...]:
+    """(V, P, T, D), or (V, T, N, D) of all tokens."""
+    width, times = width_of(backbone.encoder, kinds), backbone.num_times
+    if kinds != (TOKENS,):
+        return num_views, len(kinds), times, width
+    device = next(backbone.parameters()).device
+    blank = torch.zeros(1, backbone.num_frames, 3, *backbone.encoder.image_size, dtype=torch.uint8, device=device)
+    with torch.inference_mode():
+        ((_, tokens),) = features_of(backbone, blank, [len(backbone.blocks)], kinds)
+    return num_views, times, tokens.shape[2], width
+
+
+def _device(cfg: DictConfig) -> torch.device:
+    """That of this process: where several were started on a machine, each has its own."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu(cfg.trainer.accelerator) else CPU
