@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.filesize import decimal
 
 from video_adapters.commands import command
 from video_adapters.commands.lock import alone
@@ -281,7 +282,7 @@ def test_folders_of_frames_count_with_their_files_in_the_prediction(
     root = write(tmp_path / "data")
     transcode(asked(root, tmp_path / "copy", "list", tuple(words), sample_only=True))
     size = sum(path.stat().st_size for path in root.rglob("*.png"))
-    assert f"beside the originals' {size / 1e6:.1f} MB" in capsys.readouterr().out
+    assert f"beside the originals' {decimal(size)}" in capsys.readouterr().out
 
 
 def test_an_interrupted_copy_goes_on_where_it_stopped(

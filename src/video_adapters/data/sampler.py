@@ -93,7 +93,8 @@ class StepSampler(Sampler[list[Key]]):
 
     def _batches(self) -> Iterator[list[Key]]:
         for step in self._step_keys():
-            mine = self._mine(step)
+            filler = step[0]._replace(weight=0.0)
+            mine = (step + [filler] * (-len(step) % self.world_size))[self.rank :: self.world_size]
             for first in range(0, len(mine), self.split.clips):
                 yield mine[first : first + self.split.clips]
 
@@ -116,8 +117,3 @@ class StepSampler(Sampler[list[Key]]):
         if not self.shuffle:
             return np.arange(self.num_videos)
         return np.random.default_rng([self.seed, through]).permutation(self.num_videos)
-
-    def _mine(self, step: list[Key]) -> list[Key]:
-        """This process's keys of one optimizer step."""
-        filler = step[0]._replace(weight=0.0)
-        return (step + [filler] * (-len(step) % self.world_size))[self.rank :: self.world_size]

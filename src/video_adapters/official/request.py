@@ -1,6 +1,5 @@
 """An import as its user asks for it: the checkpoint of the official release and its options, checked."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from video_adapters.commands.archives import refuse_bomb
+from video_adapters.data.annotations.ssv2 import read_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,23 +50,12 @@ class Request:
             return tuple(str(label) for label in range(num_classes or 0))
         if not self.classes.is_file():
             raise ValueError(f"--classes: there is no file at {self.classes.absolute()}")
-        text = self.classes.read_text()
-        names = _by_label(text, self.classes) if self.classes.suffix == ".json" else text.splitlines()
-        names = [name.strip() for name in names if name.strip()]
+        file = self.classes
+        lines = read_labels(str(file)) if file.suffix == ".json" else file.read_text().splitlines()
+        names = [line.strip() for line in lines if line.strip()]
         if len(names) != (num_classes or 0):
             raise ValueError(f"--classes: {self.classes} has {len(names)} names, the head {num_classes or 0} classes")
         return tuple(names)
-
-
-def _by_label(text: str, path: Path) -> list[str]:
-    """Names in order, from SSv2's {"name": "label"}."""
-    try:
-        labels = {name: int(label) for name, label in json.loads(text).items()}
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ValueError(f'--classes: {path} is not of the form {{"name": "0", "other": "1", ...}}: {error}') from error
-    if sorted(labels.values()) != list(range(len(labels))):
-        raise ValueError(f"--classes: the labels in {path} are not 0 to {len(labels) - 1}, each once")
-    return sorted(labels, key=labels.__getitem__)
 
 
 def read_official(path: Path) -> Any:

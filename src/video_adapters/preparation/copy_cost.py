@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from rich.filesize import decimal
 
 from video_adapters.commands.terminal import summary
 from video_adapters.commands.workers import Failure, cores
@@ -50,7 +51,7 @@ def predict(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers
     broken = f", {len(sample) - len(measured)} more cannot be read" if len(sample) > len(measured) else ""
     rows = {
         "sample": f"{len(measured)} of {len(copies)} videos{broken}",
-        "disk": f"{_bytes(total * mean.copied_size / mean.size)} beside the originals' {_bytes(total)}",
+        "disk": f"{decimal(round(total * mean.copied_size / mean.size))} beside the originals' {decimal(round(total))}",
         "reading a clip": f"{1000 * mean.copied_read:.1f} ms instead of {1000 * mean.read:.1f}: "
         f"{mean.read / mean.copied_read:.1f} times as fast",
         "takes": f"about {mean.seconds * len(copies) / cores(workers) / 60:.0f} min on {cores(workers)} cores",
@@ -82,7 +83,3 @@ def _size(path: str, usual: float) -> float:
     if os.path.isdir(path):
         return usual
     return os.path.getsize(path) if os.path.isfile(path) else 0
-
-
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -4,6 +4,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,7 @@ from video_adapters.data.annotations.videos import Video, Videos
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class ClassFolders(Annotations):
     """Videos in folders by split and class: `root/train/<class>/*.mp4`; "validation" also serves for "val".
 
@@ -24,17 +26,12 @@ class ClassFolders(Annotations):
     alphabetical order, numbers as numbers, or without one, of the first there is. Where `root` has no folder of a
     split, its own folders are the classes. Where no folder is for "val", a share of each class that trains is set aside
     for it. Capitals make no difference in a split's name. Files of unknown suffixes are no videos; the log counts them.
-
-    Args:
-        root: the folder.
-        val_share: of each class, set aside for validation where no folder is for it.
     """
 
-    _NAMES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
+    root: str
+    val_share: float = 0.2  # of each class, set aside for validation where no folder is for it
 
-    def __init__(self, root: str, val_share: float = 0.2) -> None:
-        self.root = root
-        self.val_share = val_share
+    _NAMES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

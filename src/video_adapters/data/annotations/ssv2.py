@@ -57,16 +57,7 @@ class SomethingSomethingV2(Annotations):
 
     @cached_property
     def _labels(self) -> dict[str, int]:
-        """Class names to labels, in the order of the labels."""
-        file = self._file("labels.json")
-        labels = load_json(file)
-        if (
-            not labels
-            or not isinstance(labels, dict)
-            or {*map(str, labels.values())} != {str(i) for i in range(len(labels))}
-        ):
-            raise ValueError(f"{file} must give each class a label of its own, from 0 up without a gap")
-        return {name: int(label) for name, label in sorted(labels.items(), key=lambda item: int(item[1]))}
+        return read_labels(self._file("labels.json"))
 
     def _test_labels(self) -> dict[str, int]:
         """Video ids to labels by test-answers.csv, which not every release has: `1420;Throwing something`."""
@@ -95,6 +86,15 @@ class SomethingSomethingV2(Annotations):
         remedy = f"unpack the official video archives in {self.root}, or name the folder by data.annotations.videos"
         folder = needed_folder(self.root, folders, _suffix, "no webm or mp4 file", remedy)
         return folder, _suffix(folder) or ""
+
+
+def read_labels(file: str) -> dict[str, int]:
+    """The class names of a `labels.json` ({"name": "0", ...}) to their labels, in the order of the labels."""
+    labels = load_json(file)
+    numbers = labels.values() if isinstance(labels, dict) else ()
+    if not numbers or {*map(str, numbers)} != {str(i) for i in range(len(numbers))}:
+        raise ValueError(f"{file} must give each class a label of its own, from 0 up without a gap")
+    return {name: int(label) for name, label in sorted(labels.items(), key=lambda item: int(item[1]))}
 
 
 def _names(name: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ class Segments:
     num_frames: int  # frames per clip
 
     def __post_init__(self) -> None:
-        _check_positive(num_frames=self.num_frames)
+        check_positive(num_frames=self.num_frames)
 
     def train(self, length: int, generator: np.random.Generator) -> list[int]:
         """A uniformly drawn frame of each stretch, for a video of `length` frames."""
@@ -35,7 +35,7 @@ class Segments:
 
     def _stretches(self, length: int) -> list[tuple[int, int]]:
         """First and last frame of each stretch; neighbours share a frame."""
-        _check_positive(length=length)
+        check_positive(length=length)
         size = (length - 1) / self.num_frames
         bounds = [round(size * i) for i in range(self.num_frames + 1)]
         return list(pairwise(bounds))
@@ -52,10 +52,10 @@ class Strided:
     def __post_init__(self) -> None:
         if (self.stride is None) == (self.span is None):
             raise ValueError(f"stride is {self.stride} and span is {self.span}: give one of them")
-        _check_positive(num_frames=self.num_frames)
+        check_positive(num_frames=self.num_frames)
         if self.span is not None and self.span % self.num_frames:
             raise ValueError(f"a span of {self.span} frames does not divide into {self.num_frames} equal strides")
-        _check_positive(stride=self.step)
+        check_positive(stride=self.step)
 
     def train(self, length: int, generator: np.random.Generator) -> list[int]:
         """A clip at a uniformly drawn place, for a video of `length` frames."""
@@ -63,7 +63,7 @@ class Strided:
 
     def test(self, length: int, num_clips: int) -> list[list[int]]:
         """Clips that start amid `num_clips` equal shares of the possible starts; all at 0 if the video is too short."""
-        _check_positive(num_clips=num_clips)
+        check_positive(num_clips=num_clips)
         share = max(0, self._num_starts(length)) / num_clips
         return [self._clip(int(i * share + share / 2), length) for i in range(num_clips)]
 
@@ -74,7 +74,7 @@ class Strided:
 
     def _num_starts(self, length: int) -> int:
         """Places where a clip fits, its last stride included; 0 or less if the video is too short."""
-        _check_positive(length=length)
+        check_positive(length=length)
         return length - self.num_frames * self.step + 1
 
     def _clip(self, start: int, length: int) -> list[int]:
@@ -84,7 +84,8 @@ class Strided:
 Sampling = Segments | Strided
 
 
-def _check_positive(**numbers: int) -> None:
+def check_positive(**numbers: int | None) -> None:
+    """A ValueError for a number below 1; None stands for one that is not given."""
     for name, number in numbers.items():
-        if number < 1:
+        if number is not None and number < 1:
             raise ValueError(f"{name} is {number}, must be at least 1")

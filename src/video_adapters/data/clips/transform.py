@@ -16,6 +16,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from video_adapters.data.clips.augment import RandAugment, as_clip, erase_box, jitter_colors
+from video_adapters.data.clips.sample import check_positive
 
 _CROP_TRIALS = 10  # as in torchvision
 
@@ -43,7 +44,7 @@ class TrainTransform:
     erase: float = 0.0  # probability of erasing a box
 
     def __post_init__(self) -> None:
-        _check_sizes(image_size=self.image_size, resize=self._short_side())
+        check_positive(image_size=self.image_size, resize=self._short_side())
         for name, (low, high), most in [("area", self.area, 1.0), ("aspect", self.aspect, math.inf)]:
             if not 0 < low <= high <= most:
                 raise ValueError(f"{name} is {low} to {high}, must rise within 0 (excluded) to {most}")
@@ -119,7 +120,7 @@ class TestTransform:
     crops: int = 1
 
     def __post_init__(self) -> None:
-        _check_sizes(image_size=self.image_size, resize=self.resize)
+        check_positive(image_size=self.image_size, resize=self.resize)
         if self.resize < self.image_size:
             raise ValueError(
                 f"crops of {self.image_size} do not fit in frames resized to {self.resize}; resize=auto follows the "
@@ -145,12 +146,6 @@ class TestTransform:
 def before_crop(image_size: int) -> int:
     """Pixels that papers bring the short side to before they cut one crop of `image_size`: 8/7 of it (256 for 224)."""
     return round(image_size * 8 / 7)
-
-
-def _check_sizes(**sizes: int | None) -> None:
-    for name, size in sizes.items():
-        if size is not None and size < 1:
-            raise ValueError(f"{name} is {size}, must be at least 1 pixel")
 
 
 def _views(clips: Sequence[Tensor]) -> Tensor:

@@ -83,8 +83,8 @@ def _cover_and_shade(things: Things, image_size: int) -> tuple[Array, Array]:
     (M,) things -> twice (M, image_size, image_size), 0 to 1.
     """
     pixel = (np.arange(image_size, dtype=np.float32) + 0.5) / image_size
-    column = [np.asarray(a, np.float32)[:, None, None] for a in (things.x, things.y, things.size, things.angle)]
-    x, y, size, angle = column
+    columns = (things.x, things.y, things.size, things.angle)
+    x, y, size, angle = (np.asarray(column, np.float32)[:, None, None] for column in columns)
     right, down = (pixel[None, None, :] - x) / size, (pixel[None, :, None] - y) / size
     along = right * np.cos(angle) + down * np.sin(angle)
     across = down * np.cos(angle) - right * np.sin(angle)
