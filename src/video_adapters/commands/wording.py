@@ -27,12 +27,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Text as a terminal can show it, whatever bytes were in a file's name: control characters as `\\x1b`.
-
-    Args:
-        text: a name, or a message with names in it.
-        keep: control characters that the text has on purpose.
-    """
+    """Text as a terminal can show it, whatever bytes were in a file's name: control characters as `\\x1b`, but those to
+    `keep`, which the text has on purpose."""
     shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return re.sub(f"[{_CONTROL}]", lambda match: match[0] if match[0] in keep else _escaped(match), shown)
 

@@ -38,13 +38,10 @@ def published_model(sizes: Sizes) -> str | None:
 
 
 def overrides_for(official: Official, data: str | None, scale: float | None, given: Sequence[str]) -> list[str]:
-    """What is to be put on a command line to get the model and the data of an official checkpoint.
+    """What is to be put on a command line, ahead of the `given`, to get the model and the data of a checkpoint.
 
-    Args:
-        official: the checkpoint.
-        data: a data config; None for the one of the paper with as many classes.
-        scale: of the joint adapter; None for the release's own.
-        given: further overrides.
+    Without a data config, it is the one of the paper with as many classes; without a scale of the joint adapter, the
+    release's own.
 
     Raises:
         ValueError: where the data are not said and cannot be told from the number of classes, or contradict it.

@@ -15,11 +15,7 @@ EXPECTED = "expected RGB frames as uint8, (T, H, W, 3), or a list of them, as PI
 
 
 class Frames:
-    """Frames in memory, to be read as those of a file are.
-
-    Args:
-        pictures: (T, H, W, 3) uint8, RGB.
-    """
+    """Frames in memory, (T, H, W, 3) uint8 RGB, to be read as those of a file are."""
 
     quality: tuple[str, ...] = ()
 

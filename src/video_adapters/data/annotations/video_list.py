@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import dataclass
 from functools import cached_property
 
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
@@ -12,44 +13,31 @@ from video_adapters.data.annotations.videos import END, Video, Videos
 COLUMNS = ("path label", "path frames label", "path offset frames label")
 
 
+@dataclass(eq=False)
 class VideoList(Annotations):
     """Text files with a line for each video, as of mmaction2 and its relatives: `path label`.
 
     For folders of frames the lines are `path frames label`, or with an offset `path offset frames label`. Lines are
     split from the right, so a path may hold the delimiter.
 
-    Args:
-        root: what paths, those of the files here too, are relative to.
-        train, val, test: the list of each split; None where there is none.
-        classes: a file with one class name per line; None leaves the classes without names.
-        columns: what stands in a line: "path label", "path frames label" or "path offset frames label". An offset
-            counts the frames of the folder that are left out.
-        delimiter: between columns; None is any white space.
-        encoding: of the lists and of `classes`; None: see `read_text`.
-
     Raises:
         ValueError: for other columns.
     """
 
-    def __init__(
-        self,
-        root: str,
-        train: str | None = None,
-        val: str | None = None,
-        test: str | None = None,
-        classes: str | None = None,
-        columns: str = "path label",
-        delimiter: str | None = None,
-        encoding: str | None = None,
-    ) -> None:
-        if columns not in COLUMNS:
-            raise ValueError(f"data.annotations.columns is '{columns}', expected one of: {'; '.join(COLUMNS)}")
-        self.root = root
-        self.columns = columns.split()
-        self.delimiter = delimiter
-        self.encoding = encoding
-        self.lists = {split: name for split, name in zip(SPLITS, (train, val, test), strict=True) if name is not None}
-        self.classes = classes
+    root: str  # what paths, those of the files here too, are relative to
+    train: str | None = None  # the list of each split; None where there is none
+    val: str | None = None
+    test: str | None = None
+    classes: str | None = None  # a file with one class name per line; None leaves the classes without names
+    columns: str = "path label"  # what stands in a line; an offset counts the frames of a folder that are left out
+    delimiter: str | None = None  # between columns; None is any white space
+    encoding: str | None = None  # of the lists and of `classes`; None: see `read_text`
+
+    def __post_init__(self) -> None:
+        if self.columns not in COLUMNS:
+            raise ValueError(f"data.annotations.columns is '{self.columns}', expected one of: {'; '.join(COLUMNS)}")
+        lists = zip(SPLITS, (self.train, self.val, self.test), strict=True)
+        self.lists = {split: name for split, name in lists if name is not None}
         self._read: dict[str, Videos] = {}
 
     @cached_property
@@ -94,14 +82,15 @@ class VideoList(Annotations):
         return self._read[split]
 
     def _video(self, file: str, number: int, line: str) -> Video:
-        values = line.rsplit(self.delimiter, len(self.columns) - 1)
+        columns = self.columns.split()
+        values = line.rsplit(self.delimiter, len(columns) - 1)
         counts = [value.strip() for value in values[1:]]
-        if not re.fullmatch(rf"(\d+\n){{{len(self.columns) - 2}}}(\d+|-1)", "\n".join(counts)):
+        if not re.fullmatch(rf"(\d+\n){{{len(columns) - 2}}}(\d+|-1)", "\n".join(counts)):
             raise ValueError(
-                f"{file}, line {number}: '{line}' must be {' '.join(self.columns)}, with whole numbers of at least 0 "
+                f"{file}, line {number}: '{line}' must be {self.columns}, with whole numbers of at least 0 "
                 "after the path (a label may be -1, for none) and white space between, or data.annotations.delimiter"
             )
         path = located(self.root, values[0].strip(), f"{file}, line {number}")
-        numbers = dict(zip(self.columns[1:], map(int, counts), strict=True))
+        numbers = dict(zip(columns[1:], map(int, counts), strict=True))
         start = numbers.get("offset", 0)
         return Video(path, numbers["label"], start, start + numbers["frames"] if "frames" in numbers else END)

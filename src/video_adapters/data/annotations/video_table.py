@@ -5,6 +5,7 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ class _Row(NamedTuple):
     group: str
 
 
+@dataclass(eq=False)
 class VideoTable(Annotations):
     """One csv file with a line per video and a header that names its columns.
 
@@ -39,39 +41,25 @@ class VideoTable(Annotations):
     name or by number from 0, or -1 for none. Optional are `split` (train, val, test), `start` and `stop` (frames), and
     a group. Where no row is for "val", some that train are set aside for it (see `held_out`), by group if there is one.
 
-    Args:
-        root: what paths are relative to.
-        file: the csv file, relative to `root`.
-        group: the column that names what must not be on both sides of the split, such as a person; None: no groups.
-        val_share: of the videos that train, set aside for validation where no row is for it.
-        delimiter: between columns: a character, or one's name (tab); None: what divides the header into known columns.
-        encoding: of the file; None: see `read_text`.
-
     Raises:
         ValueError: for a longer delimiter.
     """
 
-    def __init__(
-        self,
-        root: str,
-        file: str = "videos.csv",
-        group: str | None = None,
-        val_share: float = 0.2,
-        delimiter: str | None = None,
-        encoding: str | None = None,
-    ) -> None:
-        delimiter = DELIMITERS.get(delimiter or "", delimiter)
-        if delimiter is not None and len(delimiter) != 1:
+    root: str  # what paths are relative to
+    file: str = "videos.csv"  # relative to `root`
+    group: str | None = None  # the column that names what must not be on both sides of the split, such as a person
+    val_share: float = 0.2  # of the videos that train, set aside for validation where no row is for it
+    delimiter: str | None = None  # a character, or one's name (tab); None: what divides the header into known columns
+    encoding: str | None = None  # of the file; None: see `read_text`
+
+    def __post_init__(self) -> None:
+        self.delimiter = DELIMITERS.get(self.delimiter or "", self.delimiter)
+        if self.delimiter is not None and len(self.delimiter) != 1:
             raise ValueError(
-                f"data.annotations.delimiter is '{delimiter}', expected one character, or one of: "
+                f"data.annotations.delimiter is '{self.delimiter}', expected one character, or one of: "
                 f"{', '.join(DELIMITERS)}"
             )
-        self.root = root
-        self.file = os.path.join(root, file)
-        self.group = group
-        self.val_share = val_share
-        self.delimiter = delimiter
-        self.encoding = encoding
+        self.file = os.path.join(self.root, self.file)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

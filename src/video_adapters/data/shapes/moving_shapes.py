@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,48 +59,40 @@ class _Job(NamedTuple):
     backwards: Path | None
 
 
+@dataclass(eq=False)
 class MovingShapes(Annotations):
     """Videos `{root}/moving_shapes-{settings}/{split}/{class}/{number}.mp4`, the same ones for the same settings.
 
     In val and test, files of one number in the two classes of a pair are each other's exact reversal.
 
-    Args:
-        root: folder of the rendered videos.
-        num_train, num_val, num_test: videos of each split.
-        image_size: of the square frames, in pixels.
-        noisy: as a hand-held camera in a dim room would film them, and compressed as usual.
-        seed: of the drawings.
-
     Raises:
         ValueError: a number of videos does not divide by the number of classes.
     """
 
+    root: str  # folder of the rendered videos
+    _: KW_ONLY
+    num_train: int = 1440  # videos of each split
+    num_val: int = 240
+    num_test: int = 480
+    image_size: int = 40  # of the square frames, in pixels
+    noisy: bool = False  # as a hand-held camera in a dim room would film them, and compressed as usual
+    seed: int = 0  # of the drawings
+
     class_names = CLASS_NAMES
 
-    def __init__(
-        self,
-        root: str,
-        *,
-        num_train: int = 1440,
-        num_val: int = 240,
-        num_test: int = 480,
-        image_size: int = 40,
-        noisy: bool = False,
-        seed: int = 0,
-    ) -> None:
-        self.counts = dict(zip(SPLITS, (num_train, num_val, num_test), strict=True))
+    def __post_init__(self) -> None:
+        self.counts = dict(zip(SPLITS, (self.num_train, self.num_val, self.num_test), strict=True))
         for split, count in self.counts.items():
             if count < len(CLASS_NAMES) or count % len(CLASS_NAMES):
                 raise ValueError(
                     f"num_{split}={count} moving shapes were asked for; give a multiple of {len(CLASS_NAMES)}, "
                     "so that every class gets as many"
                 )
-        self.image_size, self.noisy, self.seed = image_size, noisy, seed
-        self.settings = {"version": VERSION, "image_size": image_size, "seed": seed, **self.counts}
-        if noisy:
+        self.settings = {"version": VERSION, "image_size": self.image_size, "seed": self.seed, **self.counts}
+        if self.noisy:
             self.settings["noisy"] = True
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
-        self.folder = Path(root) / f"moving_shapes-{digest}"
+        self.folder = Path(self.root) / f"moving_shapes-{digest}"
 
     def prepare(self) -> None:
         """Render what is not there yet. Other processes that ask for the same wait, and then find it done."""

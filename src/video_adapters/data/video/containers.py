@@ -23,11 +23,7 @@ HEAD = 4096  # bytes in which the tracks are described, unless something large p
 
 
 def open_container(path: str, **options: str) -> av.container.InputContainer:
-    """Opens a file that holds its pictures itself.
-
-    Args:
-        path: absolute, since FFmpeg takes "concat:a" for a protocol.
-        options: more of FFmpeg's.
+    """Opens a file that holds its pictures itself, by an absolute path, since FFmpeg takes "concat:a" for a protocol.
 
     Raises:
         ValueError: it is a list of other files, or no container of moving pictures.

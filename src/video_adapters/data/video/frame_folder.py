@@ -16,11 +16,8 @@ from video_adapters.data.video.picture import IMAGE_SUFFIXES, read_picture, size
 class FrameFolder(FrameSource):
     """Frames as images whose names end in their numbers: `img_00001.jpg`, `img_00002.jpg`, ...
 
-    Frames of another size than the first are resized to it, as a tracker's crops have to be.
-
-    Args:
-        path: the folder.
-        strict: refuses frames of changing size, and images that are no frames.
+    Frames of another size than the first are resized to it, as a tracker's crops have to be; `strict` refuses them, and
+    images that are no frames.
 
     Raises:
         DecodeError: the folder holds no numbered image, or a number is missing between two others.
