@@ -11,12 +11,8 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """A signal ends the run; `code` is the exit status that it calls for. No Exception, which libraries may swallow,
-    and no KeyboardInterrupt, which Lightning does.
-
-    Args:
-        number: of the signal.
-        path: the state that was saved for it, if any was; `unsaved` is why it could not be.
+    """A signal ends the run; `code` is the exit status that it calls for, `path` the state that was saved for it, and
+    `unsaved` why none could be. No Exception, which libraries may swallow, and no KeyboardInterrupt, as Lightning does.
     """
 
     def __init__(self, number: int, path: Path | None = None) -> None:

@@ -23,10 +23,6 @@ class Need(NamedTuple):
         workers = self.workers if workers is None else workers
         return self.processes * self.loaders * (workers * BATCHES_AHEAD + BATCHES_IN_USE) * self.batch
 
-    def most_workers(self, room: int) -> int:
-        """The most loading processes for which there is room; 0 where there is none for a single one."""
-        return max((workers for workers in range(1, self.workers) if self.total(workers) <= room), default=0)
-
 
 def check_room(need: Need) -> None:
     """Refuses loaders that could lose a batch, for which the run would then wait; a ValueError says what to do."""
@@ -42,12 +38,13 @@ def check_room(need: Need) -> None:
     if need.total() > room:
         of = f" x {need.processes} processes" if need.processes > 1 else ""
         of += " x 2 loaders, since validation comes amid an epoch" if need.loaders > 1 else ""
+        fewer = max((workers for workers in range(1, need.workers) if need.total(workers) <= room), default=0)
         there = f"has {_mib(room)} free" if os.path.isdir(PLACE) else "does not exist"
         raise ValueError(
             f"data.num_workers={need.workers} loading processes take {_mib(need.total())} of shared memory "
             f"({need.workers} x {BATCHES_AHEAD} batches ahead and {BATCHES_IN_USE} in use, of {_mib(need.batch)}{of}), "
             f"but {PLACE} {there}: give the container more (docker run --shm-size={_rounded(need.total())}m, "
-            f"or --ipc=host), or take data.num_workers={need.most_workers(room)}"
+            f"or --ipc=host), or take data.num_workers={fewer}"
         )
 
 

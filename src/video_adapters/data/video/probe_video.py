@@ -17,8 +17,8 @@ MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
 
 
 def probe_video(video: Video, strict: bool = False) -> VideoCheck:
-    """Decodes a file or a folder of frames from end to end; `strict` takes what `open_video` then refuses for broken. So
-    is a span that begins past the last frame."""
+    """Decodes a file or a folder of frames from end to end; `strict` takes what `open_video` then refuses for broken. A
+    span that begins past the last frame is, too."""
     size, stamp = size_of(video.path), stamp_of(video.path)  # before it is read: what changes meanwhile has changed
     if not os.path.lexists(video.path):
         return VideoCheck(path=video.path, status="missing", reason="no such file")
