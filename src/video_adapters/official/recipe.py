@@ -22,10 +22,7 @@ PUBLISHED: Mapping[tuple[Any, ...], str] = {
     (SWIN.title, 128, (2, 2, 18, 2), (4, 8, 16, 32), 4, 7, 4.0): "swin_b",
     (SWIN.title, 96, (2, 2, 6, 2), (3, 6, 12, 24), 4, 7, 4.0): "swin_t",
 }
-"""Model configs, by the sizes of their network."""
-
-LIKE = {CLIP.title: "clip_vit_b16", VIT.title: "imagenet21k_vit_b16", SWIN.title: "swin_b"}
-"""The model config that other sizes are written into."""
+"""Model configs, by the sizes of their network; other sizes are written into the first one of their family."""
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 """Statistics of the pixels that the release's ImageNet models were trained with; timm's ViT itself was with 0.5."""
@@ -48,7 +45,8 @@ def overrides_for(official: Official, data: str | None, scale: float | None, giv
     """
     sizes = official.sizes
     data = data or _data(sizes)
-    model = published_model(sizes) or LIKE[sizes.family.title]
+    alike = next(model for (title, *_), model in PUBLISHED.items() if title == sizes.family.title)
+    model = published_model(sizes) or alike
     adapter = "aim_swin" if sizes.family is SWIN else "aim_ssv2" if sizes.sites["temporal_in"] else "aim"
     groups = [f"experiment={_experiment(sizes, data)}", f"data={data}", f"model={model}", f"adapter={adapter}"]
     base = compose_train([*groups, *given])

@@ -1,7 +1,7 @@
 """A copy of a video with the recognised class written on it."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,11 +69,11 @@ def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image
     return image
 
 
-def free_name(folder: Path, video: str, taken: Collection[Path] = ()) -> Path:
+def free_name(folder: Path, video: str) -> Path:
     """Where the copy of a video goes: `NAME_annotated.mp4`, numbered where that exists already."""
     stem = os.fsencode(Path(os.path.abspath(video)).stem)[:200].decode(errors="ignore")  # of the 255 bytes of a name
     target, number = folder / f"{stem}_annotated.mp4", 1
-    while os.path.lexists(target) or target in taken:
+    while os.path.lexists(target):
         number += 1
         target = folder / f"{stem}_annotated_{number}.mp4"
     return target

@@ -6,7 +6,6 @@ Positions and sizes are in image sides: (0, 0) is the top left corner, (1, 1) th
 spans half the image. Angles are in radians and grow clockwise on the screen, since y points down.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -51,14 +50,7 @@ def _drop(x: Array, y: Array) -> Array:
     return np.minimum(_disc(x + 0.35, y) - 0.65, tip)
 
 
-SHAPES: dict[str, Callable[[Array, Array], Array]] = {
-    "dart": _dart,
-    "half disc": _half_disc,
-    "crescent": _crescent,
-    "corner": _corner,
-    "hammer": _hammer,
-    "drop": _drop,
-}
+SHAPES = (_dart, _half_disc, _crescent, _corner, _hammer, _drop)
 """Outlines of about unit radius that face +x: below 0 inside, about the distance to the outline near it.
 
 None looks like itself before a full turn, so an angle is an angle.
@@ -89,7 +81,7 @@ def _cover_and_shade(things: Things, image_size: int) -> tuple[Array, Array]:
     along = right * np.cos(angle) + down * np.sin(angle)
     across = down * np.cos(angle) - right * np.sin(angle)
     distance = np.empty(along.shape, np.float32)
-    for index, outline in enumerate(SHAPES.values()):
+    for index, outline in enumerate(SHAPES):
         chosen = things.shape == index
         if chosen.any():
             distance[chosen] = outline(along[chosen], across[chosen])
@@ -156,8 +148,8 @@ def bright_colour(hue: Array, value: Array) -> Array:
     return wheel / wheel.max(1, keepdims=True) * value[:, None]
 
 
-def distractors(generator: np.random.Generator, count: int, share: float = 0.6) -> Things:
-    """Grey things that do not matter, one in each of `count` images, absent from a share of 1 - `share`."""
+def distractors(generator: np.random.Generator, count: int) -> Things:
+    """Grey things that do not matter, one in each of `count` images, absent from four in ten."""
     grey = np.where(generator.random(count) < 0.5, generator.uniform(0, 0.15, count), generator.uniform(0.85, 1, count))
     return Things(
         shape=generator.integers(len(SHAPES), size=count),
@@ -165,6 +157,6 @@ def distractors(generator: np.random.Generator, count: int, share: float = 0.6) 
         y=generator.uniform(0.05, 0.95, count),
         size=generator.uniform(0.06, 0.14, count),
         angle=generator.uniform(0, 2 * np.pi, count),
-        opacity=generator.uniform(0.6, 1, count) * (generator.random(count) < share),
+        opacity=generator.uniform(0.6, 1, count) * (generator.random(count) < 0.6),
         colour=np.repeat(grey[:, None], 3, 1),
     )

@@ -30,7 +30,7 @@ class FrameFolder(FrameSource):
         try:
             names = sorted(os.listdir(path))
             images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")]
-            self._files, self._others = in_order(images)
+            self._files, self._others = _in_order(images)
         except OSError as error:
             raise DecodeError(path, f"cannot be listed: {error.strerror}") from error
         except ValueError as error:
@@ -74,7 +74,7 @@ class FrameFolder(FrameSource):
             ) from error
 
 
-def in_order(images: Sequence[str]) -> tuple[list[str], list[str]]:
+def _in_order(images: Sequence[str]) -> tuple[list[str], list[str]]:
     """The frames in the order of their numbers, and the images that are none, such as a cover.
 
     Numbers may go by a step, as where every fifth frame was saved; of two images nobody can know that.
