@@ -48,10 +48,8 @@ def write(file: TextIO, finding: VideoCheck) -> None:
 
 
 def read(path: str) -> dict[str, VideoCheck]:
-    """The lines of a report by the videos' paths; a last line that was cut off while it was written is left out.
-
-    Raises:
-        ValueError: it is missing or no report.
+    """The lines of a report by the videos' paths, a ValueError where it is missing or no report; a last line that was
+    cut off while it was written is left out.
     """
     if not os.path.isfile(path):
         raise ValueError(f"the report {path} is missing; `python src/prepare.py check` writes one")

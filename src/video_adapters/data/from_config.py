@@ -26,10 +26,8 @@ def splits_of(cfg: DictConfig, annotations: Annotations) -> list[str]:
 def with_classes_counted(cfg: DictConfig) -> DictConfig:
     """The config with `data.num_classes` counted by the data set's annotations where it is null.
 
-    Whatever needs the number reads it from the config that this returns.
-
-    Raises:
-        ValueError: there is no data set to count in, as when a plan is made before the videos are there.
+    Whatever needs the number reads it from the config that this returns. A ValueError where there is no data set to
+    count in, as when a plan is made before the videos are there.
     """
     if cfg.data.num_classes is not None:
         return cfg

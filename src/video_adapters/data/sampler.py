@@ -27,10 +27,8 @@ class Split(NamedTuple):
 
 
 def split_step(per_step: int, per_device: int, devices: int) -> Split:
-    """The fewest forward passes that give `per_step` clips from `devices` devices, none above `per_device` clips.
-
-    Raises:
-        ValueError: when the clips of a step do not divide over the devices.
+    """The fewest forward passes that give `per_step` clips from `devices` devices, none above `per_device` clips; a
+    ValueError where a step's clips do not divide over the devices.
     """
     if per_step % devices:
         fits = [n for n in range(1, devices + 1) if per_step % n == 0]

@@ -27,11 +27,7 @@ def split_of_test(annotations: Annotations, given: str | None, validation: str) 
 
 
 def readable(videos: Videos, split: str, report: str, root: str) -> Videos:
-    """The videos of a split that a report does not list as broken or missing.
-
-    Raises:
-        ValueError: for a report that knows none of them, and one that leaves none.
-    """
+    """The videos of a split but those that a report lists as unreadable; a ValueError if it knows or leaves none."""
     findings = check_report.read(report)
     names = [check_report.in_report(video.path, root) for video in videos]
     statuses = [findings[name].status if name in findings else None for name in names]

@@ -57,11 +57,7 @@ def split_checkpoint(content: Any, num_heads: int | None = None, image_size: int
 
 
 def plain_state(content: Any) -> State:
-    """The tensors of a checkpoint by names without `module.` and `backbone.`.
-
-    Raises:
-        ValueError: where there are none, or two of one name.
-    """
+    """The tensors of a checkpoint by names without `module.` and `backbone.`; a ValueError for none or two of one."""
     for key in WRAPPINGS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

@@ -42,10 +42,8 @@ def make_inside(folder: Path, to: Path) -> None:
 
 
 def check_labels(copied: Annotations, splits: Sequence[str], copies: Sequence[Copy]) -> None:
-    """Reads the lists of a copy as training will, with empty files for the videos that are still to come.
-
-    Raises:
-        ValueError: something that is read beside the videos is not in the copy.
+    """Reads the lists of a copy as training will, with empty files for the videos that are still to come; a ValueError
+    where something that is read beside them is not in the copy.
     """
     with _stand_ins(copies):
         try:

@@ -52,11 +52,7 @@ class Annotations(ABC):
         return True
 
     def missing(self, videos: Videos) -> list[str]:
-        """Those of the videos' paths where nothing is, in order; each folder is listed once.
-
-        Raises:
-            ValueError: all are missing.
-        """
+        """Those of the videos' paths where nothing is, in order, each folder listed once; a ValueError if all are."""
         folders: dict[str, set[str]] = {}
         absent = []
         for path, *_ in videos:

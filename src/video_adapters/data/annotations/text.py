@@ -37,9 +37,7 @@ def read_text(file: str, encoding: str | None = None) -> str:
 
 def lines(file: str, encoding: str | None = None, key: str | None = None) -> Iterator[tuple[int, str]]:
     """The lines of a text file that are not empty, with their numbers from 1; any bytes may be in a file's name.
-
-    Raises:
-        ValueError: it is missing; the message names the config's `key` that names it, if one does.
+    Where it is missing, a ValueError names the config's `key` that names it, if one does.
     """
     if not os.path.isfile(file):
         raise ValueError(f"{key}: the list {missing(file)}" if key else f"the list {missing(file)}")
@@ -49,11 +47,7 @@ def lines(file: str, encoding: str | None = None, key: str | None = None) -> Ite
 
 
 def decoded(name: str, where: str) -> str:
-    """A name that must be text, such as a class's.
-
-    Raises:
-        ValueError: it has bytes that are no UTF-8; the message shows them as cp1252, which spreadsheets save.
-    """
+    """A name that must be text, such as a class's; a ValueError shows others as cp1252, which spreadsheets save."""
     if UNDECODED.search(name):
         raise ValueError(
             f"{where}: it is not UTF-8; data.annotations.encoding=cp1252 reads '{_as_cp1252(name)}' there, and if that "
@@ -63,10 +57,8 @@ def decoded(name: str, where: str) -> str:
 
 
 def located(root: str, name: str, where: str) -> str:
-    """The path of a file below a folder, whose name's bytes may be any, as long as they are the file's.
-
-    Raises:
-        ValueError: they are not, but read as cp1252 they are.
+    """The path of a file below a folder, whose name's bytes may be any; a ValueError where they are the file's only if
+    read as cp1252.
     """
     path = os.path.join(root, name)
     if UNDECODED.search(name) and not os.path.lexists(path) and os.path.lexists(os.path.join(root, _as_cp1252(name))):

@@ -105,11 +105,7 @@ class VideoReader(FrameSource):
                 raise self._lost([int(lost)])
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Every frame from start to end as the decoder gives it, neither converted nor made upright.
-
-        Raises:
-            DecodeError: not all of them come out.
-        """
+        """Every frame as the decoder gives it, neither converted nor upright; a DecodeError if not all come out."""
         count = 0
         with _as_decode_error(self.path):
             for count, frame in enumerate(self._decode(0, len(self._packets)), 1):

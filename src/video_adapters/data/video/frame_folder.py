@@ -75,12 +75,8 @@ class FrameFolder(FrameSource):
 
 
 def _in_order(images: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The frames in the order of their numbers, and the images that are none, such as a cover.
-
-    Numbers may go by a step, as where every fifth frame was saved; of two images nobody can know that.
-
-    Raises:
-        ValueError: there are no numbered images, two of the same number, or one is missing.
+    """The frames in the order of their numbers, and the images that are none, such as a cover. Numbers may go by a
+    step, as where every fifth frame was saved; of two images nobody can know that.
     """
     series, others = _series(images)
     numbered: dict[int, str] = {}

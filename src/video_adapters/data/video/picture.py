@@ -20,11 +20,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def read_picture(path: str) -> np.ndarray:
-    """An image file, upright -> (H, W, 3) uint8 RGB.
-
-    Raises:
-        Exception: of any kind, for what is no such image.
-    """
+    """An image file, upright -> (H, W, 3) uint8 RGB; exceptions of any kind for what is no such image."""
     with _opened(path) as image:
         return np.asarray(_eight_bits(ImageOps.exif_transpose(image)).convert("RGB"))
 
