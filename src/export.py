@@ -9,16 +9,13 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Writes a checkpoint's network for other programs: uint8 clips in, probabilities out."
     )
-    parser.add_argument("checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt")
-    parser.add_argument("--format", required=True, help="onnx or torch_export")
-    parser.add_argument(
-        "--out", type=command.path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2"
-    )
-    parser.add_argument(
-        "--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now"
-    )
-    parser.add_argument("--logits", action="store_true", help="logits instead of probabilities")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    add = parser.add_argument
+    add("checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt")
+    add("--format", required=True, help="onnx or torch_export")
+    add("--out", type=command.path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2")
+    add("--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now")
+    add("--logits", action="store_true", help="logits instead of probabilities")
+    add("--overwrite", action="store_true", help="replace files that exist")
     return parser
 
 

@@ -12,26 +12,19 @@ def arguments() -> argparse.ArgumentParser:
         description="Says which classes videos show. Names that begin with '-' go after a '--'.",
         epilog="Exit status: 0 when all videos were read, 1 when some were not (they are named, the others go on).",
     )
-    parser.add_argument(
-        "checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes"
-    )
-    parser.add_argument("videos", nargs="*", metavar="VIDEO", help="files, folders (of videos or of frames), patterns")
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="classes per video (default: 5)")
-    parser.add_argument(
-        "--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument(
-        "--views", metavar="NAME", help="of configs/views: ssv2, k400, k700, single, ... (default: as trained)"
-    )
-    parser.add_argument("--window", type=float, metavar="S", help="slides a window of S seconds: gives a timeline")
-    parser.add_argument("--stride", type=float, metavar="S", help="from window to window (default: half a window)")
-    parser.add_argument("--fps", type=float, default=30.0, help="frames a second of folders of frames (default: 30)")
-    parser.add_argument("--csv", type=command.path, metavar="FILE", help="writes a row per video, or per window")
-    parser.add_argument("--json", type=command.path, metavar="FILE", help="writes an object per video")
-    parser.add_argument(
-        "--annotate", type=command.path, metavar="FOLDER", help="writes copies with the class on them, silent"
-    )
+    add = parser.add_argument
+    add("checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes")
+    add("videos", nargs="*", metavar="VIDEO", help="files, folders (of videos or of frames), patterns")
+    add("--top", type=int, default=5, metavar="N", help="classes per video (default: 5)")
+    add("--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now")
+    add("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    add("--views", metavar="NAME", help="of configs/views: ssv2, k400, k700, single, ... (default: as trained)")
+    add("--window", type=float, metavar="S", help="slides a window of S seconds: gives a timeline")
+    add("--stride", type=float, metavar="S", help="from window to window (default: half a window)")
+    add("--fps", type=float, default=30.0, help="frames a second of folders of frames (default: 30)")
+    add("--csv", type=command.path, metavar="FILE", help="writes a row per video, or per window")
+    add("--json", type=command.path, metavar="FILE", help="writes an object per video")
+    add("--annotate", type=command.path, metavar="FOLDER", help="writes copies with the class on them, silent")
     return parser
 
 

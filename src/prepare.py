@@ -16,27 +16,22 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="decode every video and report which are broken, missing, cut, odd")
-    check.add_argument(
-        "--out", type=command.path, help="the report (default: NAME_report.csv here); a second call goes on"
-    )
-    check.add_argument("--fresh", action="store_true", help="start again instead of going on")
+    add = check.add_argument
+    add("--out", type=command.path, help="the report (default: NAME_report.csv here); a second call goes on")
+    add("--fresh", action="store_true", help="start again instead of going on")
     transcode = commands.add_parser("transcode", help="make a copy for training that decodes fast")
-    transcode.add_argument("--to", type=command.path, required=True, help="folder of the copy, outside of the data set")
-    transcode.add_argument(
-        "--short-side", type=short_side, default="auto", help="pixels at most, or native (default: by data.image_size)"
-    )
-    transcode.add_argument(
-        "--crf", type=int, default=20, help="h264's quality: less is better and larger (default: 20)"
-    )
-    transcode.add_argument("--gop", type=int, default=12, help="frames from key frame to key frame (default: 12)")
-    transcode.add_argument("--sample-only", action="store_true", help="stop after the sample and its prediction")
+    add = transcode.add_argument
+    add("--to", type=command.path, required=True, help="folder of the copy, outside of the data set")
+    add("--short-side", type=short_side, default="auto", help="pixels at most, or native (default: by data.image_size)")
+    add("--crf", type=int, default=20, help="h264's quality: less is better and larger (default: 20)")
+    add("--gop", type=int, default=12, help="frames from key frame to key frame (default: 12)")
+    add("--sample-only", action="store_true", help="stop after the sample and its prediction")
     for subparser in (check, transcode):
-        subparser.add_argument("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
-        subparser.add_argument("--root", type=command.path, help="folder of the data set")
-        subparser.add_argument("--workers", type=int, help="processes (default: one for each core)")
-        subparser.add_argument(
-            "overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2"
-        )
+        add = subparser.add_argument
+        add("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
+        add("--root", type=command.path, help="folder of the data set")
+        add("--workers", type=int, help="processes (default: one for each core)")
+        add("overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2")
     parser.epilog = f"{check.format_usage()}\n{transcode.format_usage()}"
     return parser
 

@@ -10,11 +10,12 @@ from video_adapters.commands.wording import printable
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=command.path, help="folder with runs at any depth")
-    parser.add_argument("--out", type=command.path, default=Path("report.html"), help="page (default: report.html)")
-    parser.add_argument("--run", type=command.path, help="run that is looked into (default: the best by validation)")
-    parser.add_argument("--data", type=command.path, metavar="ROOT", help="where that run's videos lie now")
-    parser.add_argument("--videos", type=int, metavar="N", help="most test videos that it scores again (default: all)")
+    add = parser.add_argument
+    add("runs", type=command.path, help="folder with runs at any depth")
+    add("--out", type=command.path, default=Path("report.html"), help="page (default: report.html)")
+    add("--run", type=command.path, help="run that is looked into (default: the best by validation)")
+    add("--data", type=command.path, metavar="ROOT", help="where that run's videos lie now")
+    add("--videos", type=int, metavar="N", help="most test videos that it scores again (default: all)")
     return parser
 
 

@@ -2,5 +2,3 @@
 
 from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.timeline import Timeline
-
-__all__ = ["Prediction", "Recognizer", "Timeline"]

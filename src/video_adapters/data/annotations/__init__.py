@@ -9,19 +9,3 @@ from video_adapters.data.annotations.ucf_hmdb import Hmdb51, Ucf101
 from video_adapters.data.annotations.video_list import VideoList
 from video_adapters.data.annotations.video_table import VideoTable
 from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
-
-__all__ = [
-    "END",
-    "UNLABELLED",
-    "Annotations",
-    "ClassFolders",
-    "Diving48",
-    "Hmdb51",
-    "Kinetics",
-    "SomethingSomethingV2",
-    "Ucf101",
-    "Video",
-    "VideoList",
-    "VideoTable",
-    "Videos",
-]
