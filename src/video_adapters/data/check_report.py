@@ -27,7 +27,7 @@ class VideoCheck:
     seconds: float | None = None
     codec: str = ""
     size: int | None = None  # bytes, or number of entries of a frame folder
-    stamp: str = ""  # changes when the file is written: inspection.stamp_of
+    stamp: str = ""  # changes when the file is written: probe_video.stamp_of
     root: str = ""  # the data set's, absolute and without links; "" in reports of earlier versions
     reason: str = ""  # why it is not ok
 

@@ -41,9 +41,7 @@ def with_classes_counted(cfg: DictConfig) -> DictConfig:
 def build_data(cfg: DictConfig, render: bool = True) -> VideoData:
     """The data, made ready and checked, so that what is missing shows before anything else starts.
 
-    Args:
-        cfg: the composed config.
-        render: lets a data set that makes its videos write them to data.root, which is then the user's own word.
+    To `render` lets a data set that makes its videos write them to data.root, which is then the user's own word.
 
     Raises:
         ValueError: what the config asks for is not there.

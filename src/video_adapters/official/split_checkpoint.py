@@ -34,10 +34,8 @@ class Official:
 def split_checkpoint(content: Any, num_heads: int | None = None, image_size: int | None = None) -> Official:
     """Recognises a checkpoint's content and translates its names.
 
-    Args:
-        content: a state dict, bare or under `state_dict` or `model`; names with or without `module.` and `backbone.`.
-        num_heads: what tensors do not tell, as in `find_sizes`.
-        image_size: what tensors may not tell, as in `find_sizes`.
+    The content is a state dict, bare or under `state_dict` or `model`, its names with or without `module.` and
+    `backbone.`; for what its tensors do not tell see `find_sizes`.
 
     Raises:
         ValueError: for what is no such checkpoint; for names that fit nothing, are missing or of a wrong shape, listed.

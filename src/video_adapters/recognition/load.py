@@ -25,12 +25,7 @@ class Loaded(NamedTuple):
 
 
 def load(path: str | Path, weights: str | Path | None = None, views: str | None = None) -> Loaded:
-    """Rebuilds the network of a checkpoint. No data set is looked for.
-
-    Args:
-        path: the checkpoint.
-        weights: where the frozen encoder's file is; None: where the checkpoint remembers it.
-        views: name of a test protocol in `configs/views`; None: the checkpoint's.
+    """Rebuilds a checkpoint's network; for the arguments see `Recognizer.from_checkpoint`. No data set is looked for.
 
     Raises:
         ValueError: for a missing or foreign checkpoint, one without a head or with names for another number of classes,

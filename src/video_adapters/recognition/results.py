@@ -58,10 +58,7 @@ def show(outcome: Outcome, top: int) -> None:
 class CsvFile:
     """A row per video or, of timelines, per window, its run numbered; each is on disk as soon as it is known.
 
-    Args:
-        path: written anew; None: nothing is written.
-        top: classes per row.
-        windows: whether the rows are of windows.
+    The file is written anew, with the `top` classes in each row; without a path nothing is written.
     """
 
     def __init__(self, path: Path | None, top: int, windows: bool) -> None:

@@ -19,13 +19,10 @@ _AVCC, _START_CODE = b"\x01", b"\x00\x00\x01"  # first byte of an avcC record; w
 
 
 class Packets:
-    """What an open stream holds, in the order of the file. All of it is gone through once.
+    """What a freshly opened stream holds, in the order of the file. All of it is gone through once.
 
     A file's packets together may be as large as the file; of a large one nothing is kept but the table, 9 bytes to a
     packet, and what has to be decoded is read a second time.
-
-    Args:
-        container, stream: freshly opened.
 
     Attributes:
         pts: (num_packets,) int64, time stamps; MISSING where there are none.
