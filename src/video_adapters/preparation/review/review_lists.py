@@ -1,0 +1,132 @@
+"""Ranked lists of what is probably wrong with a data set, from the features of its videos."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from video_adapters.commands.wording import counted
+from video_adapters.preparation.review.class_pairs import alike
+from video_adapters.preparation.review.decomposition import Decomposition, decompose
+from video_adapters.preparation.review.left_out import LeftOut, left_out
+from video_adapters.preparation.review.near_duplicates import Pair, merged, near_duplicates
+from video_adapters.preparation.review.neighbours import Neighbours, nearest_of, neighbours
+from video_adapters.preparation.review.outliers import outliers
+from video_adapters.preparation.review.wrong_labels import wrong_labels
+
+LISTS = ("across splits", "within a split", "label", "outlier", "classes")
+"""Near-duplicates in two splits, and in one; suspected labels; outliers; classes that cannot be told apart."""
+
+
+class Row(NamedTuple):
+    """A video, or two, that should be looked at."""
+
+    list: str  # one of LISTS
+    score: float  # of its own kind for each list
+    video: int
+    neighbour: int
+    suggestion: int | None  # label: of a wrong label the right one, of a class the one like it
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """The lists, each with the worst on top, and what they rest on."""
+
+    rows: list[Row]
+    features: str  # those of the given ones that tell the classes best
+    accuracy: float  # of their ridge regression, on videos and groups that it has not seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """What is known of N videos beside their features."""
+
+    labels: np.ndarray  # (N,), from 0 to C - 1
+    splits: Sequence[str]  # of each
+    groups: np.ndarray  # (N,) numbers: videos of one have a person, a scene or a source in common
+    class_names: Sequence[str]
+
+
+class _View(NamedTuple):
+    """One kind of features, and what follows from them."""
+
+    name: str
+    axes: Decomposition
+    points: np.ndarray  # (N, R), of length 1
+    near: Neighbours
+    pairs: list[Pair]
+    groups: np.ndarray  # (N,), near-duplicates in one
+    held_out: LeftOut
+
+
+def review(features: Mapping[str, np.ndarray], videos: Labelled) -> Review:
+    """Reviews by those features (N, P) of several kinds that tell the classes best.
+
+    Raises:
+        ValueError: fewer than three videos, or nothing that differs between them.
+    """
+    if len(videos.labels) < 3:
+        raise ValueError(f"{counted(len(videos.labels), 'video')} can be read, expected at least 3 to compare")
+    view = max(
+        (_view(name, values, videos) for name, values in features.items()), key=lambda view: _accuracy(view, videos)
+    )
+    rows = [*_duplicates(view, videos), *_labels(view, videos), *_outliers(view, videos), *_classes(view, videos)]
+    return Review(rows=rows, features=view.name, accuracy=_accuracy(view, videos))
+
+
+def _view(name: str, features: np.ndarray, videos: Labelled) -> _View:
+    axes = decompose(features, videos.labels)
+    points = axes.whitened()
+    near = neighbours(points)
+    pairs = near_duplicates(near)
+    groups = merged(videos.groups, pairs)
+    return _View(
+        name, axes, points, near, pairs, groups, left_out(axes, videos.labels, len(videos.class_names), groups)
+    )
+
+
+def _accuracy(view: _View, videos: Labelled) -> float:
+    return view.held_out.accuracy(videos.labels)
+
+
+def _duplicates(view: _View, videos: Labelled) -> Iterator[Row]:
+    """Score: distance over that of the tenth neighbour."""
+    rows = []
+    for first, second, ratio in view.pairs:
+        splits = videos.splits[first], videos.splits[second]
+        across = splits[0] != splits[1]
+        action = f"in {splits[0]} and {splits[1]}: keep one" if across else f"twice in {splits[0]}: keep one"
+        if videos.labels[first] != videos.labels[second]:
+            action += ", under the right one of the two labels"
+        rows.append(Row(LISTS[0] if across else LISTS[1], ratio, first, second, None, action))
+    return iter(sorted(rows, key=lambda row: row.list == LISTS[1]))
+
+
+def _labels(view: _View, videos: Labelled) -> Iterator[Row]:
+    """Score: margin of the suggestion over the label, 1 for a certain one."""
+    for video, suggestion, margin in wrong_labels(view.held_out.scores, videos.labels, view.groups):
+        votes = int((videos.labels[view.near.indices[video]] == suggestion).sum())
+        of_it = np.flatnonzero(videos.labels == suggestion)
+        name = videos.class_names[suggestion]
+        action = f"watch: is it '{name}'? So are {votes} of its {view.near.indices.shape[1]} nearest"
+        yield Row(LISTS[2], margin, video, nearest_of(view.points, video, of_it), suggestion, action)
+
+
+def _outliers(view: _View, videos: Labelled) -> Iterator[Row]:
+    """Score: distance to the class over the class's median."""
+    for video, distance in outliers(view.axes.standardised, videos.labels):
+        own = videos.labels == videos.labels[video]
+        own[video] = False
+        neighbour = nearest_of(view.points, video, np.flatnonzero(own))
+        yield Row(LISTS[3], distance, video, neighbour, None, "watch: is it whole, upright and of this data set?")
+
+
+def _classes(view: _View, videos: Labelled) -> Iterator[Row]:
+    """Score: error between the two, 0.5 for guessing. Shown are the two videos of them that are nearest."""
+    for first, second, error in alike(view.held_out.scores, videos.labels):
+        one, other = np.flatnonzero(videos.labels == first), np.flatnonzero(videos.labels == second)
+        a, b = np.unravel_index((view.points[one] @ view.points[other].T).argmax(), (len(one), len(other)))
+        action = "merge them, or train adapters: frozen features do not tell them apart"
+        yield Row(LISTS[4], error, int(one[a]), int(other[b]), second, action)
