@@ -8,6 +8,7 @@ from functools import cached_property
 import lightning as L
 from torch.utils.data import Dataset
 
+from video_adapters.data import selection
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
 from video_adapters.data.annotations.prepared import in_copy
@@ -16,14 +17,6 @@ from video_adapters.data.clips.transform import TestTransform, TrainTransform
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.loader import ResumableLoader
 from video_adapters.data.sampler import Split, StepSampler, split_step
-from video_adapters.data.selection import (
-    check_labels,
-    name_empty_classes,
-    name_small_copy,
-    readable,
-    split_of_test,
-    spread,
-)
 from video_adapters.data.shared_memory import Need, check_room
 from video_adapters.data.views import Views
 
@@ -134,13 +127,11 @@ class VideoData(L.LightningDataModule):
     def splits(self) -> dict[str, str]:
         """The annotation's split for each use; asked for when the data set is there."""
         train, val, test = self._splits
-        return {"train": train, "val": val, "test": split_of_test(self.annotations, test, val)}
+        return {"train": train, "val": val, "test": selection.split_of_test(self.annotations, test, val)}
 
     def tested_as(self, chosen: bool = True) -> str:
-        """What figures of a test are called: "test" of videos that had no part in the training, else what part it was.
-
-        Args:
-            chosen: whether validation chose the weights.
+        """What figures of a test are called: "test" of videos that had no part in the training, else what part it was;
+        `chosen` says whether validation chose the weights.
         """
         uses = ("train", "val") if chosen else ("train",)
         return next((f"{use}_as_test" for use in uses if self.splits["test"] == self.splits[use]), "test")
@@ -157,15 +148,15 @@ class VideoData(L.LightningDataModule):
         """
         if use not in self._videos:
             listed, split = in_copy(self.root, self.annotations.videos(self.splits[use])), self.splits[use]
-            videos = spread(listed, self.max_videos)
+            videos = selection.spread(listed, self.max_videos)
             if use == "train" and self.fraction < 1:
                 videos = videos.select(stratified(videos.labels, self.fraction))
-            check_labels(videos, use, split, self.annotations, self.root, self.num_classes)
+            selection.check_labels(videos, use, split, self.annotations, self.root, self.num_classes)
             if use == "train":
-                name_small_copy(self.root, self.image_size)
-                name_empty_classes(listed, split, self.class_names)
+                selection.name_small_copy(self.root, self.image_size)
+                selection.name_empty_classes(listed, split, self.class_names)
             if (report := self.reports.get(use)) is not None:
-                kept = readable(videos, split, report, self.root)
+                kept = selection.readable(videos, split, report, self.root)
                 self.left_out[use] = len(videos) - len(kept)
                 videos = kept
             missing = set(self.annotations.missing(videos))
@@ -220,9 +211,6 @@ class VideoData(L.LightningDataModule):
     def check_room(self, uses: Sequence[str], devices: int, processes: int, amid_epoch: bool = False) -> None:
         """Refuses to load for `uses` where batches could be lost on their way, on so many devices over all machines and
         processes on this one. Validation `amid_epoch` finds the batches there that are made ahead for training.
-
-        Raises:
-            ValueError: see `shared_memory.check_room`.
         """
         clips = max(
             self.split_for(devices).clips if use == "train" else self._test_split(use).clips * len(self.views[use])

@@ -1,6 +1,7 @@
 """Videos to clips: sample, decode, transform in a row; what happens to a broken file is decided here, once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -70,6 +71,7 @@ def _stacked(clips: Sequence[Tensor]) -> Tensor:
     return torch.stack([clip.permute(0, 1, 3, 4, 2) for clip in clips]).permute(0, 1, 2, 5, 3, 4)
 
 
+@dataclass(eq=False)
 class TrainClips(Dataset[Sample]):
     """One random clip per video and epoch, a function of (seed, epoch, index) alone.
 
@@ -77,14 +79,11 @@ class TrainClips(Dataset[Sample]):
     several can be read, the sample is blank and weighs nothing: those who count `broken` decide whether to go on.
     """
 
-    def __init__(
-        self, videos: Videos, sampling: Sampling, transform: TrainTransform, seed: int, strict: bool = False
-    ) -> None:
-        self.videos = videos
-        self.strict = strict
-        self.sampling = sampling
-        self.transform = transform
-        self.seed = seed
+    videos: Videos
+    sampling: Sampling
+    transform: TrainTransform
+    seed: int
+    strict: bool = False  # see VideoData
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -116,10 +115,10 @@ class TrainClips(Dataset[Sample]):
 
     def labelled(self, label: int) -> "TrainClips":
         """The same clips, all of one class."""
-        videos = Videos(video._replace(label=label) for video in self.videos)
-        return TrainClips(videos, self.sampling, self.transform, self.seed, self.strict)
+        return replace(self, videos=Videos(video._replace(label=label) for video in self.videos))
 
 
+@dataclass(eq=False)
 class TestClips(Dataset[Sample]):
     """The fixed views of each video: clips x crops, decoded together.
 
@@ -128,14 +127,11 @@ class TestClips(Dataset[Sample]):
 
     __test__ = False  # not one of pytest's
 
-    def __init__(
-        self, videos: Videos, sampling: Sampling, transform: TestTransform, num_clips: int, strict: bool = False
-    ) -> None:
-        self.videos = videos
-        self.strict = strict
-        self.sampling = sampling
-        self.transform = transform
-        self.num_clips = num_clips
+    videos: Videos
+    sampling: Sampling
+    transform: TestTransform
+    num_clips: int  # of each video
+    strict: bool = False  # see VideoData
 
     def __len__(self) -> int:
         return len(self.videos)

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from video_adapters.commands.terminal import advancing
 from video_adapters.commands.workers import Failure, cores, spread
 from video_adapters.data.video.probe_video import size_of
+from video_adapters.preparation.encode_video import Copy
+from video_adapters.preparation.source import Listed
 
 MOST_SECONDS = 600  # for any video, however small
 # More for larger ones. A core copies about 60 frames of 1080p a second. At 1 Mbit/s and 30 frames/s, a low rate for
@@ -16,19 +18,11 @@ SECONDS_PER_IMAGE = 1.0  # of a folder of frames; a 60th of it will do for 1080p
 IN_USE = "{} is in use: another src/prepare.py writes there; wait for it, or end it"
 
 
-class HasSource(Protocol):
-    """What is to be done with one video."""
-
-    @property
-    def source(self) -> str:
-        """A file, or a folder of frames."""
-
-
-Job = TypeVar("Job", bound=HasSource)
+Job = TypeVar("Job", Listed, Copy)
 Result = TypeVar("Result")
 
 
-def most_seconds(job: HasSource) -> float:
+def most_seconds(job: Listed | Copy) -> float:
     """How long one process may work on a video before it counts as hanging."""
     share = SECONDS_PER_IMAGE if os.path.isdir(job.source) else SECONDS_PER_BYTE
     return MOST_SECONDS + share * (size_of(job.source) or 0)

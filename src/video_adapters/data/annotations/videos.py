@@ -35,7 +35,10 @@ class Videos(Sequence[Video]):
     def __init__(self, videos: Iterable[Video]) -> None:
         paths, labels, spans = [], [], []
         for path, label, start, stop in videos:
-            paths.append(_bytes(path))
+            try:
+                paths.append(os.fsencode(path))
+            except UnicodeError as error:
+                raise ValueError(f"{path!a} is the name of no file: {error}") from error
             if not UNLABELLED <= label < MOST_CLASSES or not 0 <= start <= LAST or stop < END:
                 raise ValueError(
                     f"{path} has label {label}, begins at frame {start} and ends before {stop}, expected a label below "
@@ -67,10 +70,3 @@ class Videos(Sequence[Video]):
     def select(self, indices: Iterable[int]) -> "Videos":
         """The videos at `indices`, in that order."""
         return Videos(self[index] for index in indices)
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        return os.fsencode(path)
-    except UnicodeError as error:
-        raise ValueError(f"{path!a} is the name of no file: {error}") from error
