@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from video_adapters.commands import command
+from video_adapters.commands import command, terminal
 from video_adapters.commands.lock import alone
 from video_adapters.data import check_report as report
 from video_adapters.data.check_report import VideoCheck
 from video_adapters.preparation import check as checking
-from video_adapters.preparation import workload
 from video_adapters.preparation.check import Check, check
 from video_adapters.preparation.source import Source
 
@@ -185,7 +184,7 @@ def test_a_report_that_does_not_say_its_root_is_left_alone(tmp_path: Path) -> No
 def test_where_nobody_watches_a_line_a_minute_tells_how_far_it_is(
     damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workload, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(terminal, "QUIET_SECONDS", 0)
     check(asked(damaged, tmp_path / "r.csv"))
     shown = capsys.readouterr().out
     assert "decoding 1/15, 0 min left\n" in shown
