@@ -19,7 +19,7 @@ from video_adapters.training.callbacks.broken_videos import UnreadTests
 from video_adapters.training.callbacks.predictions import Predictions
 from video_adapters.training.callbacks.resized_videos import ResizedVideos
 from video_adapters.training.loggers import expect_packages, wandb_run
-from video_adapters.training.problems import evaluation_problems, told_together
+from video_adapters.training.problems import told_together
 from video_adapters.training.processes import ending_others
 from video_adapters.training.trainer import build_module, build_trainer
 from video_adapters.trust import checkpoint_file
@@ -28,7 +28,7 @@ from video_adapters.trust.overrides import with_overrides
 
 def evaluate_or_tell(cfg: DictConfig) -> dict[str, float]:
     """`evaluate`, whose refusal names all that one knows to be wrong."""
-    with told_together(cfg, evaluation_problems):
+    with told_together(cfg, evaluated=True):
         return evaluate(cfg)
 
 

@@ -1,6 +1,6 @@
 """Problems of a config, reported together: who mends one need not start again to hear of the next."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,18 +28,10 @@ def expect_values(cfg: DictConfig) -> None:
         raise ValueError("; ".join(f"{key} has no default: give {key}=..." for key in missing))
 
 
-def problems(cfg: DictConfig) -> Iterator[str]:
+def problems(cfg: DictConfig, evaluated: bool = False) -> Iterator[str]:
     """A sentence for each part of a config that cannot be built, each tried by itself, without weights or videos."""
-    return _failing((_data, _weights, _checkpoint, _recipe, _trainer, _loggers), cfg)
-
-
-def evaluation_problems(cfg: DictConfig) -> Iterator[str]:
-    """The same for the config of an evaluation."""
-    return _failing((_checkpoint, _folder, _file, _loggers), cfg)
-
-
-def _failing(checks: Sequence[Callable[[DictConfig], None]], cfg: DictConfig) -> Iterator[str]:
-    for check in checks:
+    of_training = (_data, _weights, _checkpoint, _recipe, _trainer, _loggers)
+    for check in (_checkpoint, _folder, _file, _loggers) if evaluated else of_training:
         try:
             with explained():
                 check(cfg)
@@ -48,8 +40,8 @@ def _failing(checks: Sequence[Callable[[DictConfig], None]], cfg: DictConfig) ->
 
 
 @contextmanager
-def told_together(cfg: DictConfig, find: Callable[[DictConfig], Iterator[str]] = problems) -> Iterator[None]:
-    """Adds to an error that keeps a run from starting what else would, as `find` tells without loading anything.
+def told_together(cfg: DictConfig, evaluated: bool = False) -> Iterator[None]:
+    """Adds to an error that keeps a run from starting what else would, of its `problems`.
 
     Raises:
         UserError: with a sentence for each thing.
@@ -59,7 +51,7 @@ def told_together(cfg: DictConfig, find: Callable[[DictConfig], Iterator[str]] =
             yield
     except UserError as error:
         begun = cfg.get("resume") or (Path(cfg.run_dir) / "run.json").is_file()
-        others = [] if begun else [other for other in find(cfg) if not _is_told(other, str(error))]
+        others = [] if begun else [other for other in problems(cfg, evaluated) if not _is_told(other, str(error))]
         if not others:
             raise
         listed = "\n".join(f"- {one}" for one in (str(error), *others))
