@@ -12,7 +12,6 @@ from video_adapters.features import FeatureStore, open_store
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.build import build_frozen
 
-from helpers.seeds import seeded
 from helpers.toy import composed
 
 
@@ -29,9 +28,7 @@ class Parts(NamedTuple):
 
 def parts_of(root: Path, shapes: list[str], *overrides: str) -> Parts:
     cfg = composed(*shapes, f"features.root={root}", *overrides)
-    with seeded("features", 0):
-        backbone = build_frozen(cfg)
-    return Parts(backbone, cfg, build_data(cfg))
+    return Parts(build_frozen(cfg), cfg, build_data(cfg))
 
 
 def changed(parts: Parts, *overrides: str) -> Parts:

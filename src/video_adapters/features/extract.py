@@ -2,6 +2,7 @@
 
 from omegaconf import DictConfig
 
+from video_adapters.commands.signals import stoppable
 from video_adapters.commands.terminal import summary
 from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import build_data, with_classes_counted
@@ -23,7 +24,8 @@ def extract(cfg: DictConfig) -> None:
     stores = {use: open_store(backbone, cfg, data, use) for use in USES}  # all rows have their places from here on
     rows = {}
     for use, store in stores.items():
-        store.compute()
+        with stoppable("the same command goes on where it stopped"):
+            store.compute()
         read = int(store.readable.sum())
         unread = f", {len(store) - read} could not be read" if read < len(store) else ""
         rows[USES[use]] = f"{counted(read, 'video')}{unread}: {store.folder}"

@@ -34,8 +34,11 @@ def build_head(head: DictConfig, **sizes: Any) -> Head:
 
 
 def build_frozen(cfg: DictConfig) -> Backbone:
-    """The encoder alone, frame by frame, whatever the config's adapter and head are."""
-    encoder = instantiate(cfg.model, _convert_="all")
+    """The encoder alone, frame by frame, whatever the config's adapter and head are. Random weights, where they are
+    allowed, are those of a run of its seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cfg.seed)
+        encoder = instantiate(cfg.model, _convert_="all")
     method = Aim(temporal=None, spatial=None, joint=None, final_norm=False)
     return Backbone(encoder, method, cfg.data.num_frames, cfg.data.tubelet, Memory(**cfg.memory))
 

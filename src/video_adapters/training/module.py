@@ -52,6 +52,7 @@ class ActionModule(L.LightningModule):
         self.label_smoothing = label_smoothing
         self.most_views = most_views  # that go through the network at once when videos are scored; None: all of a batch
         self.origin = origin  # what a checkpoint has to say about where it comes from
+        self.reads_features = False  # whether the clips of batches are stored features, which the head alone reads
         self.tested_as = "test"  # the name of the test's figures, see VideoData.tested_as
         num_classes = classifier.head.linear.out_features
         self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
@@ -59,6 +60,11 @@ class ActionModule(L.LightningModule):
         self.step_loss = self.gradient_norm = torch.tensor(0.0)  # of the last one, over all devices
         self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
         self._step_top1 = torch.tensor(0.0)
+
+    @property
+    def _network(self) -> torch.nn.Module:
+        """What turns the clips of a batch into scores."""
+        return self.classifier.head if self.reads_features else self.classifier
 
     def on_train_start(self) -> None:
         """A state that was loaded brought its rates along; the config, which may have changed, has the last word."""
@@ -69,7 +75,7 @@ class ActionModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # read here: the schedule has moved on when the step's figures are logged
         self.rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
-        logits = self.classifier(batch.clips[:, 0], batch.weights)
+        logits = self._network(batch.clips[:, 0], batch.weights)
         with without_autocast(logits):
             losses = F.cross_entropy(
                 logits.float(), batch.labels, reduction="none", label_smoothing=self.label_smoothing
@@ -123,7 +129,7 @@ class ActionModule(L.LightningModule):
 
     def probabilities(self, clips: Tensor) -> Tensor:
         """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
-        return mean_probabilities(self.classifier, clips, self.most_views)
+        return mean_probabilities(self._network, clips, self.most_views)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)

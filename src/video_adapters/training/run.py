@@ -43,6 +43,7 @@ from video_adapters.training.record import (
     state_before_end,
     write_record,
 )
+from video_adapters.training.stored_features import of_this_place, read_from_store
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.checkpoint_file import LAST
@@ -73,11 +74,10 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
 
 def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None]) -> dict[str, float]:
     root = cfg.data.get("root") if not cfg.resume or "data.root" in map(key_of, overrides) else None  # the user's word
+    state = None
     if cfg.resume:
-        cfg, overrides = resumed(cfg, overrides)  # with what was planned for it then
-        state = state_before_end(cfg)
+        cfg, overrides, state = _going_on(cfg, overrides)
     else:
-        state = None
         cfg = planned(with_classes_counted(cfg))
     if cfg.seed < 0:
         raise ValueError(f"seed is {cfg.seed}, expected at least 0")
@@ -89,6 +89,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[
     module = build_module(cfg, classifier, data)
     if not cfg.resume:
         _start_from(cfg.init_from, cfg.resize_time, module)
+    module.reads_features = read_from_store(cfg, classifier, data)
     record = new_record(folder, cfg, overrides, module.classifier)
 
     def begin(trainer: L.Trainer) -> None:
@@ -116,6 +117,12 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[
             scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
             _report(trainer, data, folder, record, scores)
     return scores
+
+
+def _going_on(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[str], Path]:
+    """The config of the run that goes on, with what was planned for it then; what was changed so far; its state."""
+    own, overrides = resumed(cfg, overrides)
+    return of_this_place(own, cfg.features), overrides, state_before_end(own)
 
 
 class Beginning(L.Callback):
@@ -189,10 +196,18 @@ def _announce(
             + ("" if data.tested_as() == "test" else f" (the test's are those of '{data.splits['test']}' again)"),
             "clip": f"{counted(data.num_frames, 'frame')} of {data.image_size}x{data.image_size}",
             "step": f"{counted(data.per_step, 'clip')} = {shares}",
+            **({"features": _told_features(cfg)} if data.sources else {}),
             "device": f"{type(trainer.accelerator).__name__} x {trainer.world_size}, {trainer.precision}",
             "folder": str(cfg.run_dir),
         },
     )
+
+
+def _told_features(cfg: DictConfig) -> str:
+    """Where what the head reads lies, and of which clips it is."""
+    views = cfg.features.views
+    clips = "the middle clip" if views is None else counted(views, "random clip")
+    return f"kept in {cfg.features.root}, of {clips} of each training video (features.use=false: anew in every epoch)"
 
 
 def _logged_config(cfg: DictConfig, module: ActionModule, record: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ MAY_CHANGE = (
     "callbacks",
     "data.root",
     "data.num_workers",
+    "features.root",
     "trainer.default_root_dir",  # the job's folder, which may be moved
     "model.cached_only",  # of a job that went on
 )
@@ -100,6 +101,8 @@ def _refuse_another(cfg: DictConfig, folder: Path) -> None:
     left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *PLANNED)
     configs = (OmegaConf.create(read_config(folder)), cfg)
     before, now = (dict(leaves(OmegaConf.to_container(config, resolve=True))) for config in configs)
+    if not any(_may_change(key, ("features",)) for key in before):
+        left_out = (*left_out, "features")  # a run of before there were any, whose adapters train
     keys = (key for key in before.keys() | now.keys() if not _may_change(key, left_out))
     if changed := sorted(key for key in keys if before.get(key) != now.get(key)):
         key = changed[0]

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 # where things lie on this machine, and what always equals another key (data.image_size)
-UNINTERESTING = ("data.root", "data.num_workers", "trainer.default_root_dir", "model.encoder.img_size")
+UNINTERESTING = ("data.root", "data.num_workers", "features.root", "trainer.default_root_dir", "model.encoder.img_size")
 _MOST_KEYS = 4  # more make a legend illegible
 
 

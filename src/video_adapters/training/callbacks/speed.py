@@ -57,7 +57,8 @@ class Speed(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         with optional("speed/tflop_per_s"):
-            self._flops_of_a_clip = flops_of_a_clip(pl_module.origin.config)
+            if not pl_module.reads_features:  # else the backbone has nothing to do
+                self._flops_of_a_clip = flops_of_a_clip(pl_module.origin.config)
             self._peak = peak_tflops(pl_module.device, str(trainer.precision))
         self._started = time.perf_counter()
         self._restart()
