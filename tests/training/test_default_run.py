@@ -35,6 +35,15 @@ def test_aim_learns_motion_from_an_encoder_of_stills(default_run: Path) -> None:
     assert pd.read_csv(default_run / "test" / "predictions.csv")["correct"].mean() >= 0.9
 
 
+def test_a_probe_of_frames_in_order_tells_motions_apart_and_of_their_mean_does_not(
+    overrides: list[str], tmp_path: Path
+) -> None:
+    scores = run(tmp_path, "experiment=moving_shapes_probe", *overrides, f"features.root={tmp_path}")
+    assert scores["test/top1"] >= 0.98
+    probes = pd.read_csv(tmp_path / "probes.csv")
+    assert probes[probes["reads"] == "mean"]["held_out"].max() <= 0.5
+
+
 def test_its_checkpoint_recognises_clips_and_the_motions_of_a_long_video_in_order(
     default_run: Path, tmp_path: Path
 ) -> None:

@@ -40,6 +40,7 @@ def test_each_target_exists() -> None:
 def test_a_checkpoint_of_every_experiment_can_be_built_again(experiment: str) -> None:
     cfg = composed(f"experiment={experiment}", "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
     config: Any = OmegaConf.to_container(cfg, resolve=True)
+    config.pop("probe", None)  # the run that a probe becomes has none
     assert "cached_only" not in buildable(config, "it")["model"]
 
 

@@ -43,6 +43,7 @@ from video_adapters.training.record import (
     state_before_end,
     write_record,
 )
+from video_adapters.training.solution import Solution
 from video_adapters.training.stored_features import of_this_place, read_from_store
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
 from video_adapters.trust import checkpoint_file
@@ -54,14 +55,20 @@ BEST = ("val/top1", "val/videos")  # of the validation that chose the checkpoint
 
 
 @interruptible()
-def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
+def train(cfg: DictConfig, overrides: list[str], solution: Solution | None = None) -> dict[str, float]:
     """Trains by a composed `configs/train.yaml`, tests the best checkpoint, and says where everything is.
+
+    With a `solution` nothing is left to train; `cfg.probe` looks for one.
 
     Returns: the best val/top1, and the test's scores, as fractions.
 
     Raises:
         ValueError: for whatever in config, data or weights stands in the way, before anything is trained.
     """
+    if cfg.get("probe") and not cfg.resume:
+        from video_adapters.training.probing_run import probe  # here: no other run waits for scikit-learn
+
+        return probe(cfg, overrides)
     folder = Path(cfg.run_dir)
     with ExitStack() as stack:
         hold = cache(lambda: stack.enter_context(held(folder)))  # once
@@ -69,10 +76,12 @@ def train(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
             hold()
         if not cfg.resume:
             refuse_another(folder)
-        return _train(cfg, overrides, folder, hold)
+        return _train(cfg, overrides, folder, hold, solution)
 
 
-def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None]) -> dict[str, float]:
+def _train(
+    cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None], solution: Solution | None
+) -> dict[str, float]:
     root = cfg.data.get("root") if not cfg.resume or "data.root" in map(key_of, overrides) else None  # the user's word
     state = None
     if cfg.resume:
@@ -85,11 +94,7 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[
     L.seed_everything(cfg.seed, workers=False, verbose=False)
     data = build_data(cfg, render=cfg.data.root == root)
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
-    classifier = build_classifier(cfg)
-    module = build_module(cfg, classifier, data)
-    if not cfg.resume:
-        _start_from(cfg.init_from, cfg.resize_time, module)
-    module.reads_features = read_from_store(cfg, classifier, data)
+    module = _module(cfg, data, solution)
     record = new_record(folder, cfg, overrides, module.classifier)
 
     def begin(trainer: L.Trainer) -> None:
@@ -106,7 +111,8 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[
 
     beginning = Beginning(begin)
     with going_on(folder), wandb_run():
-        trainer = build_trainer(cfg, [beginning, *(instantiate(c) for c in cfg.callbacks.values() if c)])
+        callbacks = [beginning, *(instantiate(entry) for entry in cfg.callbacks.values() if entry)]
+        trainer = build_trainer(cfg, callbacks if solution is None else [*callbacks, solution])
         refuse_sweep_over_processes(trainer, is_sweep())
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
         uses = ("train", "val", "test")
@@ -114,7 +120,8 @@ def _train(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[
         with ending_others(trainer):
             trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
             beginning.begin(trainer)  # where nothing was left to train
-            scores = _best_score(trainer, data) | (_test(trainer, module, data) if cfg.test else {})
+            best = _best_score(trainer, data) if solution is None else solution.keep(trainer)
+            scores = best | (_test(trainer, module, data) if cfg.test else {})
             _report(trainer, data, folder, record, scores)
     return scores
 
@@ -123,6 +130,17 @@ def _going_on(cfg: DictConfig, overrides: list[str]) -> tuple[DictConfig, list[s
     """The config of the run that goes on, with what was planned for it then; what was changed so far; its state."""
     own, overrides = resumed(cfg, overrides)
     return of_this_place(own, cfg.features), overrides, state_before_end(own)
+
+
+def _module(cfg: DictConfig, data: VideoData, solution: Solution | None) -> ActionModule:
+    """The network as the run starts with it, but for the state of one that goes on."""
+    module = build_module(cfg, build_classifier(cfg), data)
+    if not cfg.resume:
+        _start_from(cfg.init_from, cfg.resize_time, module)
+    if solution is not None:
+        module.classifier.head.load_state_dict(solution.head)
+    module.reads_features = read_from_store(cfg, module.classifier, data)
+    return module
 
 
 class Beginning(L.Callback):

@@ -23,6 +23,7 @@ from video_adapters.training.planning.plan import PLANNED
 from video_adapters.training.problems import expect_values, told_together
 from video_adapters.training.record import read_record
 from video_adapters.training.run import train
+from video_adapters.training.solution import PROBED
 from video_adapters.trust.checkpoint_file import has_state
 from video_adapters.trust.config_file import read_config
 
@@ -93,12 +94,12 @@ def _may_change(key: str, free: Sequence[str] = MAY_CHANGE) -> bool:
 def _refuse_another(cfg: DictConfig, folder: Path) -> None:
     """Refuses to take a run for this job whose config was another: files may have changed in between.
 
-    What a plan decides is no difference: it is in the config that was saved, and not yet in this one.
+    What a plan or a probe decides is no difference: it is in the config that was saved, and not yet in this one.
 
     Raises:
         ValueError: naming a key, and both its values.
     """
-    left_out = MAY_CHANGE if cfg.memory.plan is None else (*MAY_CHANGE, *PLANNED)
+    left_out = (*MAY_CHANGE, *(PLANNED if cfg.memory.plan else ()), *(PROBED if cfg.get("probe") else ()))
     configs = (OmegaConf.create(read_config(folder)), cfg)
     before, now = (dict(leaves(OmegaConf.to_container(config, resolve=True))) for config in configs)
     if not any(_may_change(key, ("features",)) for key in before):

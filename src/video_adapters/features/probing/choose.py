@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from video_adapters.commands.wording import counted
-from video_adapters.features.probing.candidate import CONTROL, Candidate, Row, Space, accuracies
+from video_adapters.features.probing.candidate import CONTROL, Candidate, Reading, Row, Space, accuracies
 from video_adapters.features.probing.countdown import Countdown
 from video_adapters.features.probing.folds import Fold
 from video_adapters.features.probing.head_fitting import divide_scores, set_statistics, write_solution
@@ -22,8 +22,8 @@ from video_adapters.model.heads.head import Head
 Read = Callable[[int, str], Tensor]
 """Features of all clips by layer and kind: (N, T, D) float32."""
 
-HeadOf = Callable[[str, Space], Head]
-"""Builds the head that a kind of probe is written into, for features of a space."""
+HeadOf = Callable[[str, Reading, Tensor], Head]
+"""Builds the head of a candidate that reads the frames in a way, for features of some shape (N, T, D)."""
 
 Fit = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Fits K probes on features (N, ...) and labels (N,), and scores others (M, ...): -> (K, M, C)."""
@@ -36,6 +36,8 @@ class Clips(NamedTuple):
     num_classes: int
     readable: Tensor  # (N,) bool
     folds: Sequence[Fold]
+    trains: Tensor  # (N,) bool, which the best probe is fitted on in the end
+    first: Tensor  # (N,) bool, which are their video's first
 
     @property
     def held_out(self) -> Tensor:
@@ -72,9 +74,9 @@ class Search:
                 features = self.read(layer, kind)
                 for reads in self.settings.reads:
                     self._solve(Space(layer, kind, reads), features)
-        for head, grid in self.settings.trained.items():
+        for head in self.settings.trained:
             for space in self._best_spaces(head):
-                self._train(head, space, grid.recipes())
+                self._train(head, space, self.settings.recipes(head))
         return self
 
     def _solve(self, space: Space, features: Tensor) -> None:
@@ -88,7 +90,8 @@ class Search:
 
     def _train(self, head: str, space: Space, recipes: Sequence[Recipe]) -> None:
         """Heads of one kind, trained by each recipe."""
-        start, features = self.head_of(head, space), self.read(space.layer, space.kind)
+        features = self.read(space.layer, space.kind)
+        start = self.head_of(head, space.reads, features)
         candidates = [Candidate(space, head, recipe=recipe) for recipe in recipes]
         steps = sum(self._num_steps(len(fold.fit)) for fold in self.clips.folds)
         title = f"{counted(len(recipes), 'probe')} like {candidates[0].described()}"
@@ -138,11 +141,11 @@ class Search:
         return num_steps(clips, self.settings.per_step, self.settings.epochs)
 
     def refitted(self) -> Head:
-        """The best candidate's head, fitted on all clips that can be read; the temperature is that of held-out ones."""
+        """The best candidate's head, fitted on all clips that train; the temperature is that of held-out ones."""
         candidate, labels = self.best.candidate, self.clips.labels
-        head = self.head_of(candidate.head, candidate.space)
-        own = self.clips.readable
+        own = self.clips.readable & self.clips.trains
         features = self.read(candidate.space.layer, candidate.space.kind)[own]
+        head = self.head_of(candidate.head, candidate.space.reads, features)
         if candidate.penalty is not None:
             set_statistics(head, features)
             ridge = Ridge(candidate.space.arrange(features), labels[own], self.clips.num_classes)

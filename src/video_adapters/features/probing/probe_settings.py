@@ -3,21 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import get_args
+from typing import Literal, get_args
 
 from video_adapters.features.probing.candidate import Reading
 from video_adapters.features.probing.side_by_side import Recipe
 
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """Rates and weight decays that heads of one kind are trained with, each with each."""
-
-    rates: Sequence[float]
-    decays: Sequence[float]
-
-    def recipes(self) -> list[Recipe]:
-        return [Recipe(*pair) for pair in product(self.rates, self.decays)]
+Grid = Mapping[Literal["rates", "decays"], Sequence[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +22,7 @@ class Probing:
     penalties: Sequence[float]  # of the closed form, largest first: of equal ones the first is taken
     folds: int = 6  # over groups, where there are any
     reads: Sequence[Reading] = ("mean", "in_order")
-    trained: Mapping[str, Grid] = field(default_factory=dict)  # by head
+    trained: Mapping[str, Grid] = field(default_factory=dict)  # by head: each of its rates with each of its decays
     best: int = 2  # so many layers and kinds, the best by the closed form, get trained heads
     epochs: int = 20  # of trained heads
     per_step: int = 64  # clips
@@ -48,5 +39,13 @@ class Probing:
         if self.folds < 2:
             raise ValueError(f"probe.folds is {self.folds}, expected at least 2")
         for head, grid in self.trained.items():
-            if not grid.rates or not grid.decays or min(grid.rates) <= 0 or min(grid.decays) < 0:
-                raise ValueError(f"probe.trained.{head} has no rate, a rate of 0 or less, or no decay of at least 0")
+            if {*grid} != {"rates", "decays"} or not self.recipes(head) or min(grid["rates"]) <= 0:
+                raise ValueError(
+                    f"probe.trained.{head} is {dict(grid)}, expected rates above 0 and decays, such as "
+                    "{rates: [1e-3], decays: [0.1]}"
+                )
+
+    def recipes(self, head: str) -> list[Recipe]:
+        """How heads of one kind are trained."""
+        grid = self.trained[head]
+        return [Recipe(*pair) for pair in product(grid["rates"], grid["decays"])]
