@@ -116,6 +116,8 @@ def paint_subject(images: Array, subject: Subject) -> Array:
     colour = bright_colour(subject.hue, subject.value)
     for side in (1, -1):
         shown = subject.opacity if side == 1 else subject.opacity * (subject.apart > 0)
+        if not shown.any():
+            continue
         x = subject.x + side * subject.apart * np.cos(subject.axis)
         y = subject.y + side * subject.apart * np.sin(subject.axis)
         images = paint(images, Things(subject.shape, x, y, subject.size, subject.angle, shown, colour))
