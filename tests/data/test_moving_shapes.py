@@ -4,13 +4,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from video_adapters.data.clips.sample import Segments
-from video_adapters.data.shapes import moving_shapes
+from video_adapters.data.shapes import motions, moving_shapes
 from video_adapters.data.shapes.motions import LENGTH, MOTIONS, draw_video
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, MovingShapes
 from video_adapters.data.video.decode import VideoReader
@@ -144,14 +146,60 @@ def test_noise_shakes_flickers_and_leaves_the_drawing_recognisable() -> None:
             assert max(ratios) > 0.5
 
 
-def test_noisy_videos_are_another_set_reversed_all_the_same(tmp_path: Path, small: MovingShapes) -> None:
-    noisy = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12, noisy=True)
-    assert noisy.folder.name != MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12).folder.name
-    noisy.prepare()
-    forwards, backwards = (noisy.folder / "val" / name / "0000.mp4" for name in CLASS_NAMES[:2])
-    with VideoReader(str(forwards)) as one, VideoReader(str(backwards)) as other:
-        frames = range(LENGTH)
-        np.testing.assert_array_equal(one.read(frames), other.read(frames)[::-1])
+@pytest.mark.parametrize("level", [{"noisy": True}, {"crowd": 2}])
+def test_videos_of_another_level_are_another_set_reversed_all_the_same(tmp_path: Path, level: dict[str, Any]) -> None:
+    counts = {"num_train": 12, "num_val": 12, "num_test": 12}
+    data = MovingShapes(str(tmp_path), **counts, **level)
+    assert data.folder.name != MovingShapes(str(tmp_path), **counts).folder.name
+    data.prepare()
+    forwards, backwards = (str(data.folder / "val" / name / "0000.mp4") for name in CLASS_NAMES[:2])
+    np.testing.assert_array_equal(read(forwards), read(backwards)[::-1])
+
+
+def coloured(frames: np.ndarray, channel: int) -> dict[str, np.ndarray]:
+    """Where red (channel 0) or blue (2) is in each frame, and how much of it there is: (T,) each.
+
+    By what a channel exceeds both others: that of textures and grey things does by less than 40 grey levels.
+    """
+    excess = frames[..., channel] - np.delete(frames, channel, 3).max(3).astype(float)
+    excess = np.maximum(excess - 40, 0)
+    total, pixel = excess.sum((1, 2)), np.arange(excess.shape[1]) / excess.shape[1]
+    x, y = ((excess.sum(axis) * pixel).sum(1) / np.maximum(total, 1) for axis in (1, 2))
+    return {"x": x, "y": y, "sum": total}
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "least"),
+    [("moving right", "x", 0.3), ("moving down", "y", 0.3), ("growing", "sum", 0), ("appearing", "sum", 0)],
+)
+def test_in_a_crowd_the_red_thing_moves_as_the_class_says_and_the_blue_ones_otherwise(
+    name: str, what: str, least: float
+) -> None:
+    motion = CLASS_NAMES.index(name) // 2
+    videos = [draw_video(np.random.default_rng([5, number]), motion, 40, crowd=2) for number in range(12)]
+    red, blue = ([coloured(video, channel)[what][[1, -2]] for video in videos] for channel in (0, 2))
+    assert all(last - first > least for first, last in red)
+    assert {last > first for first, last in blue} == {True, False}
+
+
+def test_what_the_others_do_has_the_same_law_in_reverse_and_says_nothing_of_the_class() -> None:
+    done = [motions._any_motion(np.random.default_rng(seed))._asdict() for seed in range(600)]
+    changed = [(name, np.sign(v[-1] - v[0])) for subject in done for name, v in subject.items() if v[0] != v[-1]]
+    assert len(changed) == 600
+    counts = Counter(changed)
+    assert len(counts) == len(CLASS_NAMES)
+    assert 25 <= min(counts.values()) <= max(counts.values()) <= 80  # 50 each, spread 7
+
+
+def test_the_same_draws_give_the_same_crowd() -> None:
+    for motion in range(len(MOTIONS)):
+        one, other = (draw_video(np.random.default_rng(3), motion, 40, crowd=2) for _ in range(2))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_negative_crowd_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a crowd of -1 .* 0 or more"):
+        MovingShapes(str(tmp_path), crowd=-1)
 
 
 def test_rendering_says_one_line_and_draws_no_bar_where_nobody_watches(tmp_path: Path, capfd, caplog) -> None:
@@ -192,7 +240,7 @@ def test_an_interrupted_rendering_is_never_used(tmp_path: Path, monkeypatch: pyt
 RENDER = """
 import logging, sys, time
 from pathlib import Path
-from video_adapters.data.shapes import moving_shapes
+from video_adapters.data.shapes import motions, moving_shapes
 logging.basicConfig(level=logging.INFO)
 if sys.argv[2] == "hang":
     def hang(path, frames, quantiser):

@@ -81,14 +81,38 @@ MOTIONS = (_move_right, _move_down, _grow, _turn, _approach, _appear)
 """Motion p is class 2 p of `moving_shapes` forwards and class 2 p + 1 backwards."""
 
 
-def draw_video(generator: np.random.Generator, motion: int, image_size: int, noisy: bool = False) -> np.ndarray:
-    """One video of MOTIONS[motion], forwards: (LENGTH, image_size, image_size, 3) uint8."""
+def draw_video(
+    generator: np.random.Generator, motion: int, image_size: int, noisy: bool = False, crowd: int = 0
+) -> np.ndarray:
+    """One video of MOTIONS[motion], forwards: (LENGTH, image_size, image_size, 3) uint8.
+
+    In a crowd the thing that moves so is red; behind it, so many others are blue and move by motions of their own.
+    """
     background = shapes.textures(generator, 1, image_size)
     for _ in range(2):
         background = shapes.paint(background, shapes.distractors(generator, 1))
     subject = MOTIONS[motion](generator)
-    frames = shapes.paint_subject(np.repeat(background, LENGTH, 0), subject)
+    frames = np.repeat(background, LENGTH, 0)
+    for _ in range(crowd):
+        frames = shapes.paint_subject(frames, _of_hue(generator, BLUE, _any_motion(generator)))
+    frames = shapes.paint_subject(frames, _of_hue(generator, RED, subject) if crowd else subject)
     return shapes.to_uint8(_as_filmed(generator, frames) if noisy else frames)
+
+
+RED, BLUE = 0.0, 4 / 3 * np.pi
+"""Hues, in radians."""
+
+
+def _any_motion(generator: np.random.Generator) -> Subject:
+    """One of MOTIONS, forwards or backwards: its law is the same in reverse."""
+    subject = MOTIONS[generator.integers(len(MOTIONS))](generator)
+    way = generator.choice((1, -1))
+    return Subject(*(values[::way] for values in subject))
+
+
+def _of_hue(generator: np.random.Generator, hue: float, subject: Subject) -> Subject:
+    """The same in a shade of that hue, at most 0.2 radians away from it."""
+    return subject._replace(hue=np.full(LENGTH, hue + generator.uniform(-0.2, 0.2)))
 
 
 def _as_filmed(generator: np.random.Generator, frames: np.ndarray) -> np.ndarray:

@@ -3,6 +3,9 @@
 Its twelve classes are six motions, each forwards and backwards. A video is drawn from its motion's law and, for the
 second class of the pair, played in reverse: the frames of both classes have the same law as a set, so whoever ignores
 their order cannot tell the two apart. In `val` and `test` every video is there both ways, file by file.
+
+In a crowd, the second level, several shapes move at once and the red one decides: whoever sums up each frame first and
+then looks at the order takes one shape's motion for another's.
 """
 
 import hashlib
@@ -66,7 +69,7 @@ class MovingShapes(Annotations):
     In val and test, files of one number in the two classes of a pair are each other's exact reversal.
 
     Raises:
-        ValueError: a number of videos does not divide by the number of classes.
+        ValueError: a number of videos does not divide by the number of classes, or a negative crowd.
     """
 
     root: str  # folder of the rendered videos
@@ -76,6 +79,7 @@ class MovingShapes(Annotations):
     num_test: int = 480
     image_size: int = 40  # of the square frames, in pixels
     noisy: bool = False  # as a hand-held camera in a dim room would film them, and compressed as usual
+    crowd: int = 0  # blue shapes that move by motions of their own, behind the red one that decides the class
     seed: int = 0  # of the drawings
 
     class_names = CLASS_NAMES
@@ -88,9 +92,13 @@ class MovingShapes(Annotations):
                     f"num_{split}={count} moving shapes were asked for; give a multiple of {len(CLASS_NAMES)}, "
                     "so that every class gets as many"
                 )
+        if self.crowd < 0:
+            raise ValueError(f"a crowd of {self.crowd} moving shapes was asked for, expected 0 or more")
         self.settings = {"version": VERSION, "image_size": self.image_size, "seed": self.seed, **self.counts}
         if self.noisy:
             self.settings["noisy"] = True
+        if self.crowd:
+            self.settings["crowd"] = self.crowd
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:8]
         self.folder = Path(self.root) / f"moving_shapes-{digest}"
 
@@ -152,7 +160,8 @@ class MovingShapes(Annotations):
         console = Console(stderr=True)
         jobs = list(self._jobs(partial))
         for job in track(jobs, "Rendering moving shapes", console=console, disable=not console.is_terminal):
-            frames = draw_video(np.random.default_rng([self.seed, *job.key]), job.motion, self.image_size, self.noisy)
+            generator = np.random.default_rng([self.seed, *job.key])
+            frames = draw_video(generator, job.motion, self.image_size, self.noisy, self.crowd)
             quantiser = 23 if self.noisy else 6  # 23 is x264's own choice
             if job.forwards is not None:
                 write_video(job.forwards, frames, quantiser)

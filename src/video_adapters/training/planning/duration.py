@@ -16,6 +16,7 @@ PUBLISHED = {
     "ucf101": 9_537,  # of the first fold
     "hmdb51": 3_570,
     "moving_shapes": 1_440,
+    "moving_shapes_crowded": 2_880,
 }
 """Training videos by data config, of Kinetics about as many: for plans on a machine where they are not."""
 
