@@ -48,7 +48,7 @@ PYTHON = [command[1:] for command in COMMANDS if command[0] == "python"]
 HYDRA = [
     words
     for words in PYTHON
-    if words[0].removeprefix("src/") in ("train.py", "eval.py", "cost.py", "plan.py", "pretrain.py")
+    if words[0].removeprefix("src/") in ("train.py", "eval.py", "cost.py", "plan.py", "pretrain.py", "extract.py")
 ]
 ARGPARSE = [words for words in PYTHON if words not in HYDRA]
 ELSEWHERE = ("data.root=", "resume=", "checkpoint=", "experiment=", "--help")  # what needs videos or a run to be there

@@ -118,7 +118,7 @@ def test_too_little_room_is_said_before_anything_is_computed(
     parts = made("data.max_videos=2")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
     # 2 clips x 3 blocks x 2 kinds x 8 frames x 32 x 4 bytes
-    with pytest.raises(ValueError, match=r"need 0.0 MB in .*, which has 0.0 MB free: give features.root=FOLDER"):
+    with pytest.raises(ValueError, match=r"need 12.3 kB in .*, which has 1.0 kB free: give features.root=FOLDER"):
         parts.open().compute()
 
 

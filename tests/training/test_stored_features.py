@@ -48,6 +48,7 @@ def test_a_second_run_opens_no_video_and_scores_are_the_networks(
     np.testing.assert_allclose(np.log(ours), np.log(its), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_key_trains_on_clips_instead(shapes: list[str], tmp_path: Path, opened: list[str]) -> None:
     root = tmp_path / "features"
     run(tmp_path / "run", *shapes, *FROZEN, f"features.root={root}", "features.use=false", "test=false")

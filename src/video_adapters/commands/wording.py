@@ -19,6 +19,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
+def in_time(seconds: float) -> str:
+    """Roughly: 40 s, 3 min, 5.2 h."""
+    if seconds >= 2 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A word in brackets, to stand behind a name that is none, on what was probably meant; empty if nothing is near."""
     by_lower = {one.lower(): one for one in names}

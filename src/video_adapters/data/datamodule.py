@@ -212,12 +212,12 @@ class VideoData(L.LightningDataModule):
         """Refuses to load for `uses` where batches could be lost on their way, on so many devices over all machines and
         processes on this one. Validation `amid_epoch` finds the batches there that are made ahead for training.
         """
+        if self.sources.keys() >= {*uses}:
+            return
         clips = max(
             self.split_for(devices).clips if use == "train" else self._test_split(use).clips * len(self.views[use])
             for use in uses
         )
-        if self.sources.keys() >= {*uses}:
-            return
         batch = clips * self.num_frames * 3 * self.image_size**2
         check_room(Need(batch, self.num_workers, processes, 2 if amid_epoch else 1))
 

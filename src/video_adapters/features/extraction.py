@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from rich.filesize import decimal
 from torch import Tensor
 
 from video_adapters.commands.terminal import advancing, summary
-from video_adapters.commands.wording import counted
+from video_adapters.commands.wording import counted, in_time
 from video_adapters.data.loader import Loader
 from video_adapters.data.shared_memory import Need, check_room
 from video_adapters.features.claims import Claims
@@ -157,7 +158,7 @@ class Extraction:
         free = shutil.disk_usage(self.store.folder).free
         if needed > free:
             raise ValueError(
-                f"{self.title} need {in_bytes(needed)} in {self.store.folder}, which has {in_bytes(free)} free: give "
+                f"{self.title} need {decimal(needed)} in {self.store.folder}, which has {decimal(free)} free: give "
                 "features.root=FOLDER of another disk, or features.layers=[N] with fewer blocks"
             )
         height, width = backbone.encoder.image_size
@@ -170,9 +171,9 @@ class Extraction:
         summary(
             self.title,
             {
-                "clips": f"{int(self.store.is_due().sum())} of {self.store.numbers.size} to be computed, each once",
+                "clips": f"{int(self.store.is_due().sum())} of {self.store.numbers.size} are to be computed, once",
                 "takes": f"about {in_time(seconds)}, {clips / seconds:.1f} clips/s on this {self.device.type}",
-                "disk": f"{in_bytes(self.store.missing_bytes())} in {self.store.folder}",
+                "disk": f"{decimal(self.store.missing_bytes())} in {self.store.folder}",
             },
         )
 
@@ -186,11 +187,3 @@ def _resumable() -> Iterator[None]:
         note = "features that are computed are kept: the same command goes on with the others"
         error.__notes__ = [*getattr(error, "__notes__", []), note]  # type: ignore[attr-defined]
         raise
-
-
-def in_bytes(count: float) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def in_time(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

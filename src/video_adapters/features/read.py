@@ -53,7 +53,7 @@ def features_in(store: FeatureStore, data: VideoData, use: str) -> Features:
         arrays={(layer, kind): store.read(layer, kind) for layer in store.layers for kind in store.spec.kinds},
         labels=videos.labels,
         paths=tuple(video.path for video in videos),
-        groups=None,
+        groups=data.groups(use),
         class_names=data.class_names,
         readable=store.readable,
     )

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-FILE_BYTES = 64 * 2**20  # of one file of values, about: few enough files, and none that one program cannot copy
+from video_adapters.commands.atomic import replacing
+
+FILE_BYTES = 64 * 2**20  # of one file of values, about; where it changes, spec.VERSION has to
 OPEN_FILES = 256  # memory-mapped at once
 ABSENT, PRESENT, UNREADABLE, FLIPPED = range(4)
 """States of a row. FLIPPED: it is there, of a clip that was mirrored, which may have changed its class."""
@@ -33,12 +35,18 @@ class RowArray:
         self.per_file = max(1, FILE_BYTES // self.row_bytes)
 
     def grow(self, rows: int) -> None:
-        """Makes files for so many rows, as far as they are not there. The store's lock is to be held."""
+        """Makes files for so many rows, as far as they are not there. The store's lock is to be held.
+
+        Raises:
+            ValueError: one is there of another size, which it never had.
+        """
         header = _header((self.per_file, *self.shape), self.dtype)
-        for number in range(-(-rows // self.per_file)):
-            path, size = self._path(number), len(header) + self.per_file * self.row_bytes
-            if not path.exists() or path.stat().st_size != size:
-                with _named(path), path.open("wb") as file:
+        size = len(header) + self.per_file * self.row_bytes
+        for path in map(self._path, range(-(-rows // self.per_file))):
+            if path.exists() and path.stat().st_size != size:
+                raise ValueError(f"{path} has {path.stat().st_size} bytes instead of {size}: delete {path.parents[1]}")
+            if not path.exists():
+                with replacing(path) as part, part.open("wb") as file:
                     file.write(header)
                     file.truncate(size)
 

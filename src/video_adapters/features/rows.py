@@ -47,7 +47,7 @@ def state_of(path: str) -> tuple[int, ...]:
 def rows_of(videos: Videos, root: str, draws: int | None) -> list[Row]:
     """The rows of a data set's videos, in their order: one of each, or `draws` of each, one after the other."""
     with ThreadPoolExecutor(THREADS) as pool:
-        states = pool.map(state_of, (video.path for video in videos), chunksize=256)
+        states = pool.map(state_of, (video.path for video in videos))
         return [
             row for i, pair in enumerate(zip(videos, states, strict=True)) for row in _of_video(i, *pair, root, draws)
         ]

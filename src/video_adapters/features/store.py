@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from video_adapters.commands.atomic import write_text
+from video_adapters.commands.atomic import remove_parts, write_text
 from video_adapters.commands.lock import LOCK, alone
 from video_adapters.commands.wording import counted
 from video_adapters.features.kinds import BOTH, TOKENS
@@ -60,6 +60,7 @@ class FeatureStore:
         halves = spec.kinds == (TOKENS,)
         self.layers = {n: LayerFiles(self.folder / f"block_{n:02d}", shape, halves) for n in layers}
         with alone(self.folder / LOCK, wait=True):
+            remove_parts(self.folder, *(files.folder for files in self.layers.values()))  # of who was killed
             self.per_pass = self._made(per_pass)
             numbers, total = allot(self.folder / "index", rows)
             for files in self.layers.values():

@@ -25,7 +25,8 @@ MOST = {
 MOST_PIXELS = 2**30  # of a video's views, which are in memory together
 MOST_SIZE = 10**6  # of an encoder: the widest vocabulary here is 49 408
 SIZES = {
-    "depth": 100, "depths": 100, "layers": 100, "ratio": 100, "clips": 1000, "resize": 4096, "num_workers": 1000,
+    "depth": 100, "depths": 100, "layers": 100, "ratio": 100, "clips": 1000, "views": 1000, "resize": 4096,
+    "num_workers": 1000,
     "num_train": 10**6, "num_val": 10**6, "num_test": 10**6,
 }  # fmt: skip
 """Other bounds than MOST_SIZE, of arguments by their names: they multiply blocks, views, processes and videos."""
