@@ -25,13 +25,11 @@ class Selection(NamedTuple):
 def select(runs: pd.DataFrame) -> Selection:
     """Of rows of `read_runs` those to compare: finished (unless none is), with a score, one per configuration and seed.
 
-    Of a selection, it is all; of runs with one configuration and seed, the one that was started last.
+    Of a selection, it is all.
     """
     ended = _finished(runs)
     scored = ended[ended.reindex(columns=list(SCORES)).notna().any(axis=1)]
-    latest_first = scored.sort_values("started", ascending=False)
-    kinds = pd.DataFrame({"configuration": alike(scored), "seed": scored["config.seed"]})
-    single = scored[~kinds.loc[latest_first.index].duplicated().reindex(scored.index)]
+    single = without_repeats(scored)
     kept = single[single[score_of(single)].notna()]
     unscored = len(ended) - len(scored) + len(single) - len(kept)
     reasons = {
@@ -50,6 +48,13 @@ def score_of(runs: pd.DataFrame) -> str:
     """
     ended = _finished(runs)
     return next((name for name in SCORES if name in ended and ended[name].notna().all()), "best_val_top1")
+
+
+def without_repeats(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of the runs with one configuration and seed, the one that was started last."""
+    latest_first = runs.sort_values("started", ascending=False)
+    kinds = pd.DataFrame({"configuration": alike(runs), "seed": runs["config.seed"]})
+    return runs[~kinds.loc[latest_first.index].duplicated().reindex(runs.index)]
 
 
 def _finished(runs: pd.DataFrame) -> pd.DataFrame:
