@@ -10,12 +10,14 @@ from video_adapters.model.adapters.adapted_block import AdapterMethod
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.st_adapter import StAdapter
 from video_adapters.model.backbone import Backbone
+from video_adapters.model.build import build_classifier
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
 from video_adapters.model.heads.head import Head
 
 from helpers.networks import BUILDS, DEPTH, clips, network, randomise
 from helpers.rounding import BLOCK, assert_rounded
+from helpers.toy import composed
 
 T = 4
 
@@ -64,6 +66,31 @@ def test_a_head_may_read_every_token_and_all_that_makes_them_learns(method: Adap
     if isinstance(method, StAdapter):
         last: Any = model.backbone.blocks[-1]
         assert last.before_mlp is not None
+
+
+@pytest.mark.parametrize(
+    ("adapter", "head"),
+    [
+        ("aim", "linear_in_order"),
+        ("aim", "map head.reads=tokens"),
+        pytest.param("aim", "map", marks=pytest.mark.slow),
+        pytest.param("aim", "attentive head.positions=learned", marks=pytest.mark.slow),
+        pytest.param("frozen", "linear_in_order", marks=pytest.mark.slow),
+        pytest.param("frozen", "attentive", marks=pytest.mark.slow),
+    ],
+)
+def test_heads_that_tell_order_train_on_top_of_adapters_and_of_the_frozen_encoder(adapter: str, head: str) -> None:
+    cfg = composed("model=toy_vit", f"adapter={adapter}", *f"head={head}".split())
+    model = build_classifier(cfg).train()
+    frames = torch.randint(256, (2, 8, 3, 40, 40), dtype=torch.uint8)
+    model(frames, torch.full((2,), 0.5)).square().sum().backward()
+    assert [name for name, p in model.trainable().items() if p.grad is None] == []
+    model.head.end_step(lambda own: own[None])
+    randomise(model.head)  # a new query attends to all frames nearly alike
+    scores = model.eval()(frames)
+    assert scores.shape == (2, 12)
+    assert (scores - model(frames.flip(1))).abs().max() > 1e-3
+    assert model.learned().keys() == {*model.trainable(), *(f"head.standardise.{n}" for n in ("mean", "var", "steps"))}
 
 
 def test_fewer_than_two_classes_are_refused() -> None:

@@ -7,10 +7,11 @@ from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
+from video_adapters.model.heads.map import MapHead
 from video_adapters.model.heads.mean import MeanHead
 from video_adapters.model.resize_time import resize_bias, resize_embedding, resize_time, time_weights
 
-from helpers.networks import network, timm_swin
+from helpers.networks import network, timm_swin, timm_vit
 
 
 @pytest.mark.parametrize(("before", "now"), [(8, 16), (8, 32), (16, 8), (8, 12), (1, 4), (4, 1)])
@@ -65,3 +66,14 @@ def test_what_depends_on_the_frames_is_resized_to_fit_and_nothing_else() -> None
     changed = {name for name, value in resized.items() if value is not weights[name]}
     biases = {f"backbone.blocks.{i}.time_bias.table" for i in (0, 2)}
     assert changed == set(time_weights(now)) == {"backbone.temporal_embedding"} | biases
+
+
+def test_learned_positions_of_a_head_are_resized_too() -> None:
+    def model(num_frames: int) -> VideoClassifier:
+        backbone = Backbone(open_up(network(timm_vit())), Aim(temporal=None), num_frames)
+        return VideoClassifier(backbone, MapHead(backbone.width, 5, num_frames, positions="learned"))
+
+    before, now = model(8), model(16)
+    resized = resize_time(before.learned(), now)
+    torch.testing.assert_close(resized["head.positions"], resize_embedding(before.head.positions, 16))
+    assert set(time_weights(now)) == {"head.positions"}

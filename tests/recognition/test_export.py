@@ -29,6 +29,9 @@ KINDS = {
     "swin": ["model=toy_swin", "adapter=aim_swin", "model.encoder.depths=[2,1]"],
     "timesformer": ["model=toy_vit", "adapter=timesformer", "model.encoder.depth=2"],
     "video swin": ["model=toy_swin", "adapter=video_swin"],
+    "in order": ["model=toy_vit", "model.depth=2", "model.pool=both", "head=linear_in_order"],
+    "map of tokens": ["model=toy_vit", "model.depth=2", "head=map", "head.reads=tokens"],
+    "attentive": ["model=toy_vit", "model.depth=2", "adapter=frozen", "head=attentive"],
 }
 NAMES = ("run", "sit", "wave")
 
@@ -42,6 +45,7 @@ def checkpoint_of(kind: str, folder: Path) -> Path:
     classifier = build_classifier(cfg)
     generator = torch.Generator().manual_seed(1)
     trained = {n: p + 0.3 * torch.randn(p.shape, generator=generator) for n, p in classifier.trainable().items()}
+    trained = {**classifier.learned(), **trained}
     config = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(config, dict)
     origin = Origin({str(k): v for k, v in config.items()}, NAMES, classifier.backbone.encoder.fingerprint)

@@ -28,6 +28,15 @@ def test_norms_are_not_decayed_but_biases_and_the_temporal_embedding_are(classif
     assert groups["head"] == {"head.linear.weight", "head.linear.bias"}
 
 
+@pytest.mark.parametrize("head", [pytest.param("map", marks=pytest.mark.slow), "attentive"])
+def test_queries_positions_and_norms_of_a_head_are_not_decayed(head: str) -> None:
+    with torch.device("meta"):
+        classifier = build_classifier(composed("model=toy_vit", f"head={head}", "head.positions=learned"))
+    exempt = named(classifier, AdamW().groups(classifier))["head, no decay"]
+    assert {"head.query", "head.positions"} < exempt
+    assert {name.split(".")[-2] for name in exempt if name.count(".") > 1} <= {"norm", "norm1", "norm2", "last_norm"}
+
+
 def test_every_trainable_parameter_is_in_one_group(classifier: VideoClassifier) -> None:
     groups = AdamW().groups(classifier)
     parameters = [p for group in groups for p in group["params"]]

@@ -14,6 +14,8 @@ def time_weights(classifier: VideoClassifier) -> dict[str, str]:
     kinds = {f"{name}.table": "bias" for name, m in classifier.named_modules() if isinstance(m, TimeBias)}
     if classifier.backbone.temporal_embedding is not None:
         kinds["backbone.temporal_embedding"] = "embedding"
+    if "positions" in dict(classifier.head.named_parameters()):  # learned ones
+        kinds["head.positions"] = "embedding"
     return kinds
 
 

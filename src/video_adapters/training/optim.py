@@ -88,6 +88,7 @@ class AdamW:
 
 def _undecayed(model: VideoClassifier) -> set[int]:
     blocks: Any = model.backbone.blocks
-    norms = (m for m in model.modules() if isinstance(m, nn.LayerNorm))
+    norms = (m for m in model.modules() if isinstance(m, (nn.LayerNorm, nn.RMSNorm)))
     exempt = [*(p for m in norms for p in m.parameters(recurse=False)), *model.backbone.encoder.embeddings()]
+    exempt += model.head.embeddings()
     return {id(p) for p in [*exempt, *(p for block in blocks for p in block.positions())]}

@@ -40,6 +40,10 @@ class Head(nn.Module, ABC):
     def forward(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
         """Features, as `reads` says -> (B, num_classes). `weights`: in training, each clip's share of the step."""
 
+    def embeddings(self) -> list[nn.Parameter]:
+        """Queries and positions, which recipes exempt from weight decay; most heads have none."""
+        return []
+
     def end_step(self, gather: Callable[[Tensor], Tensor]) -> None:
         """Ahead of every optimizer step, for heads with running statistics; most have none.
 
