@@ -15,11 +15,12 @@ from PIL import Image
 
 import report
 from video_adapters.analysis.finding import Finding
-from video_adapters.analysis.page import drawn, left_out, page
+from video_adapters.analysis.page import drawn, left_out
 from video_adapters.analysis.questions import mistakes as errors
 from video_adapters.analysis.questions import ratio
 from video_adapters.analysis.report import Request, write
 from video_adapters.analysis.runs.test_files import Confusion
+from video_adapters.commands.html_page import page
 
 from helpers.written_runs import write_run
 

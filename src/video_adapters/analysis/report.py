@@ -12,13 +12,14 @@ import pandas as pd
 
 from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.measures.frame_order import score_orders
-from video_adapters.analysis.page import drawn, left_out, page
+from video_adapters.analysis.page import drawn, left_out
 from video_adapters.analysis.questions import ablation, attended, mistakes, ratio, sites, time
 from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
 from video_adapters.analysis.tables import overview
 from video_adapters.commands.atomic import write_text
+from video_adapters.commands.html_page import page
 from video_adapters.commands.wording import counted
 
 log = logging.getLogger(__name__)
