@@ -1,4 +1,4 @@
-"""Checks or converts a data set's videos: python src/prepare.py check --data ssv2 --root /videos/ssv2"""
+"""Checks, converts or reviews a data set's videos: python src/prepare.py check --data ssv2 --root /videos/ssv2"""
 
 import argparse
 import sys
@@ -26,13 +26,16 @@ def arguments() -> argparse.ArgumentParser:
     add("--crf", type=int, default=20, help="h264's quality: less is better and larger (default: 20)")
     add("--gop", type=int, default=12, help="frames from key frame to key frame (default: 12)")
     add("--sample-only", action="store_true", help="stop after the sample and its prediction")
-    for subparser in (check, transcode):
+    review = commands.add_parser("review", help="list near-duplicates, suspected labels, outliers, classes alike")
+    review.add_argument("--out", type=command.path, help="the table (default: NAME_review.csv here), beside it a page")
+    for subparser in (check, transcode, review):
         add = subparser.add_argument
         add("--data", required=True, metavar="NAME", help="as in configs/data: ssv2, folders, ...")
         add("--root", type=command.path, help="folder of the data set")
-        add("--workers", type=int, help="processes (default: one for each core)")
+        if subparser is not review:
+            add("--workers", type=int, help="processes (default: one for each core)")
         add("overrides", nargs="*", metavar="KEY=VALUE", help="of the config, such as data.annotations.fold=2")
-    parser.epilog = f"{check.format_usage()}\n{transcode.format_usage()}"
+    parser.epilog = "\n".join(one.format_usage() for one in (check, transcode, review))
     return parser
 
 
@@ -58,10 +61,14 @@ def prepare(step: str, given: dict[str, Any]) -> None:
         from video_adapters.preparation.check import Check, check
 
         check(Check(source=source, **given))
-    else:
+    elif step == "transcode":
         from video_adapters.preparation.transcode import Transcode, transcode
 
         transcode(Transcode(source=source, **given))
+    else:
+        from video_adapters.preparation.review.review import ReviewRequest, review_data
+
+        review_data(ReviewRequest(source=source, **given))
 
 
 if __name__ == "__main__":

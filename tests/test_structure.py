@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "features": NETWORK | {"features"},
     "memory": GROUND | {"memory"},
     "trust": GROUND | {"model", "trust"},
-    "preparation": GROUND | {"data", "preparation"},
+    "preparation": NETWORK | {"features", "preparation"},
     "recognition": NETWORK | {"trust", "recognition"},
     "official": NETWORK | {"trust", "official"},
     "catalogue": NETWORK | {"catalogue"},

@@ -98,6 +98,13 @@ def test_scores_are_those_of_a_ridge_fitted_without_the_group() -> None:
         assert result.penalty in PENALTIES
 
 
+def test_where_all_videos_are_of_one_group_each_is_left_out_by_itself() -> None:
+    labels = np.array([0, 1, 2] * 4)
+    axes = decompose(np.random.default_rng(0).normal(size=(12, 5)), labels)
+    together, alone = (left_out(axes, labels, 3, groups) for groups in (np.zeros(12, int), np.arange(12)))
+    np.testing.assert_array_equal(together.scores, alone.scores)
+
+
 def test_every_class_counts_the_same_however_many_videos_it_has() -> None:
     labels = np.array([0] * 6 + [1] * 2)
     weights = balanced(labels)
@@ -175,15 +182,20 @@ def test_a_class_in_one_group_is_not_judged() -> None:
     assert [suspect[:2] for suspect in wrong_labels(scores, labels, np.array([5, 6, 1, 2]))] == [(0, 0), (1, 0), (3, 1)]
 
 
-def test_outliers_are_far_from_their_own_class() -> None:
-    labels = np.repeat(np.arange(3), 40)
-    points = np.random.default_rng(0).normal(size=(120, 30))
+def test_outliers_are_far_from_their_own_class_and_from_the_one_that_they_are_taken_for() -> None:
+    right = np.repeat(np.arange(3), 40)
+    points = np.random.default_rng(0).normal(size=(120, 30)) + 20 * right[:, None]
     points[:40] *= 3  # a loose class is none of outliers
-    points[50] *= 4
+    points[50] += 40 * (np.arange(30) % 2)
     points[90:94] += 40  # four of one kind are not each other's company
-    assert {outlier.video for outlier in outliers(points, labels)[:5]} == {50, 90, 91, 92, 93}
-    assert len(outliers(points, labels)) <= 7
-    assert outliers(np.zeros((6, 2)), labels[:6]) == []
+    labels = right.copy()
+    labels[60:63] = 2  # wrong, and near to what they are taken for
+    listed = [outlier.video for outlier in outliers(points, labels, right)]
+    assert set(listed[:5]) == {50, 90, 91, 92, 93}
+    assert len(listed) <= 7
+    assert not {60, 61, 62} & set(listed)
+    assert {60, 61, 62} <= {outlier.video for outlier in outliers(points, labels, labels)}
+    assert outliers(np.zeros((6, 2)), labels[:6], labels[:6]) == []
 
 
 def test_pairs_of_classes_are_those_that_are_guessed_between() -> None:

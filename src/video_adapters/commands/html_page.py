@@ -13,7 +13,9 @@ _PAGE = """<!DOCTYPE html>
 body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 64rem; margin: 2rem auto;
   padding: 0 1rem; }}
 h2 {{ margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1rem; }}
+h3 {{ font-size: 1rem; margin: 2rem 0 .3rem; }}
 figure {{ margin: 1.5rem 0; }}
+figure.strip {{ margin: .3rem 0; }}
 figure.table {{ width: max-content; min-width: 100%; max-width: calc(100vw - 2rem); position: relative; left: 50%;
   transform: translateX(-50%); overflow-x: auto; }}
 figcaption {{ color: #555; margin-bottom: .3rem; }}

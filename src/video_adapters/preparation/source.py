@@ -23,10 +23,18 @@ class Source:
 
     def config(self) -> DictConfig:
         """The composed data config."""
+        return self.composed().data
+
+    def composed(self, *words: str) -> DictConfig:
+        """The whole config, with more words, which the overrides may take back."""
         root = [] if self.root is None else [f"data.root={hydra_quote(str(self.root))}"]
-        recipe = [] if any(word.startswith("experiment=") for word in self.overrides) else ["~experiment"]
-        words = [*recipe, f"data={self.data}", *root, *self.overrides, "name=prepare", "run_dir=."]
-        return compose_config("train", words).data
+        recipe = [] if self.names("experiment") else ["~experiment"]
+        words = (*recipe, f"data={self.data}", *root, *words, *self.overrides, "name=prepare", "run_dir=.")
+        return compose_config("train", words)
+
+    def names(self, group: str) -> bool:
+        """Whether the overrides choose of a config group."""
+        return any(word.startswith(f"{group}=") for word in self.overrides)
 
 
 class Listed(NamedTuple):

@@ -31,13 +31,12 @@ def left_out(axes: Decomposition, labels: np.ndarray, num_classes: int, groups: 
         axes: of the features.
         labels: (N,), from 0 to C - 1.
         num_classes: C.
-        groups: (N,) numbers; videos of one number are left out together.
+        groups: (N,) numbers; videos of one number are left out together. If all have the same, one by one.
     """
     roots = np.sqrt(axes.weights)[:, None]
     targets = roots * np.eye(num_classes)[labels]
     intercept = roots / np.sqrt(axes.weights.sum())  # a unit vector, orthogonal to `left`, which is not penalised
-    basis, order = np.hstack([axes.left, intercept]), np.argsort(groups, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    basis, parts = np.hstack([axes.left, intercept]), _parts(groups)
     best, least = None, np.inf
     for penalty in PENALTIES:
         kept = np.append(axes.squares / (axes.squares + penalty * axes.squares.mean()), 1.0)
@@ -46,6 +45,13 @@ def left_out(axes: Decomposition, labels: np.ndarray, num_classes: int, groups: 
             best, least = LeftOut((targets - residuals) / roots, float(penalty)), error
     assert best is not None
     return best
+
+
+def _parts(groups: np.ndarray) -> list[np.ndarray]:
+    """The videos that are left out together."""
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    return parts if len(parts) > 1 else np.split(order, len(order))
 
 
 def _left_out_residuals(

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from video_adapters.commands.terminal import advancing
 from video_adapters.commands.wording import counted
 from video_adapters.preparation.review.class_pairs import alike
 from video_adapters.preparation.review.decomposition import Decomposition, decompose
-from video_adapters.preparation.review.left_out import LeftOut, left_out
+from video_adapters.preparation.review.left_out import left_out
 from video_adapters.preparation.review.near_duplicates import Pair, merged, near_duplicates
 from video_adapters.preparation.review.neighbours import Neighbours, nearest_of, neighbours
 from video_adapters.preparation.review.outliers import outliers
@@ -58,7 +59,8 @@ class _View(NamedTuple):
     near: Neighbours
     pairs: list[Pair]
     groups: np.ndarray  # (N,), near-duplicates in one
-    held_out: LeftOut
+    scores: np.ndarray  # (N, C), of a classifier that has not seen the video's group
+    accuracy: float
 
 
 def review(features: Mapping[str, np.ndarray], videos: Labelled) -> Review:
@@ -69,11 +71,15 @@ def review(features: Mapping[str, np.ndarray], videos: Labelled) -> Review:
     """
     if len(videos.labels) < 3:
         raise ValueError(f"{counted(len(videos.labels), 'video')} can be read, expected at least 3 to compare")
-    view = max(
-        (_view(name, values, videos) for name, values in features.items()), key=lambda view: _accuracy(view, videos)
-    )
-    rows = [*_duplicates(view, videos), *_labels(view, videos), *_outliers(view, videos), *_classes(view, videos)]
-    return Review(rows=rows, features=view.name, accuracy=_accuracy(view, videos))
+    best: _View | None = None
+    with advancing("comparing videos, by each kind of features", len(features)) as show:
+        for done, (name, values) in enumerate(features.items(), 1):
+            view = _view(name, values, videos)
+            best = view if best is None or view.accuracy > best.accuracy else best
+            show(done)
+    assert best is not None, "features of some kind are given"
+    rows = [*_duplicates(best, videos), *_labels(best, videos), *_outliers(best, videos), *_classes(best, videos)]
+    return Review(rows=rows, features=best.name, accuracy=best.accuracy)
 
 
 def _view(name: str, features: np.ndarray, videos: Labelled) -> _View:
@@ -82,13 +88,8 @@ def _view(name: str, features: np.ndarray, videos: Labelled) -> _View:
     near = neighbours(points)
     pairs = near_duplicates(near)
     groups = merged(videos.groups, pairs)
-    return _View(
-        name, axes, points, near, pairs, groups, left_out(axes, videos.labels, len(videos.class_names), groups)
-    )
-
-
-def _accuracy(view: _View, videos: Labelled) -> float:
-    return view.held_out.accuracy(videos.labels)
+    held_out = left_out(axes, videos.labels, len(videos.class_names), groups)
+    return _View(name, axes, points, near, pairs, groups, held_out.scores, held_out.accuracy(videos.labels))
 
 
 def _duplicates(view: _View, videos: Labelled) -> Iterator[Row]:
@@ -106,7 +107,7 @@ def _duplicates(view: _View, videos: Labelled) -> Iterator[Row]:
 
 def _labels(view: _View, videos: Labelled) -> Iterator[Row]:
     """Score: margin of the suggestion over the label, 1 for a certain one."""
-    for video, suggestion, margin in wrong_labels(view.held_out.scores, videos.labels, view.groups):
+    for video, suggestion, margin in wrong_labels(view.scores, videos.labels, view.groups):
         votes = int((videos.labels[view.near.indices[video]] == suggestion).sum())
         of_it = np.flatnonzero(videos.labels == suggestion)
         name = videos.class_names[suggestion]
@@ -116,7 +117,7 @@ def _labels(view: _View, videos: Labelled) -> Iterator[Row]:
 
 def _outliers(view: _View, videos: Labelled) -> Iterator[Row]:
     """Score: distance to the class over the class's median."""
-    for video, distance in outliers(view.axes.standardised, videos.labels):
+    for video, distance in outliers(view.axes.standardised, videos.labels, view.scores.argmax(1)):
         own = videos.labels == videos.labels[video]
         own[video] = False
         neighbour = nearest_of(view.points, video, np.flatnonzero(own))
@@ -125,7 +126,7 @@ def _outliers(view: _View, videos: Labelled) -> Iterator[Row]:
 
 def _classes(view: _View, videos: Labelled) -> Iterator[Row]:
     """Score: error between the two, 0.5 for guessing. Shown are the two videos of them that are nearest."""
-    for first, second, error in alike(view.held_out.scores, videos.labels):
+    for first, second, error in alike(view.scores, videos.labels):
         one, other = np.flatnonzero(videos.labels == first), np.flatnonzero(videos.labels == second)
         a, b = np.unravel_index((view.points[one] @ view.points[other].T).argmax(), (len(one), len(other)))
         action = "merge them, or train adapters: frozen features do not tell them apart"
