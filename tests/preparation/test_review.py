@@ -48,7 +48,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         Row(LISTS[3], 2.0, 2, 1, None, "y"),
     ]
     videos = [Video(str(folder / name), 0) for name in names]
-    review = Review(rows=rows, features="class tokens of block 4", accuracy=0.9)
+    review = Review(rows=rows, features="block 4 (class)", accuracy=0.9)
     return pages.review_page("Review of <data>", ["basis"], review, about, videos, tmp_path / "out")
 
 

@@ -116,7 +116,7 @@ def _read(cfg: DictConfig, data: VideoData) -> Reviewed:
             class_names=data.class_names,
         ),
         features={
-            f"{kind} tokens of block {layer}": np.concatenate(
+            f"block {layer} ({kind})": np.concatenate(
                 [by_split[split].arrays[layer, kind][kept].reshape(len(kept), -1) for split, kept in readable.items()]
             )
             for layer, kind in first.arrays
@@ -144,6 +144,7 @@ COLUMNS = (
     "list", "rank", "score", "path", "split", "label", "suggestion", "neighbour", "neighbour_split", "neighbour_label",
     "action",
 )  # fmt: skip
+ON_TERMINAL = ("score", "path", "label", "suggestion", "neighbour", "action")
 
 
 def _line(row: Row, rank: int, read: Reviewed, root: str) -> list[str | int | float]:
@@ -181,11 +182,13 @@ def _print(table: pd.DataFrame, result: Review, notes: Sequence[str], path: Path
     console().print(*notes, markup=False, highlight=False)
     for name in LISTS:
         rows = table[table["list"] == name]
+        columns = [column for column in ON_TERMINAL if rows[column].any()]  # of most lists there is no suggestion
+        shown = Table(title=f"{name}: {len(rows)}", title_justify="left")
+        for column in columns:
+            shown.add_column(column, overflow="fold")
+        for line in rows.head(SHOWN)[columns].to_dict("records"):
+            shown.add_row(*(Text(f"{cell:.2f}" if key == "score" else printable(cell)) for key, cell in line.items()))
         if len(rows):
-            columns = [column for column in COLUMNS[2:] if rows[column].any()]  # of most lists there is no suggestion
-            shown = Table(*(column.replace("_", " ") for column in columns), title=f"{name}: {len(rows)}")
-            for line in rows.head(SHOWN)[columns].assign(score=rows["score"].map("{:.2f}".format)).to_numpy():
-                shown.add_row(*(Text(printable(cell)) for cell in line))
             console().print(shown)
     counts = Counter(row.list for row in result.rows)
     summary("review", {**{name: str(counts[name]) for name in LISTS}, "table": str(path), "page": str(html_path)})

@@ -86,7 +86,7 @@ def _view(name: str, features: np.ndarray, videos: Labelled) -> _View:
     axes = decompose(features, videos.labels)
     points = axes.whitened()
     near = neighbours(points)
-    pairs = near_duplicates(near)
+    pairs = near_duplicates(near, videos.splits)
     groups = merged(videos.groups, pairs)
     held_out = left_out(axes, videos.labels, len(videos.class_names), groups)
     return _View(name, axes, points, near, pairs, groups, held_out.scores, held_out.accuracy(videos.labels))
@@ -94,15 +94,14 @@ def _view(name: str, features: np.ndarray, videos: Labelled) -> _View:
 
 def _duplicates(view: _View, videos: Labelled) -> Iterator[Row]:
     """Score: distance over that of the tenth neighbour."""
-    rows = []
     for first, second, ratio in view.pairs:
-        splits = videos.splits[first], videos.splits[second]
-        across = splits[0] != splits[1]
-        action = f"in {splits[0]} and {splits[1]}: keep one" if across else f"twice in {splits[0]}: keep one"
+        one, other = videos.splits[first], videos.splits[second]
+        action = (
+            f"one video, twice in {one}? Keep one" if one == other else f"one video, in {one} and {other}? Keep one"
+        )
         if videos.labels[first] != videos.labels[second]:
             action += ", under the right one of the two labels"
-        rows.append(Row(LISTS[0] if across else LISTS[1], ratio, first, second, None, action))
-    return iter(sorted(rows, key=lambda row: row.list == LISTS[1]))
+        yield Row(LISTS[1] if one == other else LISTS[0], ratio, first, second, None, action)
 
 
 def _labels(view: _View, videos: Labelled) -> Iterator[Row]:
