@@ -19,7 +19,7 @@ from video_adapters.data.shapes.moving_shapes import CLASS_NAMES, MovingShapes
 from video_adapters.data.video import reader
 from video_adapters.data.video.reader import open_video
 from video_adapters.preparation.review import review_page as pages
-from video_adapters.preparation.review.review import ReviewRequest, review_data
+from video_adapters.preparation.review.review import ReviewRequest, _composed, review_data
 from video_adapters.preparation.review.review_lists import LISTS, Labelled, Review, Row
 from video_adapters.preparation.source import Source
 
@@ -70,6 +70,23 @@ def test_a_table_that_would_be_written_over_by_the_page_is_refused(tmp_path: Pat
     source = Source(data="folders", root=tmp_path, overrides=())
     with pytest.raises(ValueError, match=r"--out .*r.html is the table, expected a name that ends in .csv"):
         review_data(ReviewRequest(source=source, out=tmp_path / "r.html"))
+
+
+@pytest.mark.parametrize(
+    ("data", "overrides", "encoder"),
+    [
+        ("folders", (), "ViT-B-16-quickgelu"),
+        ("ssv2", ("model=toy_vit", "views=ssv2", "features.views=3"), "vit_tiny_patch16_224"),
+        ("moving_shapes", (), "vit_tiny_patch16_224"),
+    ],
+)
+def test_one_view_of_every_video_is_compared_by_clip_unless_another_encoder_is_named(
+    data: str, overrides: tuple[str, ...], encoder: str, tmp_path: Path
+) -> None:
+    cfg = _composed(Source(data=data, root=tmp_path, overrides=overrides))
+    assert cfg.model.encoder.model_name == encoder
+    assert (cfg.data.test_views.clips, cfg.data.test_views.crops, cfg.features.views) == (1, 1, None)
+    assert cfg.data.val_views == cfg.data.test_views
 
 
 class Planted(NamedTuple):

@@ -83,6 +83,20 @@ def test_the_features_that_tell_the_classes_best_are_taken(faulty: tuple[Review,
     assert 0.9 < faulty[0].accuracy < 0.96  # 10 of 210 labels are wrong
 
 
+def test_an_outlier_and_classes_that_are_one_are_listed_with_whom_they_are_most_alike() -> None:
+    labels = np.repeat(np.arange(CLASSES), PER_CLASS)
+    x = features_of(np.where(labels == 4, 3, labels))
+    x[7] += 8 * x.std(0) * np.random.default_rng(2).normal(size=WIDTH).astype(np.float32)
+    listed = review({"x": x}, labelled(labels)).rows
+    (pair,) = [row for row in listed if row.list == "classes"]
+    assert (labels[pair.video], labels[pair.neighbour], pair.suggestion) == (3, 4, 4)
+    assert pair.score == pytest.approx(0.5, abs=0.15)
+    (odd,) = [row for row in listed if row.list == "outlier"]
+    assert odd.video == 7
+    assert labels[odd.neighbour] == 0
+    assert odd.neighbour != 7
+
+
 def test_scores_are_those_of_a_ridge_fitted_without_the_group() -> None:
     labels = np.array([0, 1, 2] * 7)
     groups = np.array([0, 0, 0, 1, 1, *range(2, 18)])

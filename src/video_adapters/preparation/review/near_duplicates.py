@@ -33,10 +33,10 @@ def near_duplicates(near: Neighbours, splits: Sequence[str]) -> list[Pair]:
         return []
     last = near.distances[:, -1:]
     ratios = np.divide(near.distances, last, out=np.zeros_like(near.distances), where=last > 0)
-    dimensions = dimension(ratios)
+    dimensions, every = dimension(ratios), _pairs(near, ratios)
     listed = []
     for within in (False, True):
-        pairs = [pair for pair in _pairs(near, ratios) if (splits[pair.first] == splits[pair.second]) == within]
+        pairs = [pair for pair in every if (splits[pair.first] == splits[pair.second]) == within]
         chance = _chance(np.array([pair.ratio for pair in pairs]), dimensions, count)
         few = np.flatnonzero(chance * num_videos <= BY_CHANCE * np.arange(1, len(pairs) + 1))
         listed += pairs[: few[-1] + 1] if len(few) else []
