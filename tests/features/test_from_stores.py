@@ -76,6 +76,11 @@ def test_where_validation_is_the_test_nothing_is_fitted_on_it_in_the_end(groups:
     assert both(data_of(groups, test="val")).clips(3).trains.tolist() == [True] * 12 + [False] * 12
 
 
+def test_what_validation_shall_judge_later_is_not_fitted_on_it() -> None:
+    stores = both(data_of(groups=False, test="test"))
+    assert stores.clips(3, fit_validation=False).trains.tolist() == [True] * 12 + [False] * 12
+
+
 def test_class_token_and_patches_go_together_where_both_are_kept() -> None:
     assert kinds_in(stored("train", 3)) == ("class", "patches", "both")
     other: Any = SimpleNamespace(spec=SimpleNamespace(kinds=("pooled", "patches")))

@@ -89,7 +89,7 @@ def _searched(cfg: DictConfig, backbone: Backbone) -> Search:
         sizes = {"width": width, "num_times": num_times, "num_classes": data.num_classes}
         return build_head(_head_config(cfg, name, reads), **sizes)
 
-    search = Search(stored.read, stored.clips(settings.folds), settings, head_of)
+    search = Search(stored.read, stored.clips(settings.folds, settings.fit_validation), settings, head_of)
     return search.run(stored.layers, stored.kinds)
 
 

@@ -39,18 +39,18 @@ class StoredFeatures:
         parts = [torch.from_numpy(store.read(layer, kind)) for store in self.stores.values()]
         return torch.cat([part.flatten(0, 1) for part in parts])
 
-    def clips(self, num_folds: int) -> Clips:
-        """What is known of the clips, in the same order."""
+    def clips(self, num_folds: int, fit_validation: bool = True) -> Clips:
+        """What is known of the clips, in the same order; those of validation train if they may and are not tested."""
         labels, readable, of_validation, first = (
             np.concatenate(parts) for parts in zip(*(self._of(use) for use in self.stores), strict=True)
         )
-        tested = of_validation & (self.data.splits["val"] == self.data.splits["test"])
+        tested = self.data.splits["val"] == self.data.splits["test"]
         return Clips(
             labels=torch.from_numpy(labels),
             num_classes=self.data.num_classes,
             readable=torch.from_numpy(readable),
             folds=folds(labels, of_validation, self._groups(), readable=readable, count=num_folds),
-            trains=torch.from_numpy(~tested),
+            trains=torch.from_numpy(~of_validation | (fit_validation and not tested)),
             first=torch.from_numpy(first),
         )
 

@@ -27,6 +27,7 @@ class Probing:
     epochs: int = 20  # of trained heads
     per_step: int = 64  # clips
     neighbours: int = 5  # of the control
+    fit_validation: bool = True  # the best is fitted on validation's videos too in the end, unless these are the test's
 
     def __post_init__(self) -> None:
         if not self.penalties or min(self.penalties) <= 0:
