@@ -29,6 +29,7 @@ from video_adapters.model import checkpoint
 from video_adapters.model.build import build_classifier
 from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.callbacks.predictions import Predictions
+from video_adapters.training.callbacks.speed import peak_memory
 from video_adapters.training.loggers import expect_packages, wandb_run
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.plan import planned
@@ -270,7 +271,7 @@ def _outcome(scores: dict[str, float]) -> dict[str, float]:
 @rank_zero_only
 def _report(trainer: Any, data: VideoData, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
-    note_finish(folder, record, _outcome(scores))
+    note_finish(folder, record | {"peak_memory_gib": round(peak_memory() / 2**30, 3)}, _outcome(scores))
     best = _best(trainer) or str(folder / "checkpoints" / LAST)
     name = trainer.lightning_module.tested_as
     rows = accuracies(_outcome(scores), "val/") | accuracies(scores, f"{name}/")
