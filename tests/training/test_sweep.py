@@ -75,10 +75,10 @@ def test_an_ablation_over_experiments_lies_in_one_folder_and_other_sweeps_in_the
 def test_jobs_are_named_by_what_varies_and_then_the_rest_without_signs_that_need_quoting(
     overrides: list[str], name: str, tmp_path: Path
 ) -> None:
-    found = run_folders._job_folder(overrides, ["swept", "seed"], ["logger"], str(tmp_path))
+    found = run_folders.job_folder(overrides, ["swept", "seed"], ["logger"], str(tmp_path))
     if name.endswith("_" * 9):  # a hash of eight signs
         assert found[:-8] == name[:-8]
-        assert run_folders._job_folder([overrides[0] + " "], [], [], str(tmp_path)) != found
+        assert run_folders.job_folder([overrides[0] + " "], [], [], str(tmp_path)) != found
     else:
         assert found == name
 
@@ -86,12 +86,12 @@ def test_jobs_are_named_by_what_varies_and_then_the_rest_without_signs_that_need
 @pytest.mark.parametrize("length", [1, 100])
 def test_a_job_that_another_command_has_named_in_another_order_keeps_its_folder(length: int, tmp_path: Path) -> None:
     overrides = ["data.max_videos=8", "seed=0", "name=" + "x" * length]
-    before = run_folders._job_folder(overrides, ["seed"], [], str(tmp_path))
+    before = run_folders.job_folder(overrides, ["seed"], [], str(tmp_path))
     assert before.startswith("seed-0_data.max_videos-8_name")
     (tmp_path / before).mkdir()
     (tmp_path / "seed-1_data.max_videos-8").mkdir()
-    assert run_folders._job_folder(overrides, ["data.max_videos"], [], str(tmp_path)) == before
-    assert run_folders._job_folder([*overrides, "test=false"], ["seed"], [], str(tmp_path)) not in (before, "")
+    assert run_folders.job_folder(overrides, ["data.max_videos"], [], str(tmp_path)) == before
+    assert run_folders.job_folder([*overrides, "test=false"], ["seed"], [], str(tmp_path)) not in (before, "")
 
 
 def test_what_a_sweep_varies_is_told_by_its_search_and_by_its_command_line() -> None:

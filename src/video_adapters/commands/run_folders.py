@@ -35,7 +35,7 @@ def _new_folder(path: str) -> str:
     raise ValueError(f"{path} and 999 more folders of its name are there already")
 
 
-def _job_folder(overrides: Sequence[str], swept: Sequence[str], unnamed: Sequence[str], sweep: str) -> str:
+def job_folder(overrides: Sequence[str], swept: Sequence[str], unnamed: Sequence[str], sweep: str) -> str:
     """A name for the folder of a sweep's job, by its overrides, those that the sweep varies first:
     `["optim.lr=1", "seed=0,1"]` -> "seed-0_optim.lr-1", "seed-1_optim.lr-1".
 
@@ -61,4 +61,4 @@ def _same_job(one: str, other: str, digest: str) -> bool:
 
 # at import, because the joblib launcher's processes call nothing else of this
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
-OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
+OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
