@@ -15,7 +15,7 @@ import pytest
 from video_adapters.commands.workers import START
 from video_adapters.features import row_files
 from video_adapters.features.claims import Claims
-from video_adapters.features.row_files import RowStates
+from video_adapters.features.row_files import RowArray
 
 from helpers.feature_parts import Parts, changed, parts_of
 from helpers.toy import SHAPES, SMALL
@@ -57,15 +57,15 @@ def finished(parts: Parts) -> dict[str, bytes]:
 
 
 def killing_itself(number: int) -> None:
-    """Has this process die when it is about to say, for the n-th time, that rows are there."""
-    write, calls = RowStates.write, iter(range(1, 1000))
+    """Has this process die when it is about to write the n-th row of a block."""
+    write, calls = RowArray.write, iter(range(1, 1000))
 
-    def dying(self: RowStates, rows: Any, states: Any) -> None:
+    def dying(self: RowArray, row: int, values: np.ndarray) -> int:
         if next(calls) == number:
             os.kill(os.getpid(), signal.SIGKILL)
-        write(self, rows, states)
+        return write(self, row, values)
 
-    RowStates.write = dying  # type: ignore[method-assign]
+    RowArray.write = dying  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_killed_computation_goes_on_to_the_same_bits(
     undisturbed: tuple[Parts, dict[str, bytes]], tmp_path: Path
 ) -> None:
     parts = elsewhere(undisturbed, tmp_path)
-    process = started(parts, lambda: killing_itself(5))
+    process = started(parts, lambda: killing_itself(18))
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert contents(parts) != undisturbed[1]

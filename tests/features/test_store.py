@@ -14,6 +14,7 @@ from video_adapters.data.annotations import Videos
 from video_adapters.data.sampler import Key
 from video_adapters.features import FeatureStore
 from video_adapters.features.kinds import TOKENS
+from video_adapters.features.stored_clips import StoredTrainClips
 from video_adapters.model.execution import Memory
 
 from helpers.feature_parts import Parts, changed
@@ -84,6 +85,20 @@ def test_draws_are_the_clips_of_the_first_epochs(made: Callable[..., Parts]) -> 
     before = parts.open("train", layers=[4]).numbers
     parts.cfg.features.views = 3
     assert (parts.open("train", layers=[4]).numbers[:, :2] == before).all()
+
+
+def test_a_mirrored_draw_has_the_class_that_mirroring_makes_of_it(made: Callable[..., Parts]) -> None:
+    flips = ["+data.train_transform.flip=1", "+data.train_transform.flip_labels=[[0,1]]"]
+    parts = made("features.views=1", "features.layers=[4]", "data.max_videos=3", *flips)
+    videos = parts.data._videos["train"] = Videos(v._replace(label=i) for i, v in enumerate(parts.data.videos("train")))
+    store = parts.open("train")
+    store.compute()
+    clips = StoredTrainClips(store, videos, 4, "class", parts.data.train_transform, 0)
+    decoded = parts.data.train_clips()
+    for video, label in enumerate((1, 0, 2)):
+        sample, expected = (of[Key(video, 0, 0.5)] for of in (clips, decoded))
+        assert sample.label == expected.label == label
+        assert sample[2:] == expected[2:]
 
 
 def test_broken_videos_are_named_and_read_as_zeros(

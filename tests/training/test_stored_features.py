@@ -57,7 +57,11 @@ def test_one_key_trains_on_clips_instead(shapes: list[str], tmp_path: Path, open
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [["model=toy_clip"], ["model.depth=3"]], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [["model=toy_clip"], ["model.depth=3"], ["data.test_views.crops=3"], ["head=map", "head.reads=tokens"]],
+    ids=str,
+)
 def test_so_are_those_of_other_features(shapes: list[str], tmp_path: Path, opened: list[str], more: list[str]) -> None:
     overrides = [*shapes, *FROZEN, f"features.root={tmp_path / 'features'}", *more]
     first = run(tmp_path / "first", *overrides)
