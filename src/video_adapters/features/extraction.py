@@ -28,6 +28,7 @@ from video_adapters.model.hardware import WEIGHTS, multiplying
 log = logging.getLogger(__name__)
 
 WAIT = 0.5  # seconds between looks at what other processes do
+SOON = 10.0  # seconds of work of which nothing is said beforehand
 SAMPLED = 2  # groups that a prediction of the time rests on; the first of them starts everything, and does not count
 
 
@@ -166,8 +167,10 @@ class Extraction:
         check_room(Need(self.store.per_pass * clip, min(self.num_workers, num_groups)))
 
     def _predict(self, num_groups: int) -> None:
-        """Says what the rest takes, by the groups that were computed so far."""
+        """Says what it takes, by the groups that were computed so far, unless it is done sooner than that is read."""
         clips, seconds = num_groups * self.store.per_pass, num_groups * self._seconds[-1]
+        if seconds < SOON:
+            return
         summary(
             self.title,
             {
