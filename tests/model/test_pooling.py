@@ -96,7 +96,8 @@ def test_an_unknown_kind_and_impossible_depths_are_refused() -> None:
     for refuse in (load_encoder, expect_weights):
         with pytest.raises(ValueError, match=r"'patch' \(did you mean patches\?\); expected class, patches, both"):
             refuse(timm_vit(), allow_random=True, pool="patch")
-    for depth in (0, DEPTH + 1, -1):
+    odd: list[Any] = [0, DEPTH + 1, -1, 1.5, "last"]
+    for depth in odd:
         with pytest.raises(ValueError, match=rf"model.depth is {depth}, expected 1 to {DEPTH} blocks, or null: all$"):
             load_encoder(timm_vit(), allow_random=True, depth=depth)
 

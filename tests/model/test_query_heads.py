@@ -183,5 +183,7 @@ def test_other_words_are_refused(head: type[Any]) -> None:
         head(D, C, T, reads="patches")
     with pytest.raises(ValueError, match=r"head.positions is rope, expected sincos or learned"):
         head(D, C, T, positions="rope")
-    with pytest.raises(ValueError, match=r"head.depth is -1, expected at least 0"):
-        AttentiveHead(D, C, T, depth=-1)
+    odd: list[Any] = [-1, 1.5]
+    for depth in odd:
+        with pytest.raises(ValueError, match=rf"head.depth is {depth}, expected at least 0"):
+            AttentiveHead(D, C, T, depth=depth)

@@ -186,6 +186,19 @@ def test_adapters_start_from_a_probes_head_and_score_as_it_does(there: str, head
     torch.testing.assert_close(adapted(clips), probe(clips), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_a_run_that_starts_from_a_probe_begins_at_its_score(
+    shapes: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = [*shapes, "model.depth=3", "model.pool=both", "head=linear_in_order"]
+    probe = run(tmp_path / "probe", *ends, "adapter=frozen", "trainer.max_epochs=3", "optim.lr=1e-2")
+    with caplog.at_level("INFO"):
+        adapted = run(tmp_path / "adapted", *ends, f"init_from={best(tmp_path / 'probe')}", "optim.lr=1e-12")
+    assert "which has no adapters: those of here begin anew" in caplog.text
+    assert adapted["test/loss"] == pytest.approx(probe["test/loss"], rel=1e-3)
+    assert adapted["test/top1"] == probe["test/top1"]
+
+
 def test_a_probe_of_another_head_or_other_classes_is_refused_in_a_sentence() -> None:
     content = left_behind(*build("adapter=frozen", "head=linear_in_order"))
     for head, message in {

@@ -182,7 +182,7 @@ class Encoder(nn.Module, ABC):
         if depth is None:
             return
         before, whole = sum(self.depths[:-1]), sum(self.depths)
-        if not before < depth <= whole:
+        if type(depth) is not int or not before < depth <= whole:
             why = ", since an encoder of several stages is cut within its last one only" if before else ""
             raise ValueError(f"model.depth is {depth}, expected {before + 1} to {whole} blocks, or null: all{why}")
         self.blocks = self.blocks[:depth]

@@ -38,7 +38,7 @@ class AttentiveHead(QueryHead):
         standardise: bool = True,
     ) -> None:
         super().__init__(width, num_classes, num_times, reads, positions, standardise)
-        if depth < 0:
+        if type(depth) is not int or depth < 0:
             raise ValueError(f"head.depth is {depth}, expected at least 0 blocks of self-attention")
         blocks = [SelfBlock(width, self.num_heads) for _ in range(depth)]
         self.blocks = nn.Sequential(*blocks)
