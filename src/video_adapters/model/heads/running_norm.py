@@ -39,7 +39,7 @@ class RunningNorm(nn.Module):
         centred = x.float() - self.mean
         if weights is not None:
             rows = centred.detach().reshape(len(x), -1, x.shape[-1])
-            shares = (weights.float() / rows.shape[1])[:, None].expand(rows.shape[:2])
+            shares = weights.float()[:, None].expand(rows.shape[:2])
             self._moments.append(moments(rows.flatten(0, 1), shares.flatten()))
         return centred * (self.var + self.epsilon).rsqrt()
 
