@@ -41,8 +41,9 @@ EXPERIMENTS = (
     "moving_shapes_timesformer",
     "moving_shapes_swin",
     "moving_shapes_video_swin",
+    "moving_shapes_crowded",
 )
-"""Rows of the table, in its order: what ignores the order of frames first."""
+"""Rows of the table, in its order: what ignores the order of frames first, on each level."""
 
 
 class Row(NamedTuple):

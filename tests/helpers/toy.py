@@ -35,7 +35,7 @@ SMALL = [
 WITH_SPEED = "+callbacks.speed._target_=video_adapters.training.callbacks.speed.Speed"
 
 COUNTS = {"num_train": 36, "num_val": 24, "num_test": 24}
-SHAPES = [f"+data.annotations.{name}={count}" for name, count in COUNTS.items()]
+SHAPES = [f"++data.annotations.{name}={count}" for name, count in COUNTS.items()]
 """Overrides that make `moving_shapes` small: 36 videos are 4 steps of 8 clips and one of 4."""
 
 

@@ -18,6 +18,7 @@ DATA_SETS = {
     "k700": "Kinetics-700",
     "diving48": "Diving-48",
     "moving_shapes": "Moving shapes, the embedded data set",
+    "moving_shapes_crowded": "Moving shapes in a crowd, its second level",
     "folders": "Your own videos, as an example",
 }
 """Titles of data configs, in the order of the document."""
