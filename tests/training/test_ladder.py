@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -54,6 +56,7 @@ def lines_of(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("figures", "advice"),
     [
+        ({}, "Next: the same command with more minutes"),
         ({MEAN: 0.10, BEST_PROBE: 0.10, ADAPTERS: 0.09, LONGER: 0.10}, "Next: no rung is surely above 8.3%"),
         (
             {MEAN: 0.30, BEST_PROBE: 0.50},
@@ -67,11 +70,11 @@ def lines_of(folder: Path) -> list[dict[str, str]]:
         ({MEAN: 0.30, BEST_PROBE: 0.50, ADAPTERS: 0.40}, "Next: keep probe"),
         (
             {MEAN: 0.30, BEST_PROBE: 0.50, ADAPTERS: 0.57},
-            "Next: train longer with adapters (a larger minutes=, or init_from=L/a",
+            "Next: train longer with adapters, by the same command with more minutes: adapters reach 57.0%",
         ),
         (
             {BEST_PROBE: 0.50, ADAPTERS: 0.55, LONGER: 0.70},
-            "Next: train longer with adapters (a larger minutes=, or init_from=L/l",
+            "Next: train longer with adapters, from init_from=L/longer/checkpoints/best.ckpt: ad",
         ),
         (
             {BEST_PROBE: 0.50, ADAPTERS: 0.70, LONGER: 0.70},
@@ -137,6 +140,13 @@ def test_a_ladders_folder_is_that_of_the_same_words_whatever_the_minutes() -> No
     assert request_of([*words, "minutes=90", "logger=csv"]).folder == folder
     assert request_of(["data=folders", "data.root=/videos/others"]).folder != folder
     assert request_of([*words, "folder=/mine"]).folder == Path("/mine")
+
+
+def test_the_pages_commands_ask_for_ladders() -> None:
+    lines = re.findall(r"^python src/ladder.py (.*)$", (PROJECT / "docs" / "ladder.md").read_text(), re.M)
+    assert len(lines) >= 3
+    for line in lines:
+        assert request_of(shlex.split(line, comments=True)).recipe.experiment == "own_videos"
 
 
 def test_adapters_begin_on_what_the_probe_reads(tmp_path: Path) -> None:

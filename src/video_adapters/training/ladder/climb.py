@@ -42,7 +42,7 @@ FIRST_SHARE = 1 / 3
 the two rungs show whether time still brings something."""
 TRIAL_SHARE = 1 / 10
 """Of the same minutes, most that the trial takes which measures how fast adapters train, though it may take one."""
-UNNAMED = ("minutes", "folder", "logger", "data.num_workers")  # change nothing that a ladder's rungs come to
+UNNAMED = ("logger", "data.num_workers")  # change nothing that a ladder's rungs come to
 
 
 class LeftOut(Exception):
@@ -168,7 +168,7 @@ class Ladder:
         work = Workload.of(self._config, self._data)
         speed = measured_speed(self._path(ADAPTERS)) if rung == LONGER else self._trial(words)
         if speed is None:
-            raise LeftOut(f"not started: in {TRIAL_SHARE:.0%} of the minutes that were left they made no step")
+            raise LeftOut("not started: their trial logged no optimizer step, so slow are they here")
         return [*words, *self._fit(rung, work, speed).words]
 
     def _fit(self, rung: Rung, work: Workload, speed: float) -> Fit:

@@ -23,6 +23,8 @@ def next_step(rows: Sequence[Row], chance: float, folder: Path) -> str:
         folder: of the ladder.
     """
     ran = [row for row in rows if not row.missing]
+    if not ran:
+        return "Next: the same command with more minutes; these were spent before a rung was finished."
     best = max(ran, key=lambda row: row.val)
     if best.interval[0] <= chance:
         return (
@@ -40,6 +42,10 @@ def next_step(rows: Sequence[Row], chance: float, folder: Path) -> str:
     gain = f"adapters reach {percent(top.val)} of the validation, {frozen.rung.name} {percent(frozen.val)}"
     if top.interval[0] <= frozen.val:
         return f"Next: keep {frozen.rung.name} ({kept}): {gain}, which is no more than the interval of so few videos."
-    if any(row.rung == LONGER for row in adapters) and top.rung != LONGER:
-        return f"Next: keep the adapters ({ours}): {gain}, and training on brought nothing more; more videos would."
-    return f"Next: train longer with adapters (a larger minutes=, or init_from={ours}): {gain}, more than the interval."
+    if not any(row.rung == LONGER for row in adapters):
+        return (
+            f"Next: train longer with adapters, by the same command with more minutes: {gain}, more than the interval."
+        )
+    if top.rung == LONGER:
+        return f"Next: train longer with adapters, from init_from={ours}: {gain}, more than the interval."
+    return f"Next: keep the adapters ({ours}): {gain}, and training on brought nothing more; more videos would."
