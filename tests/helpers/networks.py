@@ -54,10 +54,8 @@ def siglip(**changes: Any) -> "partial[nn.Module]":
     return partial(
         open_clip.create_model,
         model_name="ViT-B-16-SigLIP",
-        embed_dim=32,
-        vision_cfg=vision,
         text_cfg={**text, "no_causal_mask": True},
-        **{"force_image_size": IMAGE_SIZE, **changes},
+        **{"embed_dim": 32, "vision_cfg": vision, "force_image_size": IMAGE_SIZE, **changes},
     )
 
 

@@ -225,7 +225,7 @@ def test_mean_and_std_are_those_of_the_weights() -> None:
 def test_a_timm_tower_inside_open_clip_takes_the_statistics_of_open_clip() -> None:
     model: Any = nn.Module()
     model.visual = nn.Module()
-    model.visual.trunk = network(timm_vit())
+    model.visual.trunk, model.visual.head = network(timm_vit()), nn.Sequential()
     model.visual.preprocess_cfg = {"mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
     encoder = open_up(model)
     assert (encoder.mean, encoder.std) == ((0.4, 0.4, 0.4), (0.3, 0.3, 0.3))

@@ -88,7 +88,7 @@ def test_kinds_without_a_class_token_are_refused_and_those_there_are_named() -> 
         encoder = open_up(network(build))
         assert kinds(encoder) == ("patches",)
         for kind in ("class", "both"):
-            with pytest.raises(ValueError, match=rf"model.pool={kind} reads the class token, .* it has: patches"):
+            with pytest.raises(ValueError, match=rf"model.pool={kind} needs the class token, .* it has: patches"):
                 encoder.set_pool(kind)
 
 

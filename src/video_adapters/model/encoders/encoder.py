@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,13 @@ class Parts(nn.Module, ABC):
         return []
 
 
+class SharedSpace(NamedTuple):
+    """The space in which an image's feature lies beside those of texts."""
+
+    projection: nn.Module  # from the library's own pooled feature: (B*T, D) -> (B*T, width)
+    width: int
+
+
 class Encoder(nn.Module, ABC):
     """A pretrained image network opened at its blocks: embed -> pre_norm -> (merge, block) for each block -> pool.
 
@@ -89,6 +96,8 @@ class Encoder(nn.Module, ABC):
         pooled: how many tokens of a frame, from the first, `pool` reads; None: all.
         prefix: how many tokens of a frame, from the first, are no patches (class token, registers).
         class_token: whether the first of these is a class token.
+        shared: the way to the space that images share with texts, no part of the network; None: there is none.
+        projection: the same as a part of it, where `pool_kind` is `projected`.
         pool_kind: how `pool` makes one feature of the tokens (a name of `pooling.POOLS`); None: as the library does,
             of so many tokens as `pooled` says or, once `pool_kind` is set, `pooled_as_published`.
         image_size: (height, width) of the frames it takes, in pixels.
@@ -108,6 +117,8 @@ class Encoder(nn.Module, ABC):
     pooled: int | None
     prefix: int
     class_token: bool
+    shared: SharedSpace | None = None
+    projection: nn.Module
     pool_kind: str | None = None
     pooled_as_published: int | None
     image_size: tuple[int, int]
@@ -172,6 +183,8 @@ class Encoder(nn.Module, ABC):
             pool = pool_of(self, kind)
             self.pooled_as_published = self.pooled if self.pool_kind is None else self.pooled_as_published
             self.pool_kind, self.width, self.pooled = kind, pool.width(self), pool.pooled(self)
+        if kind == "projected" and self.shared is not None:
+            self.projection = self.shared.projection
 
     def cut(self, depth: int | None) -> None:
         """Keeps so many blocks, from the first; the final norm follows the last of them. None keeps all.

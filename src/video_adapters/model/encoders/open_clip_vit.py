@@ -7,7 +7,16 @@ from torch import Tensor, nn
 
 from video_adapters.model.encoders.activation import QuickGelu
 from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.encoder import (
+    Encoder,
+    Parts,
+    SharedSpace,
+    as_rgb,
+    check_patches,
+    keep_only,
+    pixels,
+    require,
+)
 
 
 class OpenClipVitParts(Parts):
@@ -58,7 +67,7 @@ class OpenClipVitParts(Parts):
 
 class OpenClipVit(Encoder):
     """The image tower of any open_clip model that is a plain VisionTransformer; the projection into CLIP's shared
-    space is left out, as in AIM."""
+    space is left out, as in AIM, but where the pooling asks for it."""
 
     wraps = VisionTransformer
 
@@ -71,7 +80,7 @@ class OpenClipVit(Encoder):
         net.transformer.resblocks = nn.ModuleList()
         # `_embeds` ends in this norm, but the temporal embedding enters before it: it is taken out of there.
         self.ln_pre, net.ln_pre = net.ln_pre, nn.Identity()
-        net.proj = None
+        self.shared, net.proj = _shared(net.proj), None
         self.net = net
         self.depths = (len(self.blocks),)
         self.width = net.ln_post.normalized_shape[0]
@@ -102,3 +111,13 @@ class OpenClipVit(Encoder):
 
     def pool_as_published(self, x: Tensor) -> Tensor:
         return self.net._pool(x)[0]
+
+
+def _shared(projection: nn.Parameter | None) -> SharedSpace | None:
+    """By CLIP's matrix (D, width), which files of the image tower alone may lack."""
+    if projection is None:
+        return None
+    width, shared = projection.shape
+    linear = nn.Linear(width, shared, bias=False, device="meta")
+    linear.weight = nn.Parameter(projection.detach().T.contiguous())
+    return SharedSpace(linear, linear.out_features)

@@ -33,6 +33,11 @@ def _both(encoder: "Encoder", x: Tensor) -> Tensor:
     return torch.cat((_class_token(encoder, x), _patch_mean(encoder, x)), dim=-1)
 
 
+def _projected(encoder: "Encoder", x: Tensor) -> Tensor:
+    feature: Tensor = encoder.projection(encoder.pool_as_published(x))
+    return feature
+
+
 def _token_width(encoder: "Encoder") -> int:
     return encoder.blocks[-1].width
 
@@ -41,13 +46,23 @@ def _no_class_token(encoder: "Encoder") -> str | None:
     return None if encoder.class_token else "class token"
 
 
+def _shared_width(encoder: "Encoder") -> int:
+    assert encoder.shared is not None
+    return encoder.shared.width
+
+
+def _no_shared_space(encoder: "Encoder") -> str | None:
+    return None if encoder.shared else "space shared with text"
+
+
 POOLS: dict[str, Pool] = {
     "class": Pool(_class_token, _token_width, lambda _: 1, _no_class_token),
     "patches": Pool(_patch_mean, _token_width, lambda _: None, lambda _: None),
     "both": Pool(_both, lambda encoder: 2 * _token_width(encoder), lambda _: None, _no_class_token),
+    "projected": Pool(_projected, _shared_width, lambda encoder: encoder.pooled_as_published, _no_shared_space),
 }
 """By the names that `model.pool` has for them: the class token behind the final norm, the mean of the patch tokens
-behind it, and the one after the other."""
+behind it, the one after the other, and the library's own feature in the space that it shares with text."""
 
 
 def check_pool(kind: str | None) -> None:
@@ -69,11 +84,12 @@ def pool_of(encoder: "Encoder", kind: str) -> Pool:
     """
     check_pool(kind)
     if missing := POOLS[kind].lacks(encoder):
-        has = ", ".join(kinds(encoder))
-        raise ValueError(f"model.pool={kind} reads the {missing}, but this encoder has none; it has: {has} (or null)")
+        has = ", ".join(kind for kind, pool in POOLS.items() if not pool.lacks(encoder))
+        raise ValueError(f"model.pool={kind} needs the {missing}, but this encoder has none; it has: {has} (or null)")
     return POOLS[kind]
 
 
 def kinds(encoder: "Encoder") -> tuple[str, ...]:
-    """The ways to pool that an encoder has, beside its library's."""
-    return tuple(kind for kind, pool in POOLS.items() if not pool.lacks(encoder))
+    """The ways to pool that an encoder has as it is, beside its library's: `projected` where it was set to that."""
+    without = ("projected",) if encoder.pool_kind != "projected" else ()
+    return tuple(kind for kind, pool in POOLS.items() if kind not in without and not pool.lacks(encoder))

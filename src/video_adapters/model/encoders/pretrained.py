@@ -11,7 +11,7 @@ from torch import nn
 
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.wording import did_you_mean
-from video_adapters.model.encoders.encoder import Encoder, as_rgb
+from video_adapters.model.encoders.encoder import Encoder, SharedSpace, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pooling import check_pool
 from video_adapters.model.encoders.timm_swin import TimmSwin
@@ -50,7 +50,7 @@ def load_encoder(
 ) -> Encoder:
     """Builds an image network, loads its weights strictly and opens it at its blocks.
 
-    The fingerprint is that of the whole network, whatever `depth` leaves of it.
+    The fingerprint is that of the whole network, whatever `depth` leaves of it, and of the projection where one pools.
 
     Args:
         encoder: `timm.create_model` or `open_clip.create_model` with everything but the weights filled in.
@@ -69,13 +69,16 @@ def load_encoder(
     """
     check_name(encoder)
     check_pool(pool)
-    opened = open_up(_built(encoder, weights, allow_random, download, cached_only))
+    opened = open_up(built(encoder, weights, allow_random, download, cached_only))
     opened.cut(depth)
     opened.set_pool(pool)
+    if pool == "projected":
+        both = opened.fingerprint + fingerprint(opened.projection)
+        opened.fingerprint = hashlib.sha256(both.encode()).hexdigest()
     return opened
 
 
-def _built(
+def built(
     encoder: "partial[nn.Module]", weights: str | None, allow_random: bool, download: str, cached_only: bool
 ) -> nn.Module:
     """The network with its weights; the arguments are `load_encoder`'s."""
@@ -125,14 +128,28 @@ def open_up(net: nn.Module) -> Encoder:
     tower = _tower(net)
     for family in FAMILIES:
         if type(tower) is family.wraps:
+            last = _without_classifier(tower) if tower is not visual else None
             weights = fingerprint(tower)
             encoder = family(tower)
             encoder.fingerprint = weights
-            if tower is not visual:  # a timm network inside open_clip, which knows what it was trained on
+            if last is not None:  # a timm network inside open_clip, which knows what it was trained on
                 encoder.mean, encoder.std = (as_rgb(visual.preprocess_cfg[key]) for key in ("mean", "std"))
+                encoder.shared = _shared(nn.Sequential(last, visual.head), encoder)
             return encoder
     supported = ", ".join(f"{f.wraps.__module__}.{f.wraps.__name__}" for f in FAMILIES)
     raise ValueError(f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {supported}")
+
+
+def _without_classifier(tower: Any) -> nn.Module:
+    """Takes the last layer out of a timm network: inside open_clip it projects, or does nothing."""
+    last: nn.Module = tower.get_classifier()
+    tower.reset_classifier(0)
+    return last
+
+
+def _shared(projection: nn.Module, encoder: Encoder) -> SharedSpace:
+    feature = encoder.patches.weight.new_zeros(1, encoder.width)
+    return SharedSpace(projection, projection.eval()(feature).shape[-1])
 
 
 def _names_file(weights: str | None) -> bool:
@@ -187,7 +204,7 @@ def _pretrained(encoder: "partial[nn.Module]", weights: str, download: str, cach
     source = f"the file {file}" if file else f"the hub, under the name '{weights}'"
     try:
         net = build_from_file(encoder, file) if file else build_from_hub(encoder, weights, cached_only)
-        check_filled(_tower(net))
+        check_filled(getattr(net, "visual", net))
     except Exception as error:  # hubs and readers fail in too many ways to list; the cause is kept and shown
         raise ValueError(
             f"model.weights: {_title(encoder)} could not be loaded from {source}: {_short(error)}.{by_hand}"
