@@ -19,7 +19,7 @@ from video_adapters.data import loader as loader_module
 from video_adapters.data import shared_memory
 from video_adapters.data.from_config import build_data
 from video_adapters.data.shared_memory import Need, check_room
-from video_adapters.training.run import validates_amid_epoch
+from video_adapters.training.trainer import validates_early
 
 from helpers.toy import composed
 
@@ -78,7 +78,7 @@ def test_the_largest_batch_of_all_uses_counts(shapes: list[str], monkeypatch: py
 )
 def test_validation_amid_an_epoch_finds_the_training_batches_there(settings: dict[str, Any], amid: bool) -> None:
     trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, **settings)
-    assert validates_amid_epoch(trainer) is amid
+    assert validates_early(trainer) is amid
 
 
 def loader(shapes: list[str], *overrides: str) -> Any:

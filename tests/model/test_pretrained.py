@@ -206,7 +206,7 @@ def test_the_archive_of_openai_is_refused_with_another_activation(tmp_path: Path
 
 
 def test_a_tag_with_another_activation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_hub_answers", lambda: True)
+    monkeypatch.setattr(weights, "hub_answers", lambda: True)
     monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda *args, **kwargs: "nowhere.pt")
     with pytest.raises(ValueError, match="QuickGELU mismatch"):
         load_encoder(clip_vit("ViT-B-16"), "openai")
@@ -418,7 +418,7 @@ def test_without_a_network_the_cache_of_this_machine_still_serves(monkeypatch: p
         offline.append(huggingface_hub.constants.HF_HUB_OFFLINE)
         return weights.build_random(build)
 
-    monkeypatch.setattr(weights, "_hub_answers", lambda: False)
+    monkeypatch.setattr(weights, "hub_answers", lambda: False)
     monkeypatch.setattr(weights, "_timm_from_hub", cached)
     assert load_encoder(timm_vit(model_name="vit_base_patch16_224"), "augreg_in21k").depths == (3,)
     assert offline == [True]  # so that the client does not go on asking
@@ -429,7 +429,7 @@ def test_timm_weights_of_the_hub_are_loaded_as_strictly(monkeypatch: pytest.Monk
     build = timm_vit(model_name="vit_base_patch16_224")
     state = state_of(timm_vit(model_name="vit_base_patch16_224", num_classes=7))
     served = {name: value for name, value in state.items() if name.startswith("head.") or not name.startswith(lost)}
-    monkeypatch.setattr(weights, "_hub_answers", lambda: True)
+    monkeypatch.setattr(weights, "hub_answers", lambda: True)
     monkeypatch.setattr(timm.models, "load_state_dict_from_hf", lambda name: served if "augreg_in21k" in name else {})
     if lost:
         with pytest.raises(ValueError, match=r"Missing key.*blocks.1"):

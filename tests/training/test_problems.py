@@ -53,6 +53,12 @@ def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> Non
     assert "model.weights is null" in found[1]
 
 
+def test_class_names_without_a_text_tower_are_told_with_the_rest(tmp_path: Path) -> None:
+    assert "toy_vit" not in (message := told(tmp_path, "model=toy_vit", "head=names", "head.prompts=[a person]"))
+    assert "head.prompts is ['a person']" in message
+    assert "vit_tiny_patch16_224 of timm has none" in told(tmp_path, "model=toy_vit", "head=names")
+
+
 def test_one_problem_is_told_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     assert told(tmp_path, f"data.root={tmp_path}", "model=toy_vit") == "none but this"

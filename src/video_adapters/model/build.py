@@ -1,11 +1,13 @@
 """From a composed config to the network that it describes."""
 
 import inspect
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
@@ -13,7 +15,12 @@ from video_adapters.model.checkpoint import holds_everything
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.cost import Cost, count
 from video_adapters.model.execution import Memory
+from video_adapters.model.heads.class_names import SLOT, NamesHead
 from video_adapters.model.heads.head import Head
+
+log = logging.getLogger(__name__)
+
+LOAD_TEXT_TOWER = "video_adapters.model.encoders.text_tower.load_text_tower"
 
 
 def build_classifier(cfg: DictConfig) -> VideoClassifier:
@@ -41,6 +48,27 @@ def build_frozen(cfg: DictConfig) -> Backbone:
         encoder = instantiate(cfg.model, _convert_="all")
     method = Aim(temporal=None, spatial=None, joint=None, final_norm=False)
     return Backbone(encoder, method, cfg.data.num_frames, cfg.data.tubelet, Memory(**cfg.memory))
+
+
+def begin_head(cfg: DictConfig, head: Head, class_names: Sequence[str]) -> None:
+    """Makes a head of class names what their texts say; others start at random. A head that was saved needs it not.
+
+    Raises:
+        ValueError: for an encoder without a text tower, or whose frames are not pooled into its space, and for classes
+            without words.
+    """
+    if not isinstance(head, NamesHead):
+        return
+    if cfg.model.pool != "projected":
+        raise ValueError(f"head=names compares images with texts: give model.pool=projected, not {cfg.model.pool}")
+    words = head.in_words(class_names)
+    model = cfg.model.copy()
+    with open_dict(model):
+        model["_target_"] = LOAD_TEXT_TOWER
+    tower = instantiate(model, tokenizer=head.tokenizer, _convert_="all")
+    log.info("classes in words (head.names=... changes them): %s", ", ".join(words.values()))
+    texts = [prompt.replace(SLOT, text) for text in words.values() for prompt in head.prompts]
+    head.begin(tower.features(texts).unflatten(0, (len(words), -1)), tower.log_scale, tower.bias)
 
 
 def without_weights(cfg: DictConfig) -> DictConfig:

@@ -24,10 +24,8 @@ class VideoClassifier(nn.Module):
         return {name: p for name, p in self.named_parameters() if p.requires_grad}
 
     def learned(self) -> dict[str, Tensor]:
-        """What a run leaves behind, by name: what trains, and the head's running statistics where it keeps any."""
-        kept = self.head.state_dict().keys()
-        statistics = {f"head.{name}": buffer for name, buffer in self.head.named_buffers() if name in kept}
-        return {**self.trainable(), **statistics}
+        """What a run leaves behind, by name: what trains, and all of the head, its statistics too."""
+        return {**self.trainable(), **{f"head.{name}": value for name, value in self.head.state_dict().items()}}
 
 
 def mean_probabilities(classifier: nn.Module, clips: Tensor, at_once: int | None = None) -> Tensor:

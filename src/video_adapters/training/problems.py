@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.model.build import build_head
 from video_adapters.model.execution import Memory
+from video_adapters.model.heads.class_names import NamesHead
 from video_adapters.training.loggers import expect_packages
 from video_adapters.training.trainer import refuse_what_is_ours
 from video_adapters.trust import checkpoint_file
@@ -83,7 +84,11 @@ def _checkpoint(cfg: DictConfig) -> None:
 
 def _recipe(cfg: DictConfig) -> None:
     Memory(**cfg.memory)
-    build_head(cfg.head, width=ANY_WIDTH, num_classes=ANY_CLASSES, num_times=ANY_TIMES)
+    head = build_head(cfg.head, width=ANY_WIDTH, num_classes=ANY_CLASSES, num_times=ANY_TIMES)
+    if isinstance(head, NamesHead):
+        from video_adapters.model.encoders.text_tower import expect_text_tower  # here: timm and open_clip take seconds
+
+        expect_text_tower(instantiate(cfg.model.encoder, _convert_="all"))
     for part in ("adapter", "optim", "schedule"):
         instantiate(cfg[part], _convert_="all")
 

@@ -12,7 +12,7 @@ import torch
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +26,7 @@ from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.model import checkpoint
-from video_adapters.model.build import build_classifier
+from video_adapters.model.build import begin_head, build_classifier
 from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.callbacks.predictions import Predictions
 from video_adapters.training.callbacks.speed import peak_memory
@@ -44,9 +44,9 @@ from video_adapters.training.record import (
     state_before_end,
     write_record,
 )
-from video_adapters.training.solution import Solution
+from video_adapters.training.solution import Solution, keep_as_best
 from video_adapters.training.stored_features import of_this_place, read_from_store
-from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes
+from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes, validates_early
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.checkpoint_file import LAST
 
@@ -116,11 +116,9 @@ def _train(
         trainer = build_trainer(cfg, callbacks if solution is None else [*callbacks, solution])
         refuse_sweep_over_processes(trainer, is_sweep())
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
-        uses = ("train", "val", "test")
-        data.check_room(uses, trainer.world_size, trainer.num_devices, validates_amid_epoch(trainer))
+        data.check_room(tuple(counts), trainer.world_size, trainer.num_devices, validates_early(trainer))
         with ending_others(trainer):
-            trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
-            beginning.begin(trainer)  # where nothing was left to train
+            _fit(trainer, module, data, state, beginning)
             best = _best_score(trainer, data) if solution is None else solution.keep(trainer)
             scores = best | (_test(trainer, module, data) if cfg.test else {})
             _report(trainer, data, folder, record, scores)
@@ -137,6 +135,7 @@ def _module(cfg: DictConfig, data: VideoData, solution: Solution | None) -> Acti
     """The network as the run starts with it, but for the state of one that goes on."""
     module = build_module(cfg, build_classifier(cfg), data)
     if not cfg.resume:
+        begin_head(cfg, module.classifier.head, data.class_names)
         _start_from(cfg.init_from, cfg.resize_time, module)
     if solution is not None:
         module.classifier.head.load_state_dict(solution.head)
@@ -158,13 +157,6 @@ class Beginning(L.Callback):
         if self._begin is not None:
             begin, self._begin = self._begin, None
             begin(trainer)
-
-
-def validates_amid_epoch(trainer: L.Trainer) -> bool:
-    """Whether validation may come before an epoch's end: at an interval, or when max_time, a Timer, runs out."""
-    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    every = trainer.val_check_interval  # a whole number is one of batches
-    return every != 1.0 or isinstance(every, int) or any(isinstance(callback, Timer) for callback in callbacks)
 
 
 def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> None:
@@ -232,6 +224,16 @@ def _told_features(cfg: DictConfig) -> str:
 def _logged_config(cfg: DictConfig, module: ActionModule, record: dict[str, Any]) -> dict[str, Any]:
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     return config | record | {"torch": torch.__version__, "encoder_fingerprint": module.origin.encoder}
+
+
+def _fit(trainer: Any, module: ActionModule, data: VideoData, state: Path | None, beginning: Beginning) -> None:
+    """Trains, from a state that was saved if there is one; without any epoch the weights are the best as they stand."""
+    if trainer.max_epochs == 0:  # of class names, or of a starting point
+        beginning.begin(trainer)
+        keep_as_best(trainer, trainer.validate(module, datamodule=data, verbose=False)[0]["val/top1"])
+        return
+    trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
+    beginning.begin(trainer)  # where nothing was left to train
 
 
 def _test(trainer: Any, module: ActionModule, data: VideoData) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import lightning as L
 from hydra.utils import instantiate
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from omegaconf import DictConfig, OmegaConf
 
 from video_adapters.commands.terminal import interactive
@@ -109,3 +109,10 @@ def refuse_sweep_over_processes(trainer: L.Trainer, multirun: bool) -> None:
             f"trainer.devices={trainer.num_devices} inside a sweep (--multirun): every process would replay the whole "
             "sweep. Give each job one device, or start the processes from outside, with torchrun or SLURM"
         )
+
+
+def validates_early(trainer: L.Trainer) -> bool:
+    """Whether validation may come before an epoch's end: at an interval, or when max_time, a Timer, runs out."""
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    every = trainer.val_check_interval  # a whole number is one of batches
+    return every != 1.0 or isinstance(every, int) or any(isinstance(callback, Timer) for callback in callbacks)

@@ -27,7 +27,7 @@ def build_random(build: "partial[nn.Module]") -> nn.Module:
     """Builds a network as its library starts it."""
     if not is_open_clip(build):
         return build(pretrained=False)
-    with _open_clip_unheard():
+    with open_clip_unheard():
         return build(pretrained=None, pretrained_text=False, device=torch.get_default_device(), **_statistics(build))
 
 
@@ -49,7 +49,7 @@ def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = Fa
     """
     load = _open_clip_from_hub if is_open_clip(build) else _timm_from_hub
     _expect_tag(build, tag)
-    reachable = not cached_only and _hub_answers()
+    reachable = not cached_only and hub_answers()
     before = hub.HF_HUB_OFFLINE
     try:  # offline, the hub's client looks into its cache alone, without asking for a minute first
         hub.HF_HUB_OFFLINE = before or not reachable
@@ -111,7 +111,7 @@ def expect_on_hub(build: "partial[nn.Module]", tag: str) -> None:
     _expect_tag(build, tag)
     repositories = (address.removeprefix(f"{hub.ENDPOINT}/") for address in addresses(build, tag))
     cached = any(Path(hub.HF_HUB_CACHE, f"models--{one.replace('/', '--')}").is_dir() for one in repositories)
-    if not cached and not _hub_answers():
+    if not cached and not hub_answers():
         raise ValueError(f"model.weights={tag}: {_out_of_reach()}")
 
 
@@ -156,7 +156,7 @@ def addresses(build: "partial[nn.Module]", tag: str) -> list[str]:
 
 
 def _open_clip_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
-    with _open_clip_unheard(), warnings.catch_warnings():
+    with open_clip_unheard(), warnings.catch_warnings():
         warnings.filterwarnings("error", "QuickGELU mismatch")  # another activation than the weights were trained with
         return build(pretrained=tag)
 
@@ -186,7 +186,7 @@ def _fill_timm(net: Any, state: dict[str, Tensor]) -> None:
 
 def _fill_open_clip(model: Any, file: Path) -> None:
     if not is_archive(file):
-        with _open_clip_unheard(), _at_own_size(model.visual):
+        with open_clip_unheard(), _at_own_size(model.visual):
             if not _fill_image_tower(model, file):
                 open_clip.load_checkpoint(model, str(file))
         return
@@ -261,7 +261,7 @@ def _tags(build: "partial[nn.Module]") -> list[str]:
     return [listed.split(".", 1)[1] for listed in timm.list_pretrained(f"{name.split('.')[0]}.*")]
 
 
-def _hub_answers() -> bool:
+def hub_answers() -> bool:
     """Asks the hub once. Any answer will do; the client's own way is to try six times for each file."""
     try:
         huggingface_hub.utils.get_session().head(hub.ENDPOINT, timeout=10)
@@ -271,7 +271,7 @@ def _hub_answers() -> bool:
 
 
 @contextmanager
-def _open_clip_unheard() -> Iterator[None]:
+def open_clip_unheard() -> Iterator[None]:
     """Keeps open_clip from setting up the root logger and from warning there of random weights: we check them."""
 
     def keep(record: logging.LogRecord) -> bool:
