@@ -14,6 +14,7 @@ from video_adapters.features.probing.probe_settings import Probing
 from video_adapters.features.probing.side_by_side import Recipe
 from video_adapters.model.heads.head import Head
 from video_adapters.model.heads.linear_in_order import LinearInOrderHead
+from video_adapters.model.heads.map import MapHead
 from video_adapters.model.heads.mean import MeanHead
 
 COUNT, TIMES, WIDTH, CLASSES = 120, 3, 6, 2
@@ -21,6 +22,8 @@ GRID = {"rates": [0.03], "decays": [0.0, 0.1]}
 
 
 def head_of(name: str, reads: Reading, features: Tensor) -> Head:
+    if name == "map":
+        return MapHead(features.shape[-1], CLASSES, features.shape[1])
     if reads == "mean":
         return MeanHead(features.shape[-1], CLASSES, standardise=True)
     return LinearInOrderHead(features.shape[-1], CLASSES, features.shape[1])
@@ -80,6 +83,27 @@ def test_a_trained_head_is_refitted_by_its_recipe(reads: Reading) -> None:
     head = search.refitted().eval()
     right = (head(features[2]).argmax(1) == search.clips.labels).float().mean()
     assert right > 0.9 if reads == "in_order" else right < 0.8
+
+
+@pytest.mark.slow
+def test_heads_with_a_query_are_searched_and_refitted_alike() -> None:
+    grid = {"rates": [0.01, 0.03], "decays": [0.01]}
+    search, features = searched(trained={"map": grid}, reads=["mean"], best=2, epochs=20)
+    best = search.best.candidate
+    assert (best.head, best.space.reads) == ("map", "in_order")  # the closed form sees averaged frames alone
+    assert (search.refitted().eval()(features[2]).argmax(1) == search.clips.labels).float().mean() > 0.9
+
+
+def test_a_kind_of_heads_is_switched_off_by_null() -> None:
+    assert {row.candidate.head for row in searched(trained={"linear": None})[0].rows} == {"ridge", CONTROL}
+
+
+def test_trained_heads_that_would_take_too_long_are_left_out_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        search, _ = searched(minutes=0)
+    assert {row.candidate.head for row in search.rows} == {"ridge", CONTROL}
+    assert "2 probes: linear on class of block 2, frames in order, 3 folds: left out" in caplog.text
+    assert "min of probe.minutes=0" in caplog.text
 
 
 def test_what_cannot_be_read_counts_as_wrong_and_teaches_nothing() -> None:

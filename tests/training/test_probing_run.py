@@ -13,7 +13,13 @@ from video_adapters.trust import checkpoint_file
 
 from helpers.toy import run, score
 
-CUT = ["experiment=moving_shapes_probe", "features.layers=[2,3]", "probe.epochs=2", "batch.per_device=8"]
+CUT = [
+    "experiment=moving_shapes_probe",
+    "features.layers=[2,3]",
+    "probe.epochs=2",
+    "probe.trained.map={rates: [0.01], decays: [0.01]}",
+    "batch.per_device=8",
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,18 @@
 """The search for the best probe: every candidate scored on held-out videos, one of them chosen and fitted on all."""
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from itertools import count
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from video_adapters.commands.terminal import advancing
 from video_adapters.commands.wording import counted
 from video_adapters.features.probing.candidate import CONTROL, Candidate, Reading, Row, Space, accuracies
-from video_adapters.features.probing.countdown import Countdown
 from video_adapters.features.probing.folds import Fold
 from video_adapters.features.probing.head_fitting import divide_scores, set_statistics, write_solution
 from video_adapters.features.probing.nearest import nearest
@@ -18,6 +21,10 @@ from video_adapters.features.probing.ridge import Ridge
 from video_adapters.features.probing.side_by_side import Probes, Recipe, num_steps
 from video_adapters.features.probing.temperature import temperature
 from video_adapters.model.heads.head import Head
+
+log = logging.getLogger(__name__)
+
+STEPS_TIMED = 4  # the first of all, which allocates, is not counted
 
 Read = Callable[[int, str], Tensor]
 """Features of all clips by layer and kind: (N, T, D) float32."""
@@ -74,9 +81,11 @@ class Search:
                 features = self.read(layer, kind)
                 for reads in self.settings.reads:
                     self._solve(Space(layer, kind, reads), features)
+        deadline = time.monotonic() + 60 * self.settings.minutes
         for head in self.settings.trained:
             for space in self._best_spaces(head):
-                self._train(head, space, self.settings.recipes(head))
+                if recipes := self.settings.recipes(head):
+                    self._train(head, space, recipes, (deadline - time.monotonic()) / 60)
         return self
 
     def _solve(self, space: Space, features: Tensor) -> None:
@@ -88,19 +97,41 @@ class Search:
         shares = self._held_out(arranged, lambda x, y, z: nearest(x, y, num_classes, z, self.settings.neighbours)[None])
         self._add([Candidate(space, CONTROL)], shares)
 
-    def _train(self, head: str, space: Space, recipes: Sequence[Recipe]) -> None:
-        """Heads of one kind, trained by each recipe."""
-        features = self.read(space.layer, space.kind)
-        start = self.head_of(head, space.reads, features)
-        candidates = [Candidate(space, head, recipe=recipe) for recipe in recipes]
-        steps = sum(self._num_steps(len(fold.fit)) for fold in self.clips.folds)
-        title = f"{counted(len(recipes), 'probe')} like {candidates[0].described()}"
-        countdown = Countdown(f"{title} x {counted(len(self.clips.folds), 'fold')}", steps)
+    def _train(self, head: str, space: Space, recipes: Sequence[Recipe], minutes_left: float) -> None:
+        """Heads of one kind, trained by each recipe, if by their first steps that takes no longer than is left."""
+        features, folds = self.read(space.layer, space.kind), self.clips.folds
+        start, candidates = (
+            self.head_of(head, space.reads, features),
+            [Candidate(space, head, recipe=r) for r in recipes],
+        )
+        title = f"{counted(len(recipes), 'probe')}: {Candidate(space, head).described()}, {counted(len(folds), 'fold')}"
+        steps = sum(num_steps(len(fold.fit), self.settings.per_step, self.settings.epochs) for fold in folds)
+        minutes = steps * self._seconds_a_step(start, recipes, features) / 60
+        if minutes > minutes_left:
+            log.info(
+                "%s: left out, they would take %.1f min of probe.minutes=%g", title, minutes, self.settings.minutes
+            )
+            return
+        log.info("%s: about %.1f min", title, minutes)
+        with advancing(title, steps) as show:
+            done = count(1)
 
-        def fit(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-            return self._trained(deepcopy(start), recipes, x, y, countdown).scores(z)
+            def fit(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+                return self._trained(deepcopy(start), recipes, x, y, lambda: show(next(done))).scores(z)
 
-        self._add(candidates, self._held_out(features, fit))
+            self._add(candidates, self._held_out(features, fit))
+
+    def _seconds_a_step(self, head: Head, recipes: Sequence[Recipe], features: Tensor) -> float:
+        few, times = self.settings.per_step * STEPS_TIMED, list[float]()
+        probes = Probes(deepcopy(head), recipes)
+        probes.train(
+            features[:few],
+            self.clips.labels[:few],
+            epochs=1,
+            per_step=self.settings.per_step,
+            after_step=lambda: times.append(time.monotonic()),
+        )
+        return (times[-1] - times[0]) / max(len(times) - 1, 1)
 
     def _best_spaces(self, head: str) -> list[Space]:
         """The spaces of the closed form's best candidates; `linear` alone may average over frames."""
@@ -129,16 +160,18 @@ class Search:
         self.rows += rows
 
     def _trained(
-        self, head: Head, recipes: Sequence[Recipe], features: Tensor, labels: Tensor, countdown: Countdown
+        self,
+        head: Head,
+        recipes: Sequence[Recipe],
+        features: Tensor,
+        labels: Tensor,
+        after_step: Callable[[], None] = lambda: None,
     ) -> Probes:
         set_statistics(head, features)
         settings = self.settings
         return Probes(head, recipes).train(
-            features, labels, epochs=settings.epochs, per_step=settings.per_step, after_step=countdown.step
+            features, labels, epochs=settings.epochs, per_step=settings.per_step, after_step=after_step
         )
-
-    def _num_steps(self, clips: int) -> int:
-        return num_steps(clips, self.settings.per_step, self.settings.epochs)
 
     def refitted(self) -> Head:
         """The best candidate's head, fitted on all clips that train; the temperature is that of held-out ones."""
@@ -151,8 +184,7 @@ class Search:
             ridge = Ridge(candidate.space.arrange(features), labels[own], self.clips.num_classes)
             write_solution(ridge, candidate.penalty, head)
         elif candidate.recipe is not None:
-            countdown = Countdown(candidate.described(), self._num_steps(len(features)))
-            probes = self._trained(head, [candidate.recipe], features, labels[own], countdown)
+            probes = self._trained(head, [candidate.recipe], features, labels[own])
             head.load_state_dict(probes.state(0), strict=False)
         divide_scores(head, self.temperature())
         return head

@@ -19,7 +19,7 @@ def set_statistics(head: nn.Module, features: Tensor) -> None:
         with norm.register_forward_pre_hook(lambda _, inputs, into=entering: into.append(inputs[0])):
             for part in features.split(AT_ONCE):
                 head(part)
-        scaling = scaling_of(torch.cat(entering))
+        scaling = scaling_of(torch.cat(entering).flatten(0, -2))
         norm.mean.copy_(scaling.mean)
         norm.var.copy_(scaling.spread.square())
         norm.steps.fill_(round(1 / norm.momentum))

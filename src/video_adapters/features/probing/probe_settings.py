@@ -22,10 +22,11 @@ class Probing:
     penalties: Sequence[float]  # of the closed form, largest first: of equal ones the first is taken
     folds: int = 6  # over groups, where there are any
     reads: Sequence[Reading] = ("mean", "in_order")
-    trained: Mapping[str, Grid] = field(default_factory=dict)  # by head: each of its rates with each of its decays
+    trained: Mapping[str, Grid | None] = field(default_factory=dict)  # by head, each rate with each decay; None: none
     best: int = 2  # so many layers and kinds, the best by the closed form, get trained heads
     epochs: int = 20  # of trained heads
     per_step: int = 64  # clips
+    minutes: float = 10  # most for all trained heads; what would not be done by then is left out, and said
     neighbours: int = 5  # of the control
     fit_validation: bool = True  # the best is fitted on validation's videos too in the end, unless these are the test's
 
@@ -40,6 +41,8 @@ class Probing:
         if self.folds < 2:
             raise ValueError(f"probe.folds is {self.folds}, expected at least 2")
         for head, grid in self.trained.items():
+            if grid is None:
+                continue
             if {*grid} != {"rates", "decays"} or not self.recipes(head) or min(grid["rates"]) <= 0:
                 raise ValueError(
                     f"probe.trained.{head} is {dict(grid)}, expected rates above 0 and decays, such as "
@@ -49,4 +52,4 @@ class Probing:
     def recipes(self, head: str) -> list[Recipe]:
         """How heads of one kind are trained."""
         grid = self.trained[head]
-        return [Recipe(*pair) for pair in product(grid["rates"], grid["decays"])]
+        return [] if grid is None else [Recipe(*pair) for pair in product(grid["rates"], grid["decays"])]

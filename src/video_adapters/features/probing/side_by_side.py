@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.lr_scheduler import LambdaLR
 
 AT_ONCE = 512  # clips that are scored together
@@ -68,7 +69,8 @@ class Probes:
         return {name: value[index].clone() for name, value in self.stacked.items()}
 
     def _scores(self, parameters: dict[str, Tensor], features: Tensor) -> Tensor:
-        return vmap(lambda own: functional_call(self.head, own, (features,)))(parameters)
+        with sdpa_kernel(SDPBackend.MATH):  # fused attention knows nothing of copies, and would run them one by one
+            return vmap(lambda own: functional_call(self.head, own, (features,)))(parameters)
 
     def _optimizer(self) -> tuple[dict[str, Tensor], torch.optim.Optimizer]:
         """The stacked parameters as they train, and torch's AdamW with a group for each copy's part of them.
