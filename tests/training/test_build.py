@@ -71,7 +71,7 @@ def test_frozen_weights_are_held_in_the_type_that_they_are_multiplied_in(
 ) -> None:
     gpu(monkeypatch, (8, 0))
     classifier, cfg = outline(f"trainer.precision={precision}", f"memory.frozen_dtype={asked}")
-    hardware.make_ready(classifier, cfg)
+    hardware.make_ready(classifier.backbone, cfg)
     assert classifier.backbone.encoder.patches.weight.dtype == held
     assert {p.dtype for p in classifier.trainable().values()} == {torch.float32}
 
@@ -81,14 +81,14 @@ def test_another_half_than_that_of_the_run_is_refused(monkeypatch: pytest.Monkey
     gpu(monkeypatch, (6, 1))
     classifier, cfg = outline("trainer.precision=bf16-mixed", f"memory.{key}=bfloat16")
     with pytest.raises(ValueError, match=rf"memory.{key}=bfloat16 .* comes to float16 .* memory.{key}=auto follows it"):
-        hardware.make_ready(classifier, cfg)
+        hardware.make_ready(classifier.backbone, cfg)
 
 
 def test_blocks_are_not_compiled_for_a_card_that_triton_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier, cfg = outline("memory.compile=true")
     gpu(monkeypatch, (6, 1))
     with pytest.raises(ValueError, match=r"needs a card of compute capability 7.0; this one has 6.1: leave memory"):
-        hardware.make_ready(classifier, cfg)
+        hardware.make_ready(classifier.backbone, cfg)
     gpu(monkeypatch, (7, 0))
-    hardware.make_ready(classifier, cfg)
+    hardware.make_ready(classifier.backbone, cfg)
     assert all(block._compiled_call_impl is not None for block in classifier.backbone.blocks)

@@ -68,7 +68,9 @@ def test_the_lock_of_a_run_that_never_began_is_taken_by_the_next(
 ) -> None:
     (tmp_path / LOCK).touch()
 
-    def begin(cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None]) -> dict[str, float]:
+    def begin(
+        cfg: DictConfig, overrides: list[str], folder: Path, hold: Callable[[], None], solution: object
+    ) -> dict[str, float]:
         hold()  # again, as the first step of training does
         assert is_held(folder / LOCK)
         return {}
