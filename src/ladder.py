@@ -1,6 +1,6 @@
 """Climbs from a frozen encoder to adapters: python src/ladder.py data=folders data.root=/videos/mine minutes=30
 
-Probes of frozen features, adapters from the best probe, longer ones: each rung is a run of src/train.py,
+Class names, probes of frozen features, adapters from the best probe, longer ones: each rung is a run of src/train.py,
 whose command is printed. The same command goes on where it was stopped. docs/ladder.md says more.
 """
 

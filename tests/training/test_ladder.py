@@ -28,6 +28,7 @@ from video_adapters.training.ladder.rungs import (
     BEST_PROBE,
     LONGER,
     MEAN,
+    NAMES,
     RUNGS,
     Rung,
     from_probe,
@@ -63,6 +64,7 @@ def lines_of(folder: Path) -> list[dict[str, str]]:
             "Next: probe is the answer so far (L/probe/checkpoints/best.ckpt); of adapters: no",
         ),
         ({MEAN: 0.50, BEST_PROBE: 0.30}, "Next: mean is the answer so far"),
+        ({NAMES: 0.52, MEAN: 0.30, BEST_PROBE: 0.50, ADAPTERS: 0.55}, "Next: keep names (L/names/"),
         (
             {MEAN: 0.30, BEST_PROBE: 0.50, ADAPTERS: 0.56},
             "Next: keep probe (L/probe/checkpoints/best.ckpt): adapters reach",
@@ -99,6 +101,7 @@ def test_a_rungs_command_has_the_words_that_mean_something_to_it() -> None:
     frozen = ["adapter=frozen", "probe=default", "probe.fit_validation=false"]
     common = ["experiment=own_videos", "data=csv"]
     assert recipe.command(BEST_PROBE) == [*common, "probe.folds=3", "trainer.max_epochs=7", *frozen]
+    assert recipe.command(NAMES) == [*common, "adapter=frozen", "head=names", "trainer.max_epochs=0"]
     assert recipe.command(ADAPTERS) == [*common, *words[1:3], words[4]]
     composed(*recipe.command(BEST_PROBE), "data.root=/videos")
 
@@ -187,11 +190,11 @@ def test_speed_is_the_median_of_what_a_run_logged_after_its_start(tmp_path: Path
 
 
 def test_the_table_is_written_with_what_is_not_there_in_words(tmp_path: Path) -> None:
-    rows = [row(BEST_PROBE, missing="left out: no time"), row(MEAN, 0.3, tested_as="val_as_test")]
+    rows = [row(NAMES, missing="left out: no text tower"), row(MEAN, 0.3, tested_as="val_as_test")]
     show(rows, tmp_path)
     lines = lines_of(tmp_path)
-    assert [line["rung"] for line in lines] == ["probe", "mean"]
-    assert lines[0]["missing"] == "left out: no time"
+    assert [line["rung"] for line in lines] == ["names", "mean"]
+    assert lines[0]["missing"] == "left out: no text tower"
     assert (lines[1]["val_top1"], lines[1]["test_top1"], lines[1]["tested_as"]) == ("0.3", "0.28", "val_as_test")
     text = (tmp_path / "ladder.md").read_text()
     assert "| mean: mean over frames of frozen features (control: cannot tell order) | 30.0% (24.1 to 36.7) |" in text
@@ -260,6 +263,7 @@ def test_finished_rungs_are_read_and_a_stopped_one_goes_on(
     assert f"init_from={tmp_path / 'adapters' / 'checkpoints' / 'best.ckpt'}" in runs.commands[1]
     assert climbed().commands == []
     printed = capsys.readouterr().out
+    assert "names: left out: head=names reads class names by the encoder's text tower" in printed.replace("\n", " ")
     assert "\nNext: keep mean" in printed
 
 
@@ -289,8 +293,9 @@ def test_a_rung_that_fails_ends_the_ladder_and_another_recipe_its_folder(climbed
 
 @pytest.mark.slow
 def test_a_ladder_is_climbed_and_goes_on_after_ctrl_c(shapes: list[str], tmp_path: Path) -> None:
-    own = [word for word in shapes if word not in ("~callbacks.speed", "trainer.max_epochs=1")]
+    own = [word for word in shapes if word not in ("~callbacks.speed", "trainer.max_epochs=1", "model=toy_vit")]
     words = [
+        "model=toy_clip",
         *own,
         "trainer.max_epochs=40",
         "callbacks.last.every_n_steps=2",
@@ -307,8 +312,8 @@ def test_a_ladder_is_climbed_and_goes_on_after_ctrl_c(shapes: list[str], tmp_pat
     assert second.wait(timeout=600) == 0, printed(tmp_path)
     assert printed(tmp_path).count(f"python src/train.py resume={tmp_path / 'ladder' / 'adapters'}\n") == 1
     lines = {line["rung"]: line for line in lines_of(tmp_path / "ladder")}
-    assert not [name for name, line in lines.items() if line["missing"]]
-    for name in ("mean", "probe", "adapters", "longer"):
+    for name in ("names", "mean", "probe", "adapters", "longer"):
+        assert lines[name]["missing"] == ""
         assert float(lines[name]["val_videos"]) == float(lines[name]["test_videos"]) == 24
         assert min(float(lines[name][cost]) for cost in ("minutes", "memory_gib", "checkpoint_mb")) > 0
     seconds = json.loads((tmp_path / "ladder" / "ladder.json").read_text())["seconds"]

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from video_adapters.commands.atomic import write_text
@@ -27,6 +28,7 @@ from video_adapters.training.ladder.rungs import (
     BEST,
     BEST_PROBE,
     LONGER,
+    NAMES,
     RUNGS,
     TRIAL,
     Recipe,
@@ -149,16 +151,26 @@ class Ladder:
         """The command of a rung that has not finished.
 
         Raises:
-            LeftOut: it does not fit into the minutes.
+            LeftOut: it is not for this encoder, or not within the minutes.
         """
         folder = self._path(rung)
         if not rung.frozen and has_state(folder):
             return [f"resume={folder}"]
         if self._left <= 0:
             raise LeftOut(f"not started: the {self.request.minutes:g} minutes are spent; a larger minutes= goes on")
+        if rung == NAMES:
+            self._expect_text_tower()
         more = [] if rung.frozen else self._training(rung)
         _forget_state(folder)
         return self.recipe.command(rung, *more, f"hydra.run.dir={folder}")
+
+    def _expect_text_tower(self) -> None:
+        from video_adapters.model.encoders.text_tower import expect_text_tower  # here: open_clip takes seconds
+
+        try:
+            expect_text_tower(instantiate(self._config.model.encoder, _convert_="all"))
+        except ValueError as error:
+            raise LeftOut(f"left out: {error}") from error
 
     def _training(self, rung: Rung) -> list[str]:
         """Words of adapters' command: what they begin from, and how long they train."""
@@ -202,6 +214,7 @@ class Ladder:
         Raises:
             SystemExit: a signal came.
             ValueError: it failed.
+            LeftOut: it failed, and others need not: names want weights and a vocabulary that no other rung wants.
         """
         title = "a trial of adapters, for their speed" if folder != self._path(rung) else rung.described
         spent = sum(self._seconds.values()) / 60
@@ -215,6 +228,8 @@ class Ladder:
         if end.signal is not None:
             print(f"go on with the ladder: {in_words('ladder', self.request.given)}", flush=True)
             raise SystemExit(128 + end.signal)
+        if end.status and rung == NAMES:
+            raise LeftOut(f"left out: its run failed, as is said above ({folder})")
         if end.status:
             raise ValueError(f"{rung.name} failed, as is said above (status {end.status}); the same command goes on")
 

@@ -27,7 +27,8 @@ FROZEN = "adapter=frozen"
 # not on validation: a head that was fitted on its videos would look better on them than adapters can that begin from it
 PROBE = (FROZEN, "probe=default", "probe.fit_validation=false")
 
-MEAN, BEST_PROBE, ADAPTERS, LONGER = RUNGS = (
+NAMES, MEAN, BEST_PROBE, ADAPTERS, LONGER = RUNGS = (
+    Rung("names", "class names, zero-shot", (FROZEN, "head=names", "trainer.max_epochs=0")),
     Rung("mean", "mean over frames of frozen features (control: cannot tell order)", (*PROBE, "probe.reads=[mean]")),
     Rung("probe", "best probe of frozen features", PROBE),
     Rung("adapters", "adapters, begun from the probe", (), frozen=False),
@@ -71,6 +72,8 @@ class Recipe:
         own = [*rung.words, *more]
         keys = {key_of(word) for word in own}
         foreign = {"adapter"} if rung.frozen else {"probe"}  # groups whose keys it has not
+        if rung == NAMES:
+            foreign.add("probe")
         kept = [word for word in self.words if key_of(word) not in keys and key_of(word).split(".")[0] not in foreign]
         return [f"experiment={self.experiment}", *kept, *own]
 
