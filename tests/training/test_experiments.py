@@ -86,6 +86,17 @@ def test_every_experiment_says_how_to_run_it_and_derives_its_batch(experiment: s
         assert int(total) == int(steps) * int(epochs)
 
 
+def test_own_videos_derive_their_steps_and_how_often_each_video_is_seen() -> None:
+    text = (CONFIGS / "experiment" / "own_videos.yaml").read_text()
+    comments = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+    cfg = composed("experiment=own_videos", "data.root=/x")
+    per_epoch, steps = cfg.batch.steps_per_epoch, cfg.batch.steps_per_epoch * cfg.trainer.max_epochs
+    assert f"{per_epoch} steps an epoch, {cfg.trainer.max_epochs} epochs = {steps} steps" in comments
+    assert f"each of 1000 videos is seen {steps * cfg.batch.per_step // 1000} times" in comments
+    assert f"{round(cfg.schedule.warmup_epochs * per_epoch)} steps of warm-up" in comments
+    assert f"{cfg.callbacks.early_stopping.patience * per_epoch} steps brought no better one" in comments
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_adapter_config_builds(adapter: str) -> None:
     model = "toy_swin" if "swin" in adapter else "toy_vit"
