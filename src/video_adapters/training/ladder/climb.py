@@ -107,7 +107,7 @@ class Ladder:
         words = sorted(word for word in given if key_of(word) not in UNNAMED)
         self._state: dict[str, list[str] | dict[str, float]] = {"words": words}
         self._seconds: dict[str, float] = {}
-        if self._file.is_file():
+        if self._file.is_file() and any(self.folder.glob("*/run.json")):  # else nothing has begun
             before = json.loads(self._file.read_text(encoding="utf-8"))
             if before["words"] != words:
                 raise ValueError(
