@@ -28,6 +28,7 @@ from video_adapters.training.ladder.rungs import (
     BEST,
     BEST_PROBE,
     LONGER,
+    MEAN,
     NAMES,
     RUNGS,
     TRIAL,
@@ -42,6 +43,8 @@ from video_adapters.trust.checkpoint_file import LAST, PREVIOUS, has_state
 FIRST_SHARE = 1 / 3
 """Of the minutes that the frozen rungs leave, for the first adapters. The rest trains them twice as long again, so that
 the two rungs show whether time still brings something."""
+PROBES_SHARE = 1 / 10
+"""Of all minutes, for heads of probes that are trained; the closed form takes seconds."""
 TRIAL_SHARE = 1 / 10
 """Of the same minutes, most that the trial takes which measures how fast adapters train, though it may take one."""
 UNNAMED = ("logger", "data.num_workers")  # change nothing that a ladder's rungs come to
@@ -160,7 +163,8 @@ class Ladder:
             raise LeftOut(f"not started: the {self.request.minutes:g} minutes are spent; a larger minutes= goes on")
         if rung == NAMES:
             self._expect_text_tower()
-        more = [] if rung.frozen else self._training(rung)
+        probes = [f"probe.minutes={PROBES_SHARE * self.request.minutes:g}"] if rung in (MEAN, BEST_PROBE) else []
+        more = probes if rung.frozen else self._training(rung)
         _forget_state(folder)
         return self.recipe.command(rung, *more, f"hydra.run.dir={folder}")
 

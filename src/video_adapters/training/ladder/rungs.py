@@ -26,10 +26,11 @@ class Rung(NamedTuple):
 FROZEN = "adapter=frozen"
 # not on validation: a head that was fitted on its videos would look better on them than adapters can that begin from it
 PROBE = (FROZEN, "probe=default", "probe.fit_validation=false")
+AVERAGED = ("probe.reads=[mean]", "probe.trained.map=null", "probe.trained.attentive=null")  # their query sees order
 
 NAMES, MEAN, BEST_PROBE, ADAPTERS, LONGER = RUNGS = (
     Rung("names", "class names, zero-shot", (FROZEN, "head=names", "trainer.max_epochs=0")),
-    Rung("mean", "mean over frames of frozen features (control: cannot tell order)", (*PROBE, "probe.reads=[mean]")),
+    Rung("mean", "mean over frames of frozen features (control: cannot tell order)", (*PROBE, *AVERAGED)),
     Rung("probe", "best probe of frozen features", PROBE),
     Rung("adapters", "adapters, begun from the probe", (), frozen=False),
     Rung("longer", "these adapters, trained on", (), frozen=False),
@@ -47,6 +48,7 @@ OURS = (
     "model.depth",
     "model.pool",
     "probe.reads",
+    "probe.minutes",
     "probe.fit_validation",
     "hydra.run.dir",
     "test",
