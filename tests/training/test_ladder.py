@@ -298,7 +298,7 @@ def test_a_ladder_is_climbed_and_goes_on_after_ctrl_c(shapes: list[str], tmp_pat
     words = [
         "model=toy_clip",
         *own,
-        "trainer.max_epochs=40",
+        "trainer.max_epochs=20",
         "callbacks.last.every_n_steps=2",
         "probe.trained.map=null",
         "probe.trained.attentive=null",
