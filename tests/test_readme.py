@@ -32,8 +32,8 @@ LINKED = [*PAGES, *(PROJECT / name for name in OTHERS)]
 
 def commands(page: Path) -> list[list[str]]:
     """The lines of a page's bash blocks, as words."""
-    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(), re.S)
-    lines = [line for block in blocks for line in block.splitlines() if line.strip() and not line.startswith("#")]
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.S)).replace("\\\n", " ")
+    lines = [line for line in blocks.splitlines() if line.strip() and not line.startswith("#")]
     return [shlex.split(line, comments=True) for line in lines]
 
 
