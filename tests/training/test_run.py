@@ -214,7 +214,7 @@ def test_the_number_of_classes_is_one_override(shapes_list: Path, tmp_path: Path
         ("data.image_size=41", "41x41 pixels are no whole number of 8x8 patches"),
         ("data.num_workers=-1", "data.num_workers is -1"),
         ("data.max_videos=0", "data.max_videos is 0"),
-        ("trainer.max_epochs=0", "trainer.max_epochs is 0 and max_steps -1"),
+        ("trainer.max_epochs=-1", "trainer.max_epochs is -1 and max_steps -1"),
         ("optim.betas=[0.9]", r"optim.betas is \[0.9\]"),
         ("batch.per_step=abc", "batch.per_step is abc, expected a whole number"),
         ("seed=-1", "seed is -1"),

@@ -180,7 +180,8 @@ def state_before_end(cfg: DictConfig) -> Path:
     loader = state["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
     reached = {"max_steps": state["global_step"], "max_epochs": loader["epoch"] + loader["batches"] / loader["of"]}
     for name, value in reached.items():
-        if 0 < (cfg.trainer.get(name) or 0) < value:
+        limit = cfg.trainer.get(name)
+        if limit is not None and 0 <= limit < value:  # -1 ends nothing
             best = path.with_name("best.ckpt")
             raise ValueError(
                 f"resume={cfg.resume}: the run is at step {reached['max_steps']}, epoch {reached['max_epochs']:.3g}, "
