@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 
 from video_adapters.commands import workers
 from video_adapters.commands.config import config_names
-from video_adapters.data import datamodule
+from video_adapters.data import loader as loading
 from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import TestClips, TrainClips
@@ -36,7 +36,7 @@ def test_the_clips_of_every_data_set_can_be_sent_to_a_process(data: str) -> None
 @pytest.mark.slow
 def test_loaders_and_jobs_start_by_spawning_too(shapes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     spawn = multiprocessing.get_context("spawn")
-    monkeypatch.setattr(datamodule, "START", spawn)
+    monkeypatch.setattr(loading, "START", spawn)
     monkeypatch.setattr(workers, "START", spawn)
     here, there = (build_data(composed(*shapes, f"data.num_workers={count}")) for count in (0, 1))
     for loader in ("train_dataloader", "test_dataloader"):
