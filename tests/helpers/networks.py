@@ -7,6 +7,7 @@ from typing import Any
 import open_clip
 import timm
 import torch
+from timm.layers import RmsNorm, SwiGLU
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.activation import QuickGelu
@@ -18,14 +19,14 @@ DEPTH = 3
 
 
 def timm_vit(**changes: Any) -> "partial[nn.Module]":
-    """timm's create_model for 4 patches, width 32, 3 blocks."""
-    sizes = dict(img_size=IMAGE_SIZE, embed_dim=32, depth=DEPTH, num_heads=2, num_classes=0)
+    """timm's create_model for 4 patches, width 32, 3 blocks of 4 heads."""
+    sizes = dict(img_size=IMAGE_SIZE, embed_dim=32, depth=DEPTH, num_heads=4, num_classes=0)
     return partial(timm.create_model, **{"model_name": "vit_tiny_patch16_224", **sizes, **changes})
 
 
 def clip_vit(model_name: str = "ViT-B-16-quickgelu", **changes: Any) -> "partial[nn.Module]":
-    """open_clip's create_model for 4 patches, width 64, 3 blocks, and a tiny text tower."""
-    vision = dict(image_size=IMAGE_SIZE, layers=DEPTH, width=64, patch_size=16, head_width=32)
+    """open_clip's create_model for 4 patches, width 64, 3 blocks of 4 heads, and a tiny text tower."""
+    vision = dict(image_size=IMAGE_SIZE, layers=DEPTH, width=64, patch_size=16, head_width=16)
     text = dict(context_length=8, vocab_size=50, width=64, heads=1, layers=1)
     return partial(
         open_clip.create_model, model_name=model_name, embed_dim=16, vision_cfg={**vision, **changes}, text_cfg=text
@@ -64,7 +65,16 @@ BUILDS: dict[str, "partial[nn.Module]"] = {
     "timm like DINOv2": timm_vit(reg_tokens=4, no_embed_class=True, init_values=0.1),
     "timm mean pooling": timm_vit(global_pool="avg"),
     "timm norm before": timm_vit(pre_norm=True),
-    "timm normed queries": timm_vit(qk_norm=True),
+    "timm normed queries": timm_vit(qk_norm=True, scale_attn_norm=True, scale_mlp_norm=True),
+    "timm like AIMv2": timm_vit(
+        class_token=False,
+        global_pool="avg",
+        fc_norm=False,
+        qkv_bias=False,
+        proj_bias=False,
+        norm_layer=RmsNorm,
+        mlp_layer=SwiGLU,
+    ),
     "timm Swin": timm_swin(),
     "timm Swin with odd grid": timm_swin(patch_size=2, window_size=3),  # 16 and 8 a side: windows are padded
     "open_clip": clip_vit(),

@@ -19,8 +19,8 @@ SIZE = 32
 
 
 def timm_vit(**changes: Any) -> TimmVit:
-    """4 patches, width 32, 3 blocks of 2 heads."""
-    sizes = dict(img_size=SIZE, embed_dim=32, depth=3, num_heads=2, num_classes=0)
+    """4 patches, width 32, 3 blocks of 4 heads."""
+    sizes = dict(img_size=SIZE, embed_dim=32, depth=3, num_heads=4, num_classes=0)
     return TimmVit(timm.create_model("vit_tiny_patch16_224", **sizes, **changes))
 
 
@@ -31,8 +31,8 @@ def timm_swin(**changes: Any) -> TimmSwin:
 
 
 def clip_vit() -> OpenClipVit:
-    """4 patches, width 64, 3 blocks of 2 heads."""
-    vision = dict(image_size=SIZE, layers=3, width=64, patch_size=16, head_width=32)
+    """4 patches, width 64, 3 blocks of 4 heads."""
+    vision = dict(image_size=SIZE, layers=3, width=64, patch_size=16, head_width=16)
     text = dict(context_length=8, vocab_size=50, width=64, heads=1, layers=1)
     net: Any = open_clip.create_model("ViT-B-16-quickgelu", embed_dim=16, vision_cfg=vision, text_cfg=text)
     return OpenClipVit(net.visual)

@@ -34,7 +34,8 @@ def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str) -> None:
     backbone(clips()).square().sum().backward()
     trains = {name for name, p in backbone.named_parameters() if p.requires_grad}
     assert {name for name, p in backbone.named_parameters() if p.grad is not None and p.grad.any()} == trains
-    assert sum("parametrizations" in name for name in trains) == 2 * 4 * DEPTH  # up and down of four matrices a block
+    linears = 5 if build == "timm like AIMv2" else 4  # its MLP is gated: two matrices side by side
+    assert sum("parametrizations" in name for name in trains) == 2 * linears * DEPTH  # up and down of each
 
 
 @pytest.mark.parametrize("build", ["timm", "open_clip", "timm Swin"])
@@ -50,6 +51,19 @@ def test_it_is_the_encoder_with_changed_matrices(build: str) -> None:
         randomise(change)
         getattr(module, name).add_(2.0 * change.up @ change.down)  # alpha / rank = 6 / 3
     assert_rounded(backbone(clips()), by_hand(clips()), DEPTH * BLOCK)
+
+
+@pytest.mark.parametrize("build", ["timm", "open_clip"])
+@torch.no_grad()
+def test_merged_it_is_an_encoder_without_additions(build: str) -> None:
+    backbone = Backbone(open_up(network(BUILDS[build])), Lora(blocks=[1]), T).eval()
+    for change in added(backbone):
+        randomise(change)
+    expected, more = backbone(clips()), sum(p.numel() for change in added(backbone) for p in change.parameters())
+    assert backbone.merge() == more
+    assert added(backbone) == []
+    assert torch.equal(backbone(clips()), expected)
+    assert backbone.merge() == 0
 
 
 def test_what_came_with_the_encoder_is_told_from_what_was_added() -> None:

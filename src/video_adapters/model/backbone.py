@@ -86,6 +86,17 @@ class Backbone(nn.Module):
         blocks: Any = self.blocks
         return [*self.encoder.parameters(), *(p for block in blocks for p in block.pretrained())]
 
+    def merge(self) -> int:
+        """Folds into the encoder's matrices what of the adapters can be, in place, for inference.
+
+        Returns: how many parameters are no longer needed; 0 where the method has none that can be folded.
+        """
+        before = sum(p.numel() for p in self.parameters())
+        blocks: Any = self.blocks
+        for block in blocks:
+            block.merge()
+        return before - sum(p.numel() for p in self.parameters())
+
     def forward(self, clips: Tensor) -> Tensor:
         """What the head reads: (B, T, D), or the tokens behind the final norm, (B, T, N, D)."""
         if self.reads == "frames":

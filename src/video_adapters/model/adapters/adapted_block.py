@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from video_adapters.model.adapters.adapter import Adapter, DropPath, TimeBias
-from video_adapters.model.adapters.bottleneck import bottleneck
-from video_adapters.model.encoders.attention import Unprojected
+from video_adapters.model.adapters.adapter import Adapter, Bottleneck, DropPath, TimeBias
+from video_adapters.model.encoders.attention import Mix, Unprojected
 from video_adapters.model.encoders.encoder import Encoder, Parts
 from video_adapters.model.execution import Execution, normed, recompute
 
@@ -45,9 +44,23 @@ class AdaptedBlock(nn.Module, ABC):
         """The norm before attention: (..., D) -> (..., D)."""
         return normed(self.parts.norm1, x, self.execution.half_norms)
 
-    def attend(self, x: Tensor, add: Adapter | None = None) -> Tensor:
-        """y = attention(norm1 x) within frames, or y + add(y), of the tokens kept: (B*T, ..., D) -> (B*T, ..., D)."""
-        attended = self._fusible(self.parts.attend(self.norm1(x), self.execution.keep))
+    def attend(
+        self,
+        x: Tensor,
+        add: Bottleneck | None = None,
+        mix: Mix | None = None,
+        *,
+        first: Bottleneck | None = None,
+    ) -> Tensor:
+        """y = attention(z) within frames, or y + add(y), of the tokens kept: (B*T, ..., D) -> (B*T, ..., D).
+
+        z is norm1 x, with first(norm1 x) added where there is one. `mix` is done to keys and values, if the encoder's
+        parts are such that it can be.
+        """
+        z = self.norm1(x)
+        if first is not None:
+            z = z + first(z)
+        attended = self._fusible(self.parts.attend(z, self.execution.keep, mix))
         y = attended.project()
         return y if add is None else y + _adapted(add, attended)
 
@@ -55,8 +68,8 @@ class AdaptedBlock(nn.Module, ABC):
         self,
         x: Tensor,
         *,
-        first: Adapter | None = None,
-        then: Adapter | None = None,
+        first: Bottleneck | None = None,
+        then: Bottleneck | None = None,
         bias: TimeBias | None = None,
         by: Parts | None = None,
     ) -> Tensor:
@@ -72,8 +85,19 @@ class AdaptedBlock(nn.Module, ABC):
         attended = parts.attend_time(z, self.execution.num_times, None if bias is None else bias())
         return attended.project() if then is None else _adapted(then, self._fusible(attended))
 
-    def mlp(self, x: Tensor, beside: Adapter | None = None, scale: float = 1.0) -> Tensor:
-        """mlp(z) with z = norm2 x, or mlp(z) + drop_path(scale * beside(z)): (..., D) -> (..., D)."""
+    def mlp(
+        self,
+        x: Tensor,
+        beside: Adapter | None = None,
+        scale: float = 1.0,
+        *,
+        first: Bottleneck | None = None,
+        add: Bottleneck | None = None,
+    ) -> Tensor:
+        """y = mlp(z), or y + add(y), or y + drop_path(scale * beside(z)): (..., D) -> (..., D).
+
+        z is norm2 x, with first(norm2 x) added where there is one.
+        """
 
         def norm2(x: Tensor) -> Tensor:
             return normed(self.parts.norm2, x, self.execution.half_norms)
@@ -82,13 +106,21 @@ class AdaptedBlock(nn.Module, ABC):
             z = norm2(x)
             # ahead of the MLP: where both are recomputed, that ends with the last tensor needed, its hidden layer
             side = None if beside is None else self.drop_path(scale * beside(z, x, norm2))
-            y = self.parts.mlp(z)
+            y = self.parts.mlp(z if first is None else z + first(z))
+            if add is not None:
+                y = y + add(y)
             return y if side is None else y + side
 
         return recompute(branch, x) if self.execution.recompute_mlp else branch(x)
 
     def _fusible(self, attended: Unprojected) -> Unprojected:
         return attended if self.execution.fuse else Unprojected(attended.project())
+
+    def merge(self) -> None:
+        """Folds into the encoder's matrices what of the method is a linear map next to them, in place, for inference.
+
+        What the block computes stays the same up to rounding. Where nothing is, nothing changes.
+        """
 
     def pretrained(self) -> list[nn.Parameter]:
         """Parameters that came with the encoder, or start as copies of such."""
@@ -99,7 +131,7 @@ class AdaptedBlock(nn.Module, ABC):
         return [*self.parts.positions(), *(m.table for m in self.modules() if isinstance(m, TimeBias))]
 
 
-def _adapted(adapter: Adapter, attended: Unprojected) -> Tensor:
+def _adapted(adapter: Bottleneck, attended: Unprojected) -> Tensor:
     """adapter(projection of what was attended to): (..., D) -> (..., D).
 
     The projection and the adapter's first layer make one: a product of K x D x D replaces one of tokens x D x D, and
@@ -107,8 +139,7 @@ def _adapted(adapter: Adapter, attended: Unprojected) -> Tensor:
     """
     if attended.weight is None:
         return adapter(attended.mixed)
-    weight, bias = attended.into(adapter.down.weight, adapter.down.bias)
-    return bottleneck(attended.mixed, weight, bias, adapter.up.weight, adapter.up.bias)
+    return adapter.through(attended.mixed, *attended.into(adapter.down.weight, adapter.down.bias))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Parts of adapter methods: bottleneck, bias over time, drop path."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.bottleneck import bottleneck
@@ -29,6 +30,60 @@ class Adapter(nn.Module):
     def forward(self, x: Tensor, made_from: Tensor | None = None, by: nn.Module | None = None) -> Tensor:
         """With `made_from` and `by`, x is by(made_from), and is made again in the backward pass instead of kept."""
         return bottleneck(x, self.down.weight, self.down.bias, self.up.weight, self.up.bias, made_from, by)
+
+    def through(self, x: Tensor, down: Tensor, down_bias: Tensor | None) -> Tensor:
+        """The same with another first layer, (K, E) and (K,): (..., E) -> (..., D)."""
+        assert down_bias is not None
+        return bottleneck(x, down, down_bias, self.up.weight, self.up.bias)
+
+
+class LinearAdapter(nn.Module):
+    """scale * up(down(x)), zero before training; a skip is written where it is called: (..., D) -> (..., D).
+
+    With the skip it is one linear map (`with_skip`), which a linear layer next to it can take in.
+
+    Args:
+        width: D.
+        ratio: bottleneck width as a share of D, rounded down.
+        scale: of what is added.
+        bias: whether the two layers have biases.
+        dropout: rate at which hidden units are dropped in training.
+
+    Raises:
+        ValueError: when no bottleneck unit is left.
+    """
+
+    def __init__(self, width: int, ratio: float, scale: float = 1.0, bias: bool = True, dropout: float = 0.0) -> None:
+        super().__init__()
+        hidden = bottleneck_width(width, ratio)
+        self.scale = scale
+        self.down = nn.Linear(width, hidden, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+        self.up = nn.Linear(hidden, width, bias=bias)
+        nn.init.trunc_normal_(self.down.weight, std=0.02)
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            if zero is not None:
+                nn.init.zeros_(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.through(x, self.down.weight, self.down.bias)
+
+    def through(self, x: Tensor, down: Tensor, down_bias: Tensor | None) -> Tensor:
+        """The same with another first layer, (K, E) and (K,): (..., E) -> (..., D)."""
+        return self.scale * self.up(self.dropout(F.linear(x, down, down_bias)))
+
+    @torch.no_grad()
+    def with_skip(self) -> tuple[Tensor, Tensor | None]:
+        """A and c of x + adapter(x) = A x + c: I + scale W2 W1, (D, D), and scale (W2 b1 + b2), (D,); float64."""
+        down, up = self.down.weight.double(), self.up.weight.double()
+        matrix = self.scale * up @ down
+        matrix.diagonal().add_(1)
+        if self.up.bias is None:
+            return matrix, None
+        return matrix, self.scale * (up @ self.down.bias.double() + self.up.bias.double())
+
+
+Bottleneck = Adapter | LinearAdapter
 
 
 def bottleneck_width(width: int, ratio: float) -> int:

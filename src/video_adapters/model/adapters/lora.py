@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization, remove_parametrizations
 
 from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
 from video_adapters.model.encoders.encoder import Encoder
@@ -74,6 +74,11 @@ class LoraBlock(AdaptedBlock):
     def forward(self, x: Tensor) -> Tensor:
         x = self.kept(x) + self.attend(x)
         return x + self.mlp(x)
+
+    def merge(self) -> None:
+        for module, name in matrices(self.parts.block):
+            if is_parametrized(module, name):
+                remove_parametrizations(module, name)  # which leaves W + BA in place of W
 
     def pretrained(self) -> list[nn.Parameter]:
         added = {id(p) for m in self.modules() if isinstance(m, LowRank) for p in m.parameters()}

@@ -1,9 +1,13 @@
 """Attention without needless copies: heads stay a dimension of their own, and no token moves for a step over time."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
+
+Mix = Callable[[Tensor], Tensor]
+"""What is done to keys and to values before they are attended to: (M, N, heads, d) -> same shape."""
 
 
 class Unprojected(NamedTuple):
@@ -21,11 +25,13 @@ class Unprojected(NamedTuple):
         y = F.linear(self.mixed, self.weight, self.bias)
         return y if self.scale is None else y * self.scale
 
-    def into(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    def into(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The one linear layer from `mixed` that does what the last layer and then this one (K, D) do: (K, D), (K,)."""
         assert self.weight is not None
         scaled = weight if self.scale is None else weight * self.scale
-        return scaled @ self.weight, bias if self.bias is None else bias + scaled @ self.bias
+        if self.bias is not None:
+            bias = scaled @ self.bias if bias is None else bias + scaled @ self.bias
+        return scaled @ self.weight, bias
 
 
 class Heads(NamedTuple):
@@ -34,6 +40,10 @@ class Heads(NamedTuple):
     q: Tensor  # (M, N, heads, d); where the first tokens alone are to be answered, (M, keep, heads, d)
     k: Tensor  # (M, N, heads, d)
     v: Tensor
+
+    def mixed(self, mix: Mix | None) -> "Heads":
+        """The same with keys and values mixed."""
+        return self if mix is None else self._replace(k=mix(self.k), v=mix(self.v))
 
 
 def split(x: Tensor, weight: Tensor, bias: Tensor | None, num_heads: int, keep: int | None = None) -> Heads:

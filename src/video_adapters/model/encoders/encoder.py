@@ -7,7 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.attention import Unprojected
+from video_adapters.model.encoders.attention import Mix, Unprojected
+from video_adapters.model.encoders.linears import Linears
 from video_adapters.model.encoders.pooling import pool_of
 
 
@@ -25,6 +26,7 @@ class Parts(nn.Module, ABC):
     """
 
     wraps: ClassVar[type[nn.Module]]
+    mixes: ClassVar[bool] = False  # whether `attend` can mix keys and values
 
     width: int
     num_heads: int
@@ -44,10 +46,11 @@ class Parts(nn.Module, ABC):
         """The norm before attention: (..., D) -> (..., D)."""
 
     @abstractmethod
-    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
+    def attend(self, x: Tensor, keep: int | None = None, mix: Mix | None = None) -> Unprojected:
         """Attention within each frame, with any layer scale: (B*T, ..., D) -> same shape, yet to be projected.
 
-        With `keep`, every token is attended to, but only the first `keep` of a frame attend: (B*T, keep, D).
+        With `keep`, every token is attended to, but only the first `keep` of a frame attend: (B*T, keep, D). `mix`,
+        where the family `mixes`, is the last thing done to keys and to values.
         """
 
     @abstractmethod
@@ -65,6 +68,10 @@ class Parts(nn.Module, ABC):
     @abstractmethod
     def mlp(self, x: Tensor) -> Tensor:
         """The MLP, with any layer scale: (..., D) -> (..., D)."""
+
+    @abstractmethod
+    def linears(self) -> Linears:
+        """Its linear layers, so that linear maps next to them can be folded into them."""
 
     @abstractmethod
     def time_copy(self) -> "Parts":

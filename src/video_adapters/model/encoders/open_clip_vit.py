@@ -6,7 +6,7 @@ from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTrans
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.activation import QuickGelu
-from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
+from video_adapters.model.encoders.attention import Heads, Mix, Unprojected, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import (
     Encoder,
     Parts,
@@ -17,6 +17,7 @@ from video_adapters.model.encoders.encoder import (
     pixels,
     require,
 )
+from video_adapters.model.encoders.linears import Affine, Linears, affine
 
 
 class OpenClipVitParts(Parts):
@@ -27,6 +28,7 @@ class OpenClipVitParts(Parts):
     """
 
     wraps = ResidualAttentionBlock
+    mixes = True
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__(block)
@@ -38,8 +40,8 @@ class OpenClipVitParts(Parts):
     def norm1(self) -> nn.Module:
         return self.block.ln_1
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
-        return self._unprojected(within_frames(self._split(x, keep)))
+    def attend(self, x: Tensor, keep: int | None = None, mix: Mix | None = None) -> Unprojected:
+        return self._unprojected(within_frames(self._split(x, keep).mixed(mix)))
 
     def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
         return self._unprojected(over_time(self._split(x), num_times, bias))
@@ -51,6 +53,15 @@ class OpenClipVitParts(Parts):
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls_2(self.block.mlp(x))
 
+    def linears(self) -> Linears:
+        attention, mlp = self.block.attn, self.block.mlp
+        return Linears(
+            attention_in=[Affine(attention, "in_proj_weight", "in_proj_bias")],
+            attention_out=affine(attention.out_proj, getattr(self.block.ls_1, "gamma", None)),
+            mlp_in=[affine(mlp.c_fc)],
+            mlp_out=affine(mlp.c_proj, getattr(self.block.ls_2, "gamma", None)),
+        )
+
     def time_copy(self) -> "OpenClipVitParts":
         twin = deepcopy(self)
         keep_only(twin.block, ("ln_1", "attn", "ls_1"))
@@ -61,8 +72,8 @@ class OpenClipVitParts(Parts):
         return split(x, attention.in_proj_weight, attention.in_proj_bias, self.num_heads, keep)
 
     def _unprojected(self, mixed: Tensor) -> Unprojected:
-        last, scale = self.block.attn.out_proj, self.block.ls_1
-        return Unprojected(mixed, last.weight, last.bias, getattr(scale, "gamma", None))
+        last = self.block.attn.out_proj
+        return Unprojected(mixed, last.weight, last.bias, getattr(self.block.ls_1, "gamma", None))
 
 
 class OpenClipVit(Encoder):

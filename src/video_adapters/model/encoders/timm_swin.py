@@ -6,8 +6,9 @@ from itertools import accumulate
 from timm.models.swin_transformer import SwinTransformer, SwinTransformerBlock, WindowAttention
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.attention import Unprojected, over_time, split
+from video_adapters.model.encoders.attention import Mix, Unprojected, over_time, split
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.linears import Linears, affine
 
 
 class TimmSwinParts(Parts):
@@ -27,8 +28,9 @@ class TimmSwinParts(Parts):
     def norm1(self) -> nn.Module:
         return self.block.norm1
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
+    def attend(self, x: Tensor, keep: int | None = None, mix: Mix | None = None) -> Unprojected:
         assert keep is None, "a Swin's features are the mean over all tokens"
+        assert mix is None, "windows are attended to by timm's own code"
         return Unprojected(self.block._attn(x))
 
     def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
@@ -45,6 +47,11 @@ class TimmSwinParts(Parts):
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.mlp(x)
+
+    def linears(self) -> Linears:
+        attention, mlp = self.block.attn, self.block.mlp
+        into = affine(attention.qkv)._replace(bias=None)  # a shift ahead of it leaves the zeros that pad windows zero
+        return Linears([into], affine(attention.proj), [affine(mlp.fc1)], affine(mlp.fc2))
 
     def time_copy(self) -> "TimmSwinParts":
         twin = deepcopy(self)

@@ -2,18 +2,20 @@
 
 from copy import deepcopy
 
-from timm.layers import Attention, AttentionPoolLatent, PatchEmbed
+from timm.layers import Attention, AttentionPoolLatent, GluMlp, Mlp, PatchEmbed, SwiGLU
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from video_adapters.model.encoders.attention import Heads, Unprojected, over_time, split, within_frames
+from video_adapters.model.encoders.attention import Heads, Mix, Unprojected, over_time, split, within_frames
 from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.linears import Linears, affine
 
 
 class TimmVitParts(Parts):
     """x + ls1(attn(norm1 x)), then x + ls2(mlp(norm2 x)). The block's own drop path stays off: adapters have theirs."""
 
     wraps = Block
+    mixes = True
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__(block)
@@ -24,8 +26,9 @@ class TimmVitParts(Parts):
     def norm1(self) -> nn.Module:
         return self.block.norm1
 
-    def attend(self, x: Tensor, keep: int | None = None) -> Unprojected:
-        return self._unprojected(within_frames(self._split(x, keep), dropout=self._dropout()), x, keep)
+    def attend(self, x: Tensor, keep: int | None = None, mix: Mix | None = None) -> Unprojected:
+        heads = self._split(x, keep).mixed(mix)
+        return self._unprojected(within_frames(heads, dropout=self._dropout()), x, keep)
 
     def attend_time(self, x: Tensor, num_times: int, bias: Tensor | None = None) -> Unprojected:
         return self._unprojected(over_time(self._split(x), num_times, bias, dropout=self._dropout()), x)
@@ -36,6 +39,17 @@ class TimmVitParts(Parts):
 
     def mlp(self, x: Tensor) -> Tensor:
         return self.block.ls2(self.block.mlp(x))
+
+    def linears(self) -> Linears:
+        attention, mlp = self.block.attn, self.block.mlp
+        require(type(mlp) in (Mlp, GluMlp, SwiGLU), self.block, "with timm's Mlp, GluMlp or SwiGLU")
+        gate = getattr(attention, "gate", None)  # of what the heads give, by the tokens that entered
+        return Linears(
+            attention_in=[affine(layer) for layer in (attention.qkv, gate) if layer is not None],
+            attention_out=affine(attention.proj, getattr(self.block.ls1, "gamma", None)),
+            mlp_in=[affine(layer) for layer in ([mlp.fc1_g, mlp.fc1_x] if type(mlp) is SwiGLU else [mlp.fc1])],
+            mlp_out=affine(mlp.fc2, getattr(self.block.ls2, "gamma", None)),
+        )
 
     def time_copy(self) -> "TimmVitParts":
         twin = deepcopy(self)
