@@ -9,16 +9,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 gc.disable()  # until everything is imported, as the commands do (see commands/command.py)
-
-import pytest  # noqa: E402
-import torch  # noqa: E402
-from hydra.core.global_hydra import GlobalHydra  # noqa: E402
-
-from helpers.seeds import seeded  # noqa: E402
-from helpers.toy import SHAPES, SMALL, render  # noqa: E402
-
-torch.set_num_threads(1)  # toy tensors are done before a second thread wakes up
+# Torch and Lightning are imported below, where they are needed: pytest-xdist's own process reads this file, runs no
+# test, and would keep all others waiting for them.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,13 +31,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
+    _let_propagate("torch")
     gc.freeze()  # what was imported stays
     gc.enable()
+
+
+def _let_propagate(library: str) -> None:
+    """Leaves its loggers to the root: of those that keep to themselves, sixty of torch, pytest takes each for itself,
+    three times a test."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == library and isinstance(logger, logging.Logger):
+            logger.propagate = True
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Toy tensors are done before a second thread wakes up, and several sum in another order from run to run."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test draws from a seed of its own, whatever ran before it."""
+    from helpers.seeds import seeded
+
     with seeded(request.node.nodeid, request.config.getoption("--seed")):
         yield
 
@@ -50,14 +64,17 @@ def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _as_found() -> Iterator[None]:
     """What a command changes of its process, such as Lightning's seed in the environment, ends with the test."""
+    from hydra.core.global_hydra import GlobalHydra
+
     folder, environment, collects = os.getcwd(), dict(os.environ), gc.isenabled()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
     os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
+    if os.environ != environment:
+        os.environ.clear()
+        os.environ.update(environment)
     (gc.enable if collects else gc.disable)()
     logging.captureWarnings(False)
     GlobalHydra.instance().clear()
@@ -68,6 +85,8 @@ def pytest_fixture_setup(fixturedef: Any, request: pytest.FixtureRequest) -> Gen
     """So does every fixture that tests share, whichever of them asks first."""
     if fixturedef.scope == "function":
         return (yield)
+    from helpers.seeds import seeded
+
     name = f"{fixturedef.baseid}::{fixturedef.argname}[{request.param_index}]"
     with seeded(name, request.config.getoption("--seed")):
         return (yield)
@@ -82,6 +101,8 @@ def _features_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Overrides for a toy run on a small `moving_shapes`, rendered once per session."""
+    from helpers.toy import SHAPES, SMALL, render
+
     root = tmp_path_factory.mktemp("shapes")
     render(root)
     return [*SMALL, *SHAPES, f"data.root={root}"]
@@ -108,6 +129,8 @@ def fp16_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def shapes_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same videos as `path label` lists: a folder with train.txt (36 videos), val.txt (24) and classes.txt."""
+    from helpers.toy import render
+
     root = tmp_path_factory.mktemp("shapes_list")
     annotations = render(root)
     for split in ("train", "val"):

@@ -17,5 +17,7 @@ def seeded(name: str, seed: int) -> Iterator[None]:
     with isolate_rng(include_cuda=False):  # a test on the card seeds it; no other wakes it up
         random.seed(number)
         np.random.seed(number)  # noqa: NPY002 (the global one is meant)
-        torch.manual_seed(number)
+        torch.default_generator.manual_seed(number)  # torch.manual_seed keeps a trace of its caller per kind of device
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(number)
         yield

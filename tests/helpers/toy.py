@@ -1,13 +1,9 @@
 """Complete runs on a toy encoder and a handful of rendered videos, inside the test's own process."""
 
-from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.config_repository import ConfigRepository
 from hydra.core.global_hydra import GlobalHydra
-from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 
 from video_adapters.commands import command
@@ -15,7 +11,7 @@ from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.training.evaluate import evaluate
 from video_adapters.training.run import train
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+from helpers.compose_once import CONFIGS
 
 SMALL = [
     "model=toy_vit",
@@ -37,24 +33,6 @@ WITH_SPEED = "+callbacks.speed._target_=video_adapters.training.callbacks.speed.
 COUNTS = {"num_train": 36, "num_val": 24, "num_test": 24}
 SHAPES = [f"++data.annotations.{name}={count}" for name, count in COUNTS.items()]
 """Overrides that make `moving_shapes` small: 36 videos are 4 steps of 8 clips and one of 4."""
-
-
-_load = ConfigRepository.load_config
-_parsed: dict[tuple[str, ...], ConfigResult | None] = {}
-
-
-def _load_once(self: ConfigRepository, config_path: str) -> ConfigResult | None:
-    """Parses a file of the project once per process: that took a third of composing."""
-    places = [source.path for source in self.sources if source.provider == "main"]
-    if places != [str(CONFIGS)]:
-        return _load(self, config_path)
-    if (key := (*places, config_path)) not in _parsed:
-        _parsed[key] = _load(self, config_path)
-    result = _parsed[key]
-    return result and replace(result, config=deepcopy(result.config))  # composing changes what it was given
-
-
-ConfigRepository.load_config = _load_once
 
 
 def render(root: Path) -> MovingShapes:

@@ -7,15 +7,6 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Several threads cost more than they bring on networks this small, and sum in another order from run to run."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
 def _published_attention_by_one_way() -> Iterator[None]:
     """In evaluation nn.MultiheadAttention may run another kernel, whose last digits differ from those in training."""
     before = torch.backends.mha.get_fastpath_enabled()
