@@ -41,6 +41,12 @@ def timm_swin(**changes: Any) -> "partial[nn.Module]":
     )
 
 
+def timm_eva(model_name: str = "vit_small_patch16_dinov3", **changes: Any) -> "partial[nn.Module]":
+    """timm's create_model for 4 patches, width 32, 3 blocks of 4 heads of the class Eva; by default DINOv3's."""
+    sizes = dict(img_size=IMAGE_SIZE, embed_dim=32, depth=DEPTH, num_heads=4, num_classes=0)
+    return partial(timm.create_model, **{"model_name": model_name, **sizes, **changes})
+
+
 @timm.models.register_model
 def siglip_toy(**_: Any) -> nn.Module:
     """A timm network by a name, as open_clip asks for its towers: `timm_vit` without class token, pooled as SigLIP."""
@@ -60,6 +66,21 @@ def siglip(**changes: Any) -> "partial[nn.Module]":
     )
 
 
+@timm.models.register_model
+def pe_core_toy(num_classes: int = 0, **_: Any) -> nn.Module:
+    """The Perception Encoder by a name, as open_clip asks for its towers; its classifier is the projection there."""
+    size = {"input_size": (3, IMAGE_SIZE, IMAGE_SIZE)}
+    return timm_eva("vit_pe_core_tiny_patch16_384", num_classes=num_classes, pretrained_cfg_overlay=size)()
+
+
+def pe_core(**changes: Any) -> "partial[nn.Module]":
+    """open_clip's create_model for timm's Eva with attention pooling and a projection, and a tiny text tower."""
+    vision = dict(timm_model_name="pe_core_toy", timm_pool="map", timm_proj=None)
+    text = dict(context_length=8, vocab_size=50, width=32, heads=1, layers=1)
+    sizes = dict(embed_dim=16, vision_cfg=vision, text_cfg=text, force_image_size=IMAGE_SIZE)
+    return partial(open_clip.create_model, **{"model_name": "PE-Core-B-16", **sizes, **changes})
+
+
 BUILDS: dict[str, "partial[nn.Module]"] = {
     "timm": timm_vit(),
     "timm like DINOv2": timm_vit(reg_tokens=4, no_embed_class=True, init_values=0.1),
@@ -75,6 +96,9 @@ BUILDS: dict[str, "partial[nn.Module]"] = {
         norm_layer=RmsNorm,
         mlp_layer=SwiGLU,
     ),
+    "timm DINOv3": timm_eva(global_pool="token"),
+    "timm PE-Core": timm_eva("vit_pe_core_tiny_patch16_384"),
+    "timm EVA-02": timm_eva("eva02_base_patch16_clip_224"),
     "timm Swin": timm_swin(),
     "timm Swin with odd grid": timm_swin(patch_size=2, window_size=3),  # 16 and 8 a side: windows are padded
     "open_clip": clip_vit(),

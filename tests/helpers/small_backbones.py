@@ -12,6 +12,7 @@ from torch import Tensor
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
+from video_adapters.model.encoders.timm_eva import TimmEva
 from video_adapters.model.encoders.timm_swin import TimmSwin
 from video_adapters.model.encoders.timm_vit import TimmVit
 
@@ -22,6 +23,12 @@ def timm_vit(**changes: Any) -> TimmVit:
     """4 patches, width 32, 3 blocks of 4 heads."""
     sizes = dict(img_size=SIZE, embed_dim=32, depth=3, num_heads=4, num_classes=0)
     return TimmVit(timm.create_model("vit_tiny_patch16_224", **sizes, **changes))
+
+
+def timm_eva() -> TimmEva:
+    """4 patches, class token and 4 registers, width 32, 3 blocks of 4 heads, like DINOv3."""
+    sizes = dict(img_size=SIZE, embed_dim=32, depth=3, num_heads=4, num_classes=0)
+    return TimmEva(timm.create_model("vit_small_patch16_dinov3", global_pool="token", **sizes))
 
 
 def timm_swin(**changes: Any) -> TimmSwin:
@@ -42,6 +49,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "timm": timm_vit,
     "timm with registers": partial(timm_vit, reg_tokens=2),
     "timm mean pooling": partial(timm_vit, global_pool="avg"),
+    "timm Eva": timm_eva,
     "timm Swin": timm_swin,
     "timm Swin with odd grid": partial(timm_swin, patch_size=2, window_size=3),
     "open_clip": clip_vit,

@@ -150,8 +150,9 @@ def test_it_is_left_out_wherever_the_class_token_alone_is_read() -> None:
     def kept(name: str) -> list[int | None]:
         return [block.execution.keep for block in Backbone(open_up(network(BUILDS[name])), Aim(), T).blocks]
 
-    assert kept("timm like DINOv2") == kept("open_clip") == [None, None, 1]
-    assert kept("timm mean pooling") == kept("open_clip mean, then norm") == kept("timm Swin") == [None] * 3
+    assert kept("timm like DINOv2") == kept("timm DINOv3") == kept("open_clip") == [None, None, 1]
+    for name in ("timm mean pooling", "timm PE-Core", "open_clip mean, then norm", "timm Swin"):
+        assert kept(name) == [None] * 3
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 32, 32), (2, 4, 1, 32, 32)])

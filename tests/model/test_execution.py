@@ -25,8 +25,8 @@ from helpers.rounding import BLOCK, assert_rounded
 
 T, CLASSES = 4, 3
 
-FAMILIES = ("timm", "open_clip", "timm Swin")
-SLOW_TO_COMPILE = [pytest.param(name, marks=pytest.mark.slow) for name in ("timm", "timm Swin")]
+FAMILIES = ("timm", "open_clip", "timm Swin", pytest.param("timm EVA-02", marks=pytest.mark.slow))
+SLOW_TO_COMPILE = [pytest.param(name, marks=pytest.mark.slow) for name in ("timm", "timm Swin", "timm DINOv3")]
 
 METHODS = {
     "AIM": Aim(temporal_in="all", drop_path=0.3),

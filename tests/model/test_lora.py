@@ -34,7 +34,7 @@ def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str) -> None:
     backbone(clips()).square().sum().backward()
     trains = {name for name, p in backbone.named_parameters() if p.requires_grad}
     assert {name for name, p in backbone.named_parameters() if p.grad is not None and p.grad.any()} == trains
-    linears = 5 if build == "timm like AIMv2" else 4  # its MLP is gated: two matrices side by side
+    linears = {"timm like AIMv2": 5, "timm EVA-02": 7}.get(build, 4)  # a gated MLP, and queries, keys, values apart
     assert sum("parametrizations" in name for name in trains) == 2 * linears * DEPTH  # up and down of each
 
 

@@ -17,9 +17,9 @@ from video_adapters.model.encoders.pretrained import load_encoder
 from video_adapters.model.encoders.text_tower import load_text_tower
 from video_adapters.model.heads.class_names import NamesHead, words
 
-from helpers.networks import clip_vit, clips, randomise, siglip, timm_vit
+from helpers.networks import clip_vit, clips, pe_core, randomise, siglip, timm_vit
 
-NETWORKS = {"CLIP": clip_vit(), "SigLIP": siglip()}
+NETWORKS = {"CLIP": clip_vit(), "SigLIP": siglip(), "PE-Core": pe_core()}
 CLASSES, PROMPTS, T = 5, 3, 4
 FROZEN = Aim(temporal=None, spatial=None, joint=None, final_norm=False)
 

@@ -23,7 +23,7 @@ from video_adapters.model.encoders import pretrained, weights
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pretrained import load_encoder
 
-from helpers.networks import clip_vit, clips, randomise, siglip, timm_vit
+from helpers.networks import clip_vit, clips, randomise, siglip, timm_eva, timm_vit
 from helpers.rounding import rounding
 
 State = dict[str, Tensor]
@@ -49,7 +49,7 @@ def held(encoder: Any) -> State:
     state: State = dict(encoder.net.state_dict())
     family = type(encoder).__name__
     for i, parts in enumerate(encoder.blocks):
-        prefix = f"blocks.{i}" if family == "TimmVit" else f"transformer.resblocks.{i}"
+        prefix = f"blocks.{i}" if family.startswith("Timm") else f"transformer.resblocks.{i}"
         state.update({f"{prefix}.{name}": value for name, value in parts.block.state_dict().items()})
     if family == "OpenClipVit":
         state.update({f"ln_pre.{name}": value for name, value in encoder.ln_pre.state_dict().items()})
@@ -91,6 +91,13 @@ def test_timm_weights_may_lie_inside_a_training_checkpoint(tmp_path: Path, key: 
 def test_the_classifier_of_a_file_is_left_out(tmp_path: Path) -> None:
     state = state_of(timm_vit(num_classes=7))
     encoder = load_encoder(timm_vit(), str(write(state, tmp_path / "toy.pt")))
+    assert_holds(encoder, {name: value for name, value in state.items() if not name.startswith("head.")})
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_dinov3_qkvb", "vit_pe_core_tiny_patch16_384"])
+def test_a_timm_eva_takes_a_file_but_its_classifier(name: str, tmp_path: Path) -> None:
+    state = state_of(timm_eva(name, num_classes=7))
+    encoder = load_encoder(timm_eva(name), str(write(state, tmp_path / "toy.pt")))
     assert_holds(encoder, {name: value for name, value in state.items() if not name.startswith("head.")})
 
 

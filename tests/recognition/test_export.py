@@ -26,6 +26,7 @@ pytestmark = [  # torch's exporter and what it stands on use what newer Pythons 
 KINDS = {
     "vit": ["model=toy_vit", "model.encoder.depth=2"],
     "clip": ["model=toy_clip", "model.encoder.vision_cfg.layers=2"],
+    "eva": ["model=toy_eva", "model.encoder.depth=2"],
     "swin": ["model=toy_swin", "adapter=aim_swin", "model.encoder.depths=[2,1]"],
     "timesformer": ["model=toy_vit", "adapter=timesformer", "model.encoder.depth=2"],
     "video swin": ["model=toy_swin", "adapter=video_swin"],

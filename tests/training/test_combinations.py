@@ -12,9 +12,9 @@ from video_adapters.model.build import build_classifier
 from helpers.rounding import BLOCK, rounding
 from helpers.toy import composed, run, score
 
-ENCODERS = ("toy_vit", "toy_clip", "toy_swin")  # one for each family
+ENCODERS = ("toy_vit", "toy_clip", "toy_eva", "toy_swin")  # one for each family
 ADAPTERS = config_names("adapter")
-MAKE_NO_SENSE = {("toy_vit", "video_swin"), ("toy_clip", "video_swin")}
+MAKE_NO_SENSE = {("toy_vit", "video_swin"), ("toy_clip", "video_swin"), ("toy_eva", "video_swin")}
 PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
 QUICK = {("toy_vit", "aim"), ("toy_swin", "lora")}
 """Trained by default; every experiment is besides, with its own method."""

@@ -90,6 +90,7 @@ def test_checkpointing_and_less_precision_lower_the_peak() -> None:
     ("experiment", "model"),
     [
         pytest.param("aim_ssv2", "toy_clip", marks=pytest.mark.slow),
+        pytest.param("aim_ssv2", "toy_eva", marks=pytest.mark.slow),
         pytest.param("aim_swin_k400", "toy_swin", marks=pytest.mark.slow),
         ("full_tuning_ssv2", "toy_vit"),
         pytest.param("video_swin_k400", "toy_swin", marks=pytest.mark.slow),

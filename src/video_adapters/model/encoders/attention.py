@@ -1,6 +1,6 @@
 """Attention without needless copies: heads stay a dimension of their own, and no token moves for a step over time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch.nn.functional as F
@@ -47,14 +47,21 @@ class Heads(NamedTuple):
 
 
 def split(x: Tensor, weight: Tensor, bias: Tensor | None, num_heads: int, keep: int | None = None) -> Heads:
-    """Queries of the first `keep` tokens, keys and values, by one layer's weights for all: (M, N, D) -> 3 of these.
+    """Queries of the first `keep` tokens, keys and values, by one layer's weights for all: (M, N, D) -> 3 of these."""
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return split_by(x, tuple(zip(weight.chunk(3), biases, strict=True)), num_heads, keep)
+
+
+def split_by(
+    x: Tensor, layers: Sequence[tuple[Tensor, Tensor | None]], num_heads: int, keep: int | None = None
+) -> Heads:
+    """The same by the weights and the bias of a layer for each: (M, N, D) -> 3 of (M, N, heads, d).
 
     Three products, not one: a tensor for each lets `over_time` take places and heads for one dimension as they lie.
     """
     inputs = (x if keep is None else x[:, :keep].contiguous(), x, x)
-    biases = (None, None, None) if bias is None else bias.chunk(3)
-    layers = zip(inputs, weight.chunk(3), biases, strict=True)
-    return Heads(*(F.linear(given, w, b).unflatten(-1, (num_heads, -1)) for given, w, b in layers))
+    each = zip(inputs, layers, strict=True)
+    return Heads(*(F.linear(given, *layer).unflatten(-1, (num_heads, -1)) for given, layer in each))
 
 
 def within_frames(heads: Heads, dropout: float = 0.0) -> Tensor:

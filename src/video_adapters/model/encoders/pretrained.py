@@ -14,6 +14,7 @@ from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.encoders.encoder import Encoder, SharedSpace, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pooling import check_pool
+from video_adapters.model.encoders.timm_eva import TimmEva
 from video_adapters.model.encoders.timm_swin import TimmSwin
 from video_adapters.model.encoders.timm_vit import TimmVit
 from video_adapters.model.encoders.weights import (
@@ -32,6 +33,7 @@ FAMILIES: tuple[type[Encoder], ...] = (
     TimmVit,
     OpenClipVit,
     TimmSwin,
+    TimmEva,
 )
 
 RESAMPLED = ("pos_embed", "positional_embedding", "relative_position_bias_table")
