@@ -21,15 +21,29 @@ DEBUGS = config_names("debug")
 PARTS = ("adapter", "head")
 
 
+def raw(group: str, name: str) -> Any:
+    """A config file with those of its group that it begins with, and "override /GROUP": what it chooses of others."""
+    tree: Any = OmegaConf.load(CONFIGS / group / f"{name}.yaml")
+    whole: Any = OmegaConf.create()
+    for default in tree.pop("defaults", []):
+        whole = OmegaConf.merge(whole, default if OmegaConf.is_dict(default) else raw(group, default))
+    return OmegaConf.merge(whole, tree)
+
+
 def recipes() -> list[Any]:
-    """The experiments; slow are those that differ from another in data set, rates or encoder of a family alone."""
-    known: set[tuple[Any, ...]] = set()
+    """The experiments; slow are those that differ from another in data set, rates or encoder of a family alone.
+
+    The files are read one by one, since composing them would keep every process of the tests waiting.
+    """
+    known: set[str] = set()
     marked = []
     for name in EXPERIMENTS:
-        cfg = composed(f"experiment={name}")
-        swin = cfg.model.encoder.model_name.startswith("swin")
-        kinds = [{key: value for key, value in cfg[group].items() if type(value) is not float} for group in PARTS]
-        recipe = (swin, cfg.data.tubelet, str(kinds))
+        tree = raw("experiment", name)
+        parts = [
+            OmegaConf.merge(raw(group, tree.get(f"override /{group}", "mean")), tree.get(group, {})) for group in PARTS
+        ]
+        kinds = [{k: v for k, v in OmegaConf.to_container(part).items() if type(v) is not float} for part in parts]
+        recipe = f"{'swin' in tree['override /model']} {OmegaConf.select(tree, 'data.tubelet')} {kinds}"
         marked.append(pytest.param(name, marks=pytest.mark.slow if recipe in known else []))
         known.add(recipe)
     return marked
