@@ -113,9 +113,9 @@ def test_weights_of_a_vit_are_those_of_its_own_tokens(family: str) -> None:
 def test_time_and_space_are_told_apart_where_a_frame_has_as_many_tokens_as_the_clip_frames() -> None:
     net = backbone("timm", num_frames=5)  # 4 patches and a class token
     found = attention(net, clip(5))
-    assert [tuple(block.time.shape) for block in found if block.time is not None] == [(5, 2, 5, 5)] * 3
+    assert [tuple(block.time.shape) for block in found if block.time is not None] == [(5, 4, 5, 5)] * 3
     # of the last block, nothing but the class token's answer is read
-    assert [tuple(b.space.shape) for b in found if b.space is not None] == [(5, 1, 2, 5, 5)] * 2 + [(5, 1, 2, 1, 5)]
+    assert [tuple(b.space.shape) for b in found if b.space is not None] == [(5, 1, 4, 5, 5)] * 2 + [(5, 1, 4, 1, 5)]
 
 
 def test_blocks_without_a_step_over_time_have_no_attention_over_time() -> None:

@@ -1,5 +1,7 @@
 """Every notebook, executed on toy runs."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,41 @@ from video_adapters.analysis.finding import Unanswerable
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)  # all of them, as readers do it, are slow
-def test_the_cells_of_a_notebook_run_on_toy_runs(path: Path, toy_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process, where six kernels would take half a minute to start."""
-    monkeypatch.setenv("RUNS", str(toy_runs))
+def code_of(path: Path) -> Iterator[str]:
+    """The code cells of a notebook."""
+    return (cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+
+
+def run_cells(path: Path) -> None:
+    """In this process, where six kernels would take a minute to start; a warning is an error."""
     names: dict[str, Any] = {"display": IPython.display.display}
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, path.name, "exec"), names)
+    for source in code_of(path):
+        exec(compile(source, path.name, "exec"), names)
+
+
+FIRST, *OTHERS = NOTEBOOKS
+
+
+@pytest.mark.parametrize(
+    "path", [FIRST, *(pytest.param(path, marks=pytest.mark.slow) for path in OTHERS)], ids=lambda path: path.stem
+)
+def test_the_cells_of_a_notebook_run_on_toy_runs(
+    path: Path, toy_runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNS", str(toy_runs))
+    run_cells(path)
     assert plt.get_fignums()
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_begins_with_its_answer(path: Path) -> None:
+    assert isinstance(ast.parse(next(code_of(path))).body[-1], ast.Expr)  # which Jupyter shows
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_as_its_readers_run_it(path: Path, toy_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_notebook_runs_as_its_readers_run_it(toy_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = FIRST
     monkeypatch.setenv("RUNS", str(toy_runs))
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
@@ -54,9 +77,8 @@ def test_a_notebook_states_a_question_and_is_stored_without_outputs(path: Path) 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_holds_no_logic(path: Path) -> None:
-    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert not [
-        line for source in sources for line in source.splitlines() if line.startswith(("def ", "class ", "if "))
+        line for source in code_of(path) for line in source.splitlines() if line.startswith(("def ", "class ", "if "))
     ]
 
 
@@ -79,13 +101,19 @@ def test_a_question_without_an_answer_is_a_sentence_and_no_traceback(
     assert "read_runs" not in said  # nor a line of code
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_no_notebook_shows_a_traceback_where_there_are_no_runs(
+def test_where_there_are_no_runs_a_notebook_has_no_answer(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUNS", str(tmp_path))
-    client = NotebookClient(nbformat.read(path, as_version=4), timeout=120)
+    with pytest.raises(Unanswerable, match=r"^no run in "):
+        run_cells(path)
+
+
+@pytest.mark.slow
+def test_a_notebook_without_an_answer_shows_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNS", str(tmp_path))
+    client = NotebookClient(nbformat.read(FIRST, as_version=4), timeout=120)
     with pytest.raises(CellExecutionError):
         client.execute()
     outputs = [output for cell in client.nb.cells for output in cell.get("outputs", [])]

@@ -38,8 +38,11 @@ def whole(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     ("number", "group", "status"),
     [
         (signal.SIGKILL, False, -signal.SIGKILL),
-        (signal.SIGTERM, False, 128 + signal.SIGTERM),
-        (signal.SIGTERM, True, 128 + signal.SIGTERM),  # as SLURM sends it: to the workers too
+        (
+            signal.SIGTERM,
+            True,
+            128 + signal.SIGTERM,
+        ),  # as SLURM sends it: to the workers too
         (signal.SIGINT, True, 128 + signal.SIGINT),  # as Ctrl-C does
     ],
 )
