@@ -29,14 +29,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from video_adapters.commands import command
 from video_adapters.commands.config import compose_config
-from video_adapters.model.build import build_classifier, without_weights
+from video_adapters.model.build import build_classifier, build_outline, without_weights
 
 FOLDER = Path(__file__).parent
 DOCUMENT = FOLDER / "README.md"
 BEGIN, END = "<!-- step: written by step.py -->", "<!-- step: end -->"
 
-WAYS = ("plain", "ours", "ours, recompute_mlp", "ours, adapters in the last half")
-"""What is measured. Plain goes first, where the model has a plain form: the others are compared with it."""
+WAYS = (
+    "plain",
+    "ours",
+    "ours, recompute_mlp",
+    "ours, adapters in the last half",
+    "Side4Video instead",
+    "Side4Video instead, its layers recomputed",
+)
+"""What is measured. Plain goes first, where the model has a plain form: the others are compared with it, but for those
+of another method."""
 
 MATRIX = (1576, 768, 3072)
 """The product that stands for the machine's rate: 8 frames of a ViT-B/16 through the first layer of its MLP."""
@@ -55,7 +63,7 @@ class Way:
 
     def __init__(self, name: str, overrides: list[str], clips: int, plain: bool = False) -> None:
         self.name = name
-        cfg = composed([*overrides, *changes(name, overrides)])
+        cfg = composed(changed(name, overrides))
         torch.manual_seed(0)
         classifier = build_classifier(without_weights(cfg)).train()
         generator = torch.Generator().manual_seed(1)
@@ -144,25 +152,29 @@ def main() -> None:
 def built(overrides: list[str], clips: int) -> Iterator[Way]:
     """Every way that the experiment's model allows."""
     for name in WAYS:
-        if "last half" in name and not changes(name, overrides):
+        if "last half" in name and changed(name, overrides) == overrides:
             continue
         try:
             yield Way(name, overrides, clips, plain=name == "plain")
         except ValueError as error:
-            if name != "plain":
+            if name.startswith("ours"):
                 raise
-            print(f"without a plain implementation: {error}")
+            print(f"without a plain implementation: {error}" if name == "plain" else f"without {name}: {error}")
 
 
-def changes(name: str, overrides: list[str]) -> list[str]:
-    """What a way changes of the experiment's config."""
+def changed(name: str, overrides: list[str]) -> list[str]:
+    """The experiment's config as a way changes it."""
     if "recompute_mlp" in name:
-        return ["memory.recompute_mlp=true"]
+        return [*overrides, "memory.recompute_mlp=true"]
     if "last half" in name:
         adapter = composed(overrides).adapter
         sites = ("temporal", "temporal_in", "spatial", "joint")
-        return [f"adapter.{site}=last_half" for site in sites if adapter.get(site) == "all"]
-    return []
+        return [*overrides, *(f"adapter.{site}=last_half" for site in sites if adapter.get(site) == "all")]
+    if "Side4Video" in name:
+        rest = [override for override in overrides if not override.startswith("adapter")]
+        depth = len(build_outline(composed(overrides)).backbone.blocks)
+        return [*rest, "adapter=side4video", f"memory.checkpoint_blocks={depth if 'recomputed' in name else 0}"]
+    return overrides
 
 
 def compare(ways: list[Way], overrides: list[str], clips: int) -> None:
@@ -172,7 +184,7 @@ def compare(ways: list[Way], overrides: list[str], clips: int) -> None:
         RuntimeError: where they differ by more than 1e-5 of the largest.
     """
     for way in ways:
-        if way.name == "plain":
+        if not way.name.startswith("ours"):
             continue
         twin = Way(way.name, overrides, clips, plain=True) if "last half" in way.name else ways[0]
         for ours, plain in zip(way.results(), twin.results(), strict=True):

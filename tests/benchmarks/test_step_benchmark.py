@@ -47,8 +47,9 @@ def test_the_plain_implementation_gives_the_same_losses_and_gradients(step: Any,
 def test_every_way_is_measured_and_keeps_less_than_the_plain_one(step: Any, tmp_path: Path) -> None:
     overrides = ["experiment=aim_k400", *SMALL]
     rows = step.measure(list(step.built(overrides, 1)), 1, lambda name: 2**20)
-    plain, ours, recomputed, half = rows
+    plain, ours, recomputed, half, beside, lean = rows
     assert 1 == plain.kept_ratio > ours.kept_ratio > recomputed.kept_ratio > half.kept_ratio > 0
+    assert beside.kept > lean.kept > 0
     document = tmp_path / "README.md"
     document.write_text(f"before\n{step.BEGIN}\nold\n{step.END}\nafter\n")
     step.write(step.markdown(rows, "what"), document)

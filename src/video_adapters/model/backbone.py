@@ -1,4 +1,4 @@
-"""A frozen image encoder, with adapters in its blocks, run on the frames of a clip."""
+"""A frozen image encoder, with adapters in its blocks or a network beside them, run on the frames of a clip."""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.adapted_block import AdapterMethod, running
+from video_adapters.model.adapters.side_network import SideNetwork
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.execution import Memory, autocast_dtype, recompute
 from video_adapters.model.heads.head import Reads
@@ -17,6 +18,7 @@ class Backbone(nn.Module):
 
     Freezing goes by order: everything that the encoder brings is frozen, then the method adds what trains and names
     what of the encoder trains with it. Below the first of these nothing asks for a gradient, so autograd keeps nothing.
+    Where the method has a side network, which reads the tokens of every block, the features are that network's.
 
     Args:
         encoder: the pretrained network; its blocks move into the backbone.
@@ -67,6 +69,12 @@ class Backbone(nn.Module):
         for module in adapted.tuned:
             module.requires_grad_(True)
         self.blocks = nn.ModuleList(adapted.blocks)
+        if adapted.side is not None and encoder.pool_kind is not None:
+            raise ValueError(
+                f"model.pool={encoder.pool_kind} is about the encoder's feature, but the head reads that of the "
+                "network beside it: give model.pool=null"
+            )
+        self.side = adapted.side
         self.memory = memory
         self.time_from = adapted.time_from
         self.temporal_embedding: nn.Parameter | None = None
@@ -79,7 +87,7 @@ class Backbone(nn.Module):
     @property
     def width(self) -> int:
         """D, the width of a frame's feature."""
-        return self.encoder.width
+        return self.encoder.width if self.side is None else self.side.width
 
     def pretrained(self) -> list[nn.Parameter]:
         """Parameters that came with the encoder, or start as copies of such, whether they train or not."""
@@ -101,51 +109,88 @@ class Backbone(nn.Module):
         """What the head reads: (B, T, D), or the tokens behind the final norm, (B, T, N, D)."""
         if self.reads == "frames":
             return self.features(clips)
-        tokens = self.encoder.final_norm(self._full(self.tokens(clips)))
+        if self.side is None:
+            tokens = self.encoder.final_norm(self._full(self.tokens(clips)))
+        else:
+            tokens = self._beside(self.side, clips)
         return tokens.flatten(1, -2).unflatten(0, (clips.shape[0], -1))
 
     def features(self, clips: Tensor) -> Tensor:
         """One feature per frame or tubelet: (B, frames, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
-        return self.encoder.pool(self._full(self.tokens(clips))).unflatten(0, (clips.shape[0], -1))
+        if self.side is None:
+            features = self.encoder.pool(self._full(self.tokens(clips)))
+        else:
+            features = self._beside(self.side, clips).mean(1)
+        return features.unflatten(0, (clips.shape[0], -1))
 
     def tokens(self, clips: Tensor) -> Tensor:
         """What leaves the last block, before the final norm: (B, frames, 3, H, W) -> (B*T, ..., D)."""
-        x = self._embedded(clips)
+        x = self._embedded(self._frames(clips))
         for segment in self.segments:
             x = recompute(self._through, segment, x, offload=self.memory.offload)
         for i in range(self.memory.checkpoint_blocks, len(self.blocks)):
             x = self._step(i, x)
         return x
 
+    def _beside(self, side: SideNetwork, clips: Tensor) -> Tensor:
+        """What a side network makes of all blocks' tokens: (B, frames, 3, H, W) -> (B*T, N, width), normed.
+
+        No block is kept for the backward pass, nor run in it, unless segments of several are recomputed.
+        """
+        frames, offload = self._frames(clips), self.memory.offload
+        x, s = self._embedded(frames), self._in_stream(self._full(side.begin(frames, self.num_times)))
+        for segment in self.segments:
+            if len(segment) > 1:
+                x, s = recompute(self._through_beside, segment, x, s, offload=offload)
+            else:
+                x = self._step(segment[0], x)
+                s = recompute(side.step, segment[0], s, x, offload=offload)
+        for i in range(self.memory.checkpoint_blocks, len(self.blocks)):
+            x = self._step(i, x)
+            s = side.step(i, s, x)
+        return side.end(self._full(s))
+
     def leaving(self, clips: Tensor, blocks: Collection[int]) -> Iterator[tuple[int, Tensor]]:
         """All tokens that leave the given blocks, counted from 1, before any norm, with the block's number, rising:
         (B, frames, 3, H, W) -> (B*T, ..., D) each. Later blocks do not run; to be called without gradients.
         """
         with running(self.blocks, skip_dead_work=False):
-            x = self._embedded(clips)
+            x = self._embedded(self._frames(clips))
             for i in range(max(blocks)):
                 x = self._step(i, x)
                 if i + 1 in blocks:
                     yield i + 1, self._full(x)
 
-    def _embedded(self, clips: Tensor) -> Tensor:
-        """What enters the first block: (B, frames, 3, H, W) -> (B*T, ..., D)."""
+    def _frames(self, clips: Tensor) -> Tensor:
+        """Normalised, those of a tubelet as channels: (B, frames, 3, H, W) -> (B*T, 3 * tubelet, H, W)."""
         self._check(clips)
-        tubelets = self.normalise(clips).unflatten(1, (self.num_times, self.tubelet)).flatten(2, 3)
-        x = self.encoder.embed(tubelets.flatten(0, 1))
+        return self.normalise(clips).unflatten(1, (self.num_times, self.tubelet)).flatten(2, 3).flatten(0, 1)
+
+    def _embedded(self, frames: Tensor) -> Tensor:
+        """What enters the first block: (B*T, 3 * tubelet, H, W) -> (B*T, ..., D)."""
+        x = self.encoder.embed(frames)
         if self.time_from == 0:  # as published: before the norm that CLIP has ahead of its blocks
             x = self._mark_time(x)
-        x = self.encoder.pre_norm(x)
+        return self._in_stream(self.encoder.pre_norm(x))
+
+    def _in_stream(self, x: Tensor) -> Tensor:
+        """In the type of the residual stream, where `memory.residual_dtype` sets one."""
         half = autocast_dtype(x)
-        if self.memory.residual_dtype and half:
-            x = x.to(half)
-        return x
+        return x.to(half) if self.memory.residual_dtype and half else x
 
     def _through(self, segment: range, x: Tensor) -> Tensor:
         """Blocks that are recomputed together: (B*T, ..., D) -> (B*T, ..., D)."""
         for i in segment:
             x = recompute(self._step, i, x) if len(segment) > 1 else self._step(i, x)
         return x
+
+    def _through_beside(self, segment: range, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with the layers beside them: (B*T, ..., D), (B*T, N, width) -> both."""
+        assert self.side is not None
+        for i in segment:
+            x = self._step(i, x)
+            s = recompute(self.side.step, i, s, x)
+        return x, s
 
     def _step(self, i: int, x: Tensor) -> Tensor:
         """One block, and what stands between it and the one before: (B*T, ..., D) -> (B*T, ..., D)."""

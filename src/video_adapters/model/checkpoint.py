@@ -128,6 +128,13 @@ def check_same_model(
             f"the checkpoint's head reads features of {_features(theirs)}, the model here gives those of "
             f"{_features(own)}: give {_features(theirs)}"
         )
+    beside = any(name.startswith("backbone.side.") for name in _weights(checkpoint))
+    if head and beside != (classifier.backbone.side is not None):
+        reads, given = ("a network beside the encoder", "the encoder itself")[:: 1 if beside else -1]
+        raise ValueError(
+            f"the checkpoint's head reads features of {reads}, the model here gives those of {given}: give the "
+            "checkpoint's adapter"
+        )
     here = {name: p for name, p in classifier.learned().items() if head or not name.startswith("head.")}
     there = {name: v for name, v in _weights(checkpoint).items() if head or not name.startswith("head.")}
     if start:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -85,7 +85,10 @@ class Memory:
         return [range(start, min(start + size, blocks)) for start in range(0, blocks, size)] if blocks else []
 
 
-def recompute(run: Callable[..., Tensor], *inputs: Any, offload: bool = False) -> Tensor:
+Result = TypeVar("Result", bound=Tensor | tuple[Tensor, ...])
+
+
+def recompute(run: Callable[..., Result], *inputs: Any, offload: bool = False) -> Result:
     """run(*inputs), of which the inputs alone are kept for the backward pass; `offload`: in the host's memory."""
     if not torch.is_grad_enabled():
         return run(*inputs)
@@ -94,7 +97,7 @@ def recompute(run: Callable[..., Tensor], *inputs: Any, offload: bool = False) -
         torch.autograd.graph.save_on_cpu(pin_memory=on_gpu) if offload else nullcontext()
     )
     with kept:
-        result: Tensor = checkpoint(run, *inputs, use_reentrant=False)
+        result: Result = checkpoint(run, *inputs, use_reentrant=False)
     return result
 
 

@@ -27,6 +27,8 @@ def make_ready(backbone: Backbone, cfg: DictConfig) -> None:
     if memory.compile:
         refuse_to_compile_for(torch.cuda.get_device_capability() if on_gpu(cfg.trainer.accelerator) else TRITON)
         compile_blocks(backbone.blocks)
+        if backbone.side is not None:
+            compile_blocks(backbone.side.layers)
 
 
 def refuse_other_halves(memory: Memory, precision: str, half: str | None, machine: str) -> None:

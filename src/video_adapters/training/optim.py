@@ -90,5 +90,5 @@ def _undecayed(model: VideoClassifier) -> set[int]:
     blocks: Any = model.backbone.blocks
     norms = (m for m in model.modules() if isinstance(m, (nn.LayerNorm, nn.RMSNorm)))
     exempt = [*(p for m in norms for p in m.parameters(recurse=False)), *model.backbone.encoder.embeddings()]
-    exempt += model.head.embeddings()
+    exempt += [*model.head.embeddings(), *(model.backbone.side.positions() if model.backbone.side else ())]
     return {id(p) for p in [*exempt, *(p for block in blocks for p in block.positions())]}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.adapter import Adapter, Bottleneck, DropPath, TimeBias
+from video_adapters.model.adapters.side_network import SideNetwork
 from video_adapters.model.encoders.attention import Mix, Unprojected
 from video_adapters.model.encoders.encoder import Encoder, Parts
 from video_adapters.model.execution import Execution, normed, recompute
@@ -131,6 +132,14 @@ class AdaptedBlock(nn.Module, ABC):
         return [*self.parts.positions(), *(m.table for m in self.modules() if isinstance(m, TimeBias))]
 
 
+class PlainBlock(AdaptedBlock):
+    """A pretrained block, run as it is: (B*T, ..., D) -> same shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.kept(x) + self.attend(x)
+        return x + self.mlp(x)
+
+
 def _adapted(adapter: Bottleneck, attended: Unprojected) -> Tensor:
     """adapter(projection of what was attended to): (..., D) -> (..., D).
 
@@ -161,6 +170,7 @@ class Adapted(NamedTuple):
     blocks: Sequence[AdaptedBlock]
     tuned: tuple[nn.Module, ...] = ()  # what of the pretrained network trains beside what was added
     time_from: int | None = None  # the block before which a temporal embedding enters; None: there is none
+    side: SideNetwork | None = None  # whose features are read in place of the encoder's
 
 
 class AdapterMethod(ABC):

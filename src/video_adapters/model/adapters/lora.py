@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization, remove_parametrizations
 
-from video_adapters.model.adapters.adapted_block import Adapted, AdaptedBlock, AdapterMethod
+from video_adapters.model.adapters.adapted_block import Adapted, AdapterMethod, PlainBlock
 from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.execution import Execution
 from video_adapters.model.placement import Placement, place
@@ -68,12 +68,8 @@ class LowRank(nn.Module):
         return weight + (self.scale * self.up @ self.down).to(weight.dtype)
 
 
-class LoraBlock(AdaptedBlock):
+class LoraBlock(PlainBlock):
     """A pretrained block, run as it is: (B*T, ..., D) -> same shape. What changes is in its matrices."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.kept(x) + self.attend(x)
-        return x + self.mlp(x)
 
     def merge(self) -> None:
         for module, name in matrices(self.parts.block):
