@@ -142,7 +142,7 @@ def test_too_little_room_is_said_before_anything_is_computed(
     [
         (["features.layers=[5]"], r"features.layers is \[5\], expected blocks from 1 to 4"),
         (["features.layers=[]"], "features.layers is"),
-        (["features.tokens=some"], "features.tokens is some, expected pooled or all"),
+        (["features.tokens=some"], "features.tokens is some, expected pooled, all, leaving"),
         (["features.views=0"], "features.views is 0, expected a number of draws"),
     ],
 )

@@ -83,8 +83,9 @@ def test_stem_and_output_are_their_equations() -> None:
 
 @pytest.mark.parametrize("build", VITS)
 def test_the_encoder_beneath_is_itself_to_the_bit_and_all_beside_it_learns(build: str) -> None:
-    backbone = beside(build).train()
-    plain = Backbone(open_up(network(BUILDS[build])), StAdapter(before_attention=None), T)
+    net = network(BUILDS[build])
+    plain = Backbone(open_up(deepcopy(net)), StAdapter(before_attention=None), T)
+    backbone = Backbone(open_up(net), SIDE, T).train()
     seen: list[Tensor] = []
     side: Any = backbone.side
     for layer in side.layers:
@@ -214,7 +215,7 @@ def test_encoders_of_several_stages_are_refused() -> None:
 
 
 def test_a_way_to_pool_the_encoders_tokens_is_refused_where_they_are_not_pooled() -> None:
-    encoder = open_up(deepcopy(network(BUILDS["timm"])))
+    encoder = open_up(network(BUILDS["timm"]))
     encoder.set_pool("patches")
     with pytest.raises(ValueError, match=r"model.pool=patches is about the encoder's feature, .* give model.pool=null"):
         Backbone(encoder, SIDE, T)

@@ -117,5 +117,23 @@ def test_runs_of_before_there_were_any_go_on_without(tmp_path: Path) -> None:
 
 
 def test_an_unknown_use_is_refused(shapes: list[str], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"features\.use is always, expected auto or false"):
+    with pytest.raises(ValueError, match=r"features\.use is always, expected auto, side or false"):
         run(tmp_path, *shapes, *FROZEN, "features.use=always")
+
+
+BESIDE = ["adapter=side4video_shapes", "features.use=side", "data.max_videos=4", "batch.per_step=4"]
+
+
+def test_a_side_network_trains_on_stored_tokens(
+    shapes: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = [*shapes, *BESIDE, f"features.root={tmp_path / 'features'}", "features.views=2", "trainer.max_epochs=2"]
+    first = run(tmp_path / "first", *overrides)
+    assert "yet to be written" in capsys.readouterr().out
+    network = score(tmp_path / "scored", f"checkpoint={tmp_path / 'first' / 'checkpoints' / 'best.ckpt'}")
+    assert network["test/loss"] == pytest.approx(first["test/loss"], abs=1e-3)
+
+
+def test_stored_tokens_are_for_side_networks_alone(shapes: list[str], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"features.use=side .* this adapter has none: give features.use=auto, or"):
+        run(tmp_path / "run", *shapes, "features.use=side")

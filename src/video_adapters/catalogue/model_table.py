@@ -56,6 +56,9 @@ NOTES = {
     "one class token stands for the clip, and the first block's layer does not start at zero). The official count is "
     "that file's on CLIP's ViT-B/16, which has 768 parameters more than ImageNet's: a norm ahead of its blocks (1536), "
     "but no bias on its patches (768).",
+    "side4video_ssv2": "Published with 2 clips x 3 crops.",
+    "side4video": "Layer norms in the place of the published BatchNorm3d, and no weights in those of the encoder's "
+    "tokens, ahead of a linear layer (2 x 768 fewer in each of 12 layers).",
     "aim_k400_vit_l14": "The 2902 that the paper prints at 8 frames is a misprint of 2802, half its 5604 at 16 frames.",
 }
 """How definitions differ, by adapter or experiment."""

@@ -117,6 +117,7 @@ class VideoData(L.LightningDataModule):
         self.missing: dict[str, list[str]] = {}
         self._videos: dict[str, Videos] = {}
         self.sources: dict[str, Dataset[Sample]] = {}  # by use, what samples are read from in place of videos
+        self.token_bytes = 0  # of a view, where samples of `sources` have pixels, to be decoded, and stored tokens
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -212,13 +213,13 @@ class VideoData(L.LightningDataModule):
         """Refuses to load for `uses` where batches could be lost on their way, on so many devices over all machines and
         processes on this one. Validation `amid_epoch` finds the batches there that are made ahead for training.
         """
-        if self.sources.keys() >= {*uses}:
+        if self.sources.keys() >= {*uses} and not self.token_bytes:
             return
         clips = max(
             self.split_for(devices).clips if use == "train" else self._test_split(use).clips * len(self.views[use])
             for use in uses
         )
-        batch = clips * self.num_frames * 3 * self.image_size**2
+        batch = clips * max(self.num_frames * 3 * self.image_size**2, self.token_bytes)
         check_room(Need(batch, self.num_workers, processes, 2 if amid_epoch else 1))
 
     def _test_split(self, use: str) -> Split:
@@ -243,7 +244,8 @@ class VideoData(L.LightningDataModule):
             shuffle=trains,
             steps=self.steps_per_epoch if trains else None,
         )
-        num_workers = 0 if use in self.sources else self.num_workers  # what is read from memory needs nobody's help
+        read = use in self.sources and not self.token_bytes
+        num_workers = 0 if read else self.num_workers  # what is read from memory needs nobody's help
         clips = self.train_clips() if trains else self.test_clips(use)
         return ResumableLoader(
             self.sources.get(use, clips),

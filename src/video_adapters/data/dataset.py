@@ -29,6 +29,7 @@ class Sample(NamedTuple):
     broken: tuple[str, ...]  # files that could not be read on the way here, with the reason
     readable: bool  # false: the clip is blank and the video counts as wrong
     resized: str = ""  # the video's path, if frames of another size than its first were resized
+    tokens: Tensor | None = None  # (V, L, T, N, D) float, of an encoder's L blocks, if they are stored
 
 
 class Batch(NamedTuple):
@@ -41,6 +42,7 @@ class Batch(NamedTuple):
     readable: Tensor  # (B,) bool
     broken: list[str]
     resized: Sequence[str] = ()
+    tokens: Tensor | None = None  # (B, V, L, T, N, D) float
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -57,6 +59,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         readable=torch.tensor([s.readable for s in samples]),
         broken=[note for s in samples for note in s.broken],
         resized=[s.resized for s in samples if s.resized],
+        tokens=None if samples[0].tokens is None else torch.stack([s.tokens for s in samples if s.tokens is not None]),
     )
     if get_worker_info() is not None:
         for value in batch:

@@ -1,6 +1,6 @@
 """Features of a frame, made of the tokens that leave a block: class token, mean of the patches, the library's own."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,8 @@ from video_adapters.model.encoders.encoder import Encoder
 from video_adapters.model.encoders.pooling import pool_of
 
 TOKENS = "tokens"  # every one behind the final norm, of which heads on tokens read
+LEAVING = "leaving"  # every one as it leaves its block, of which a network beside the encoder reads
+EVERY_TOKEN = (TOKENS, LEAVING)  # kinds that are kept by themselves, in half the memory
 BOTH = "both"  # the class token and the mean of the patches, put together when they are read
 OWN = "pooled"  # what the encoder's library makes of the tokens, where that is not the class token
 
@@ -33,8 +35,9 @@ def asked_kind(encoder: Encoder) -> str:
 
 def width_of(encoder: Encoder, kinds: Collection[str]) -> int:
     """D of the kinds that are kept together."""
+    of_tokens = (OWN, *EVERY_TOKEN)
     (width,) = {
-        encoder.blocks[-1].width if kind in (OWN, TOKENS) else pool_of(encoder, kind).width(encoder) for kind in kinds
+        encoder.blocks[-1].width if kind in of_tokens else pool_of(encoder, kind).width(encoder) for kind in kinds
     }
     return width
 
@@ -61,19 +64,19 @@ def check_layers(encoder: Encoder, layers: Collection[int]) -> tuple[int, ...]:
 
 
 def features_of(
-    backbone: Backbone, clips: Tensor, layers: Collection[int], kinds: Collection[str]
+    backbone: Backbone, clips: Tensor, layers: Collection[int], kinds: Sequence[str]
 ) -> Iterator[tuple[int, Tensor]]:
-    """What a backbone says of clips, block by block, behind the final norm: (B, frames, 3, H, W) -> (B, P, T, D) each
-    for P kinds, or (B, T, N, D) of all tokens, in float32."""
+    """What a backbone says of clips, block by block, behind the final norm or, for `leaving`, ahead of any:
+    (B, frames, 3, H, W) -> (B, P, T, D) each for P kinds, or (B, T, N, D) of all tokens, in float32."""
     for layer, x in backbone.leaving(clips, layers):
         values = _taken(backbone.encoder, x, kinds).unflatten(0, (len(clips), -1))
-        yield layer, (values if TOKENS in kinds else values.transpose(1, 2)).float()
+        yield layer, (values if kinds[0] in EVERY_TOKEN else values.transpose(1, 2)).float()
 
 
-def _taken(encoder: Encoder, x: Tensor, kinds: Collection[str]) -> Tensor:
+def _taken(encoder: Encoder, x: Tensor, kinds: Sequence[str]) -> Tensor:
     """(B*T, ..., D) -> (B*T, P, D) or, of all tokens, (B*T, N, D)."""
-    if TOKENS in kinds:
-        return encoder.final_norm(x).flatten(1, -2)
+    if kinds[0] in EVERY_TOKEN:
+        return (encoder.final_norm(x) if kinds[0] == TOKENS else x).flatten(1, -2)
     return torch.stack([encoder.pool_as(x, None if kind == OWN else kind) for kind in kinds], 1)
 
 

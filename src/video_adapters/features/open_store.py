@@ -13,7 +13,16 @@ from omegaconf import DictConfig
 from video_adapters.data.datamodule import VideoData
 from video_adapters.features.clip_groups import Draws, FixedViews, RowClips
 from video_adapters.features.extraction import Extraction
-from video_adapters.features.kinds import TOKENS, check_layers, default_layers, features_of, kept_for, width_of
+from video_adapters.features.kinds import (
+    EVERY_TOKEN,
+    LEAVING,
+    TOKENS,
+    check_layers,
+    default_layers,
+    features_of,
+    kept_for,
+    width_of,
+)
 from video_adapters.features.rows import rows_of
 from video_adapters.features.spec import draws_of, precision_of, spec_of, views_of
 from video_adapters.features.store import FeatureStore
@@ -22,7 +31,9 @@ from video_adapters.model.hardware import on_gpu
 
 FRAMES_A_PASS = 128
 """Frames that pass through the encoder at once, where batch.per_device allows: ViT-L/14 takes 2 GB for them."""
-KEPT = ("pooled", "all")
+KEPT: dict[str, tuple[str, ...]] = {"pooled": (), "all": (TOKENS,), "leaving": (LEAVING,)}
+"""Kinds by the name of a choice of tokens; of pooled ones the encoder knows which there are."""
+
 CPU = torch.device("cpu")
 USES = {"train": "training", "val": "validation", "test": "test"}
 
@@ -43,7 +54,7 @@ def open_store(
         data: built from it.
         use: train, val or test.
         layers: other blocks than the config's `features` says, counted from 1.
-        tokens: another choice than its, pooled or all.
+        tokens: another choice than its: pooled, all or leaving.
 
     Raises:
         ValueError: for impossible settings.
@@ -51,8 +62,8 @@ def open_store(
     encoder, asked = backbone.encoder, layers or cfg.features.layers
     kept = tokens or cfg.features.tokens
     if kept not in KEPT:
-        raise ValueError(f"features.tokens is {kept}, expected {' or '.join(KEPT)}")
-    kinds = (TOKENS,) if kept == "all" else kept_for(encoder)
+        raise ValueError(f"features.tokens is {kept}, expected {', '.join(KEPT)}")
+    kinds = KEPT[kept] or kept_for(encoder)
     clips, described, draws = _clips(cfg, data, use)
     store = FeatureStore(
         Path(cfg.features.root).expanduser(),
@@ -91,7 +102,7 @@ def _clips(cfg: DictConfig, data: VideoData, use: str) -> tuple[RowClips, dict[s
 def _row_shape(backbone: Backbone, num_views: int, kinds: tuple[str, ...]) -> tuple[int, ...]:
     """(V, P, T, D), or (V, T, N, D) of all tokens."""
     width, times = width_of(backbone.encoder, kinds), backbone.num_times
-    if kinds != (TOKENS,):
+    if kinds[0] not in EVERY_TOKEN:
         return num_views, len(kinds), times, width
     device = next(backbone.parameters()).device
     blank = torch.zeros(1, backbone.num_frames, 3, *backbone.encoder.image_size, dtype=torch.uint8, device=device)

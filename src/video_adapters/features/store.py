@@ -1,6 +1,7 @@
 """Features of a frozen encoder on disk: for the videos of one use, computed where they are missing, and read."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 from video_adapters.commands.atomic import remove_parts, write_text
 from video_adapters.commands.lock import LOCK, alone
 from video_adapters.commands.wording import counted
-from video_adapters.features.kinds import BOTH, TOKENS
+from video_adapters.features.kinds import BOTH, EVERY_TOKEN
 from video_adapters.features.layer_files import LayerFiles, is_there
 from video_adapters.features.row_files import ABSENT, FLIPPED
 from video_adapters.features.rows import Row, allot
@@ -57,7 +58,7 @@ class FeatureStore:
         self.spec, self.folder, self.draws = spec, root / spec.key, draws
         self.extraction: Extraction | None = None
         self.notes: dict[int, str] = {}
-        halves = spec.kinds == (TOKENS,)
+        halves = spec.kinds[0] in EVERY_TOKEN
         self.layers = {n: LayerFiles(self.folder / f"block_{n:02d}", shape, halves) for n in layers}
         with alone(self.folder / LOCK, wait=True):
             remove_parts(self.folder, *(files.folder for files in self.layers.values()))  # of who was killed
@@ -128,9 +129,19 @@ class FeatureStore:
         """Whether a draw is of a mirrored clip that may have changed its class, (N, draws) bool."""
         return self.states == FLIPPED
 
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes, over all layers."""
+        return sum(files.row_bytes for files in self.layers.values())
+
+    @property
+    def num_values(self) -> int:
+        """Numbers of a row, over all layers."""
+        return sum(math.prod(files.shape) for files in self.layers.values())
+
     def missing_bytes(self) -> int:
         """What is yet to be written."""
-        return int(self.is_due().sum()) * sum(files.row_bytes for files in self.layers.values())
+        return int(self.is_due().sum()) * self.row_bytes
 
     def write(self, positions: Sequence[int], values: dict[int, np.ndarray], states: Sequence[int]) -> None:
         """Writes rows by their position in the list: (n, *shape) of each layer."""
@@ -157,7 +168,7 @@ class FeatureStore:
             ValueError: for a layer or a kind that is not kept, before all is there, and for all tokens, which may not
                 fit into memory: `clip` reads those of a video.
         """
-        if kind == TOKENS:
+        if kind in EVERY_TOKEN:
             raise ValueError("all tokens of a data set are not read at once: clip(video) reads those of one")
         self.check_complete()
         values = [[self.clip(i, layer, kind, draw) for draw in range(self.draws)] for i in range(len(self))]
@@ -172,7 +183,7 @@ class FeatureStore:
         if layer not in self.layers:
             raise ValueError(f"features of block {layer} are not there, only of {', '.join(map(str, self.layers))}")
         values = self.layers[layer].read(int(self.numbers[video, draw]))
-        if kind == TOKENS and self.spec.kinds == (TOKENS,):
+        if kind in EVERY_TOKEN and self.spec.kinds == (kind,):
             return values
         parts = ("class", "patches") if kind == BOTH else (kind,)
         if missing := [part for part in parts if part not in self.spec.kinds]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from video_adapters.data.annotations import Videos
@@ -40,10 +41,19 @@ class StoredClips(Dataset[Sample]):
         return () if self.present[video, draw] else (self.store.note(video, draw, self.videos[video].path),)
 
     def _sample(self, key: Key, video: int, draw: int, weight: float, broken: tuple[str, ...]) -> Sample:
-        """The features of a clip of `video`, zeros where it is not there, as those of the key's."""
-        features = torch.from_numpy(np.array(self.store.clip(video, self.layer, self.kind, draw)))
-        label = int(self.videos.labels[video])
-        return Sample(features, label, weight, key.video, broken, bool(self.present[video, draw]))
+        """A clip of `video` as one of the key's."""
+        label, readable = int(self.videos.labels[video]), bool(self.present[video, draw])
+        return Sample(
+            self._clip(video, draw), label, weight, key.video, broken, readable, tokens=self._tokens(video, draw)
+        )
+
+    def _clip(self, video: int, draw: int) -> Tensor:
+        """What stands for the clip: its features, zeros where it is not there."""
+        return torch.from_numpy(np.array(self.store.clip(video, self.layer, self.kind, draw)))
+
+    def _tokens(self, video: int, draw: int) -> Tensor | None:
+        """What goes with it, for a network beside the encoder."""
+        return None
 
 
 class StoredTrainClips(StoredClips):

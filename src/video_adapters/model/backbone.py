@@ -105,22 +105,25 @@ class Backbone(nn.Module):
             block.merge()
         return before - sum(p.numel() for p in self.parameters())
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """What the head reads: (B, T, D), or the tokens behind the final norm, (B, T, N, D)."""
+    def forward(self, clips: Tensor, stored: Tensor | None = None) -> Tensor:
+        """What the head reads: (B, T, D), or the tokens behind the final norm, (B, T, N, D).
+
+        `stored`: all tokens that leave the blocks, (B, blocks, T, N, D), with which a side network need not run them.
+        """
         if self.reads == "frames":
-            return self.features(clips)
+            return self.features(clips, stored)
         if self.side is None:
             tokens = self.encoder.final_norm(self._full(self.tokens(clips)))
         else:
-            tokens = self._beside(self.side, clips)
+            tokens = self._beside(self.side, clips, stored)
         return tokens.flatten(1, -2).unflatten(0, (clips.shape[0], -1))
 
-    def features(self, clips: Tensor) -> Tensor:
+    def features(self, clips: Tensor, stored: Tensor | None = None) -> Tensor:
         """One feature per frame or tubelet: (B, frames, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
         if self.side is None:
             features = self.encoder.pool(self._full(self.tokens(clips)))
         else:
-            features = self._beside(self.side, clips).mean(1)
+            features = self._beside(self.side, clips, stored).mean(1)
         return features.unflatten(0, (clips.shape[0], -1))
 
     def tokens(self, clips: Tensor) -> Tensor:
@@ -132,22 +135,24 @@ class Backbone(nn.Module):
             x = self._step(i, x)
         return x
 
-    def _beside(self, side: SideNetwork, clips: Tensor) -> Tensor:
+    def _beside(self, side: SideNetwork, clips: Tensor, stored: Tensor | None) -> Tensor:
         """What a side network makes of all blocks' tokens: (B, frames, 3, H, W) -> (B*T, N, width), normed.
 
-        No block is kept for the backward pass, nor run in it, unless segments of several are recomputed.
+        No block is kept for the backward pass, nor run in it, unless several are recomputed together.
         """
-        frames, offload = self._frames(clips), self.memory.offload
-        x, s = self._embedded(frames), self._in_stream(self._full(side.begin(frames, self.num_times)))
-        for segment in self.segments:
-            if len(segment) > 1:
-                x, s = recompute(self._through_beside, segment, x, s, offload=offload)
-            else:
-                x = self._step(segment[0], x)
-                s = recompute(side.step, segment[0], s, x, offload=offload)
-        for i in range(self.memory.checkpoint_blocks, len(self.blocks)):
-            x = self._step(i, x)
-            s = side.step(i, s, x)
+        frames = self._frames(clips)
+        s = self._in_stream(self._full(side.begin(frames, self.num_times)))
+        if stored is None:
+            x = self._embedded(frames)
+            for segment in self.segments:
+                if len(segment) > 1:
+                    x, s = recompute(self._through_beside, segment, x, s, offload=self.memory.offload)
+                else:
+                    x, s = self._through_beside(segment, x, s)
+            _, s = self._through_beside(range(self.memory.checkpoint_blocks, len(self.blocks)), x, s)
+        else:
+            for i, x in enumerate(stored.unbind(1)):
+                s = self._side_step(i, s, x.flatten(0, 1))
         return side.end(self._full(s))
 
     def leaving(self, clips: Tensor, blocks: Collection[int]) -> Iterator[tuple[int, Tensor]]:
@@ -185,12 +190,19 @@ class Backbone(nn.Module):
         return x
 
     def _through_beside(self, segment: range, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        """The same with the layers beside them: (B*T, ..., D), (B*T, N, width) -> both."""
-        assert self.side is not None
+        """Blocks with the side layers beside them: (B*T, ..., D), (B*T, N, width) -> both."""
         for i in segment:
             x = self._step(i, x)
-            s = recompute(self.side.step, i, s, x)
+            s = self._side_step(i, s, x)
         return x, s
+
+    def _side_step(self, i: int, s: Tensor, x: Tensor) -> Tensor:
+        """One side layer, which reads what leaves its block: (B*T, N, width), (B*T, ..., D) -> (B*T, N, width)."""
+        assert self.side is not None
+        if i >= self.memory.checkpoint_blocks:
+            return self.side.step(i, s, x)
+        wait = self.memory.offload and not self.memory.checkpoint_nested  # nested, the inputs are made again
+        return recompute(self.side.step, i, s, x, offload=wait)
 
     def _step(self, i: int, x: Tensor) -> Tensor:
         """One block, and what stands between it and the one before: (B*T, ..., D) -> (B*T, ..., D)."""

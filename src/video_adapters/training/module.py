@@ -75,7 +75,8 @@ class ActionModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # read here: the schedule has moved on when the step's figures are logged
         self.rate = self.trainer.optimizers[0].param_groups[-1]["lr"]
-        logits = self._network(batch.clips[:, 0], batch.weights)
+        stored = {} if batch.tokens is None else {"tokens": batch.tokens[:, 0]}
+        logits = self._network(batch.clips[:, 0], batch.weights, **stored)
         with without_autocast(logits):
             losses = F.cross_entropy(
                 logits.float(), batch.labels, reduction="none", label_smoothing=self.label_smoothing
@@ -127,9 +128,9 @@ class ActionModule(L.LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")
 
-    def probabilities(self, clips: Tensor) -> Tensor:
+    def probabilities(self, clips: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
-        return mean_probabilities(self._network, clips, self.most_views)
+        return mean_probabilities(self._network, clips, self.most_views, tokens)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)
@@ -164,7 +165,7 @@ class ActionModule(L.LightningModule):
             self.optim.check(self.classifier, state["param_groups"])
 
     def _score(self, split: Literal["val", "test"], batch: Batch) -> Tensor:
-        probabilities = self.probabilities(batch.clips)
+        probabilities = self.probabilities(batch.clips, batch.tokens)
         own = batch.weights > 0  # the others only fill the batch up
         if own.any():
             scores: Any = self.scores[split]
