@@ -40,6 +40,19 @@ def test_a_row_tells_scores_speed_and_origin_of_a_run(tmp_path: Path) -> None:
     assert abs(run["started"] + run["wall_time"] - written) < pd.Timedelta("1s")
 
 
+def test_the_score_of_a_start_is_of_no_epoch(tmp_path: Path) -> None:
+    header, *rows = METRICS.splitlines(keepends=True)
+    write_run(tmp_path / "run", metrics="".join([header, "0,,,,,,0.9,\n", *rows[1:]]))
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert (run["best_val_top1"], run["best_epoch"]) == (0.9, 0)
+
+
+def test_memory_of_a_run_that_trained_no_step_is_what_it_noted(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", metrics="step,val/top1,test/top1\n0,0.5,\n0,,0.4\n", record={"peak_memory_gib": 1.5})
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert run["peak_memory_gib"] == 1.5
+
+
 def test_of_several_tests_the_last_counts(tmp_path: Path) -> None:
     write_run(tmp_path / "run", metrics=METRICS + "8,3,,,,,,0.5\n")
     (run,) = read_runs(tmp_path).to_dict("records")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -213,3 +214,22 @@ def test_a_probe_of_another_head_or_other_classes_is_refused_in_a_sentence() -> 
     foreign = {**content["state_dict"], f"{PREFIX}backbone.blocks.0.before_mlp.up.bias": torch.zeros(32)}
     with pytest.raises(ValueError, match=r"it lacks backbone.*; it has backbone.blocks.0.before_mlp, which the model"):
         load_start(model, own, {**content, "state_dict": foreign})
+
+
+def test_a_run_that_starts_from_a_checkpoint_has_its_score_before_the_first_step(
+    shapes: list[str], tmp_path: Path
+) -> None:
+    """What training spoils is not the best: at a rate of 10 the start stays that."""
+    words = [*shapes, "adapter=frozen", "head=mean_standardised", f"features.root={tmp_path}"]
+    run(tmp_path / "first", *words, "trainer.max_epochs=3", "optim.lr=1e-2", "test=false")
+    start = f"init_from={best(tmp_path / 'first')}"
+    again = run(tmp_path / "again", *words, start, "optim.lr=10", "test=false")
+    metrics = pd.read_csv(tmp_path / "again" / "metrics.csv")
+    scores = metrics[["step", "val/top1"]].dropna()
+    assert scores["step"].tolist() == [0, 0]  # of one step an epoch, counted from 0
+    assert again["val/top1"] == scores["val/top1"].max() == pytest.approx(scores["val/top1"].iloc[0])
+    before, after = (torch.load(best(tmp_path / name), weights_only=True) for name in ("first", "again"))
+    assert all(value.equal(before["state_dict"][name]) for name, value in after["state_dict"].items())
+    last = torch.load(tmp_path / "again" / "checkpoints" / "last.ckpt", weights_only=True)
+    (keeper,) = (state for name, state in last["callbacks"].items() if name.startswith("ModelCheckpoint"))
+    assert keeper["best_model_score"] == pytest.approx(again["val/top1"])  # so that a run that goes on knows of it

@@ -28,6 +28,7 @@ from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.model import checkpoint
 from video_adapters.model.build import begin_head, build_classifier
 from video_adapters.training.accuracy import accuracies, told_part
+from video_adapters.training.beginning import Beginning, has_start
 from video_adapters.training.callbacks.predictions import Predictions
 from video_adapters.training.callbacks.speed import peak_memory
 from video_adapters.training.loggers import expect_packages, wandb_run
@@ -44,7 +45,7 @@ from video_adapters.training.record import (
     state_before_end,
     write_record,
 )
-from video_adapters.training.solution import Solution, keep_as_best
+from video_adapters.training.solution import Solution
 from video_adapters.training.stored_features import of_this_place, read_from_store
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes, validates_early
 from video_adapters.trust import checkpoint_file
@@ -110,7 +111,7 @@ def _train(
         if wandb.run is not None and not wandb.run.offline:
             log.info("W&B: %s", wandb.run.url)
 
-    beginning = Beginning(begin)
+    beginning = Beginning(begin, validates=state is None and has_start(cfg, module))
     with going_on(folder), wandb_run():
         callbacks = [beginning, *(instantiate(entry) for entry in cfg.callbacks.values() if entry)]
         trainer = build_trainer(cfg, callbacks if solution is None else [*callbacks, solution])
@@ -141,22 +142,6 @@ def _module(cfg: DictConfig, data: VideoData, solution: Solution | None) -> Acti
         module.classifier.head.load_state_dict(solution.head)
     module.reads_features = read_from_store(cfg, module.classifier, data)
     return module
-
-
-class Beginning(L.Callback):
-    """Calls something once, when training starts: everything was accepted then, the state that was loaded too."""
-
-    def __init__(self, begin: Callable[[L.Trainer], None]) -> None:
-        self._begin: Callable[[L.Trainer], None] | None = begin
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.begin(trainer)
-
-    def begin(self, trainer: L.Trainer) -> None:
-        """To be called after fitting too, where there was nothing left to train."""
-        if self._begin is not None:
-            begin, self._begin = self._begin, None
-            begin(trainer)
 
 
 def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> None:
@@ -228,9 +213,10 @@ def _logged_config(cfg: DictConfig, module: ActionModule, record: dict[str, Any]
 
 def _fit(trainer: Any, module: ActionModule, data: VideoData, state: Path | None, beginning: Beginning) -> None:
     """Trains, from a state that was saved if there is one; without any epoch the weights are the best as they stand."""
+    beginning.validate(trainer, module, data)
     if trainer.max_epochs == 0:  # of class names, or of a starting point
         beginning.begin(trainer)
-        keep_as_best(trainer, trainer.validate(module, datamodule=data, verbose=False)[0]["val/top1"])
+        log.info("nothing is trained, so there is no last.ckpt to go on from: init_from=.../best.ckpt starts from here")
         return
     trainer.fit(module, datamodule=data, ckpt_path=None if state is None else str(state), weights_only=True)
     beginning.begin(trainer)  # where nothing was left to train

@@ -33,14 +33,15 @@ class Scores(Metric):
 
     def update(self, probabilities: Tensor, labels: Tensor, readable: Tensor) -> None:
         """Adds videos: probabilities (B, C), labels (B,), readable (B,) bool."""
+        # not in place: a validation ahead of training leaves sums that only inference may change
         ranked = hits(probabilities, labels, 5) & readable[:, None]
-        self.videos += _per_class(labels, self.videos)
-        self.correct += _per_class(labels[ranked[:, 0]], self.videos)
-        self.correct5 += _per_class(labels[ranked.any(1)], self.videos)
-        self.unreadable += (~readable).sum()
-        self.not_finite += (readable & ~probabilities.isfinite().all(1)).sum()
+        self.videos = self.videos + _per_class(labels, self.videos)
+        self.correct = self.correct + _per_class(labels[ranked[:, 0]], self.videos)
+        self.correct5 = self.correct5 + _per_class(labels[ranked.any(1)], self.videos)
+        self.unreadable = self.unreadable + (~readable).sum()
+        self.not_finite = self.not_finite + (readable & ~probabilities.isfinite().all(1)).sum()
         own = probabilities.gather(1, labels[:, None])[readable, 0]
-        self.loss -= own.nan_to_num(0).clamp_min(1e-12).log().sum()
+        self.loss = self.loss - own.nan_to_num(0).clamp_min(1e-12).log().sum()
 
     def compute(self) -> dict[str, Tensor]:
         """Fractions, top-1 with its 95 % interval, the mean loss over readable videos, and how many were not,

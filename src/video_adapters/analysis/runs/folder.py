@@ -106,6 +106,8 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
     config, and its metrics as `read_metrics` gives them."""
     row = {"path": path, "name": config["name"], "started": _moment(record["started"])}
     row |= _figures(metrics, record.get("scores", {}))
+    if pd.isna(row["peak_memory_gib"]):  # of a run that trained no step
+        row["peak_memory_gib"] = record.get("peak_memory_gib", math.nan)
     others = leaves({key: value for key, value in record.items() if key not in ("started", "scores")})
     row |= {key: " ".join(value) if isinstance(value, list) else value for key, value in others if key not in row}
     settings = leaves({name: value for name, value in config.items() if name not in _PLUMBING})
@@ -122,7 +124,8 @@ def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
     figures["best_val_top1"] = scores.get("val/top1", math.nan)
     if "val/top1" in metrics and metrics["val/top1"].notna().any():
         best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
-        figures |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": int(metrics["epoch"][best]) + 1}
+        epoch = metrics.get("epoch", {}).get(best, math.nan)  # none of a score ahead of the first step
+        figures |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": 0 if pd.isna(epoch) else int(epoch) + 1}
         figures["val/videos"] = metrics["val/videos"][best] if "val/videos" in metrics else math.nan
     tests = metrics.filter(like="test/").dropna(how="all")
     figures |= tests.iloc[-1].to_dict() if len(tests) else {}
