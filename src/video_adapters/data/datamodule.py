@@ -149,7 +149,7 @@ class VideoData(L.LightningDataModule):
         """
         if use not in self._videos:
             listed, split = in_copy(self.root, self.annotations.videos(self.splits[use])), self.splits[use]
-            videos = selection.spread(listed, self.max_videos)
+            videos = selection.evenly(listed, self.max_videos)
             if use == "train" and self.fraction < 1:
                 videos = videos.select(stratified(videos.labels, self.fraction))
             selection.check_labels(videos, use, split, self.annotations, self.root, self.num_classes)

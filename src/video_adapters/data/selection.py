@@ -14,7 +14,7 @@ from video_adapters.data.clips.transform import before_crop
 log = logging.getLogger(__name__)
 
 
-def spread(videos: Videos, most: int | None) -> Videos:
+def evenly(videos: Videos, most: int | None) -> Videos:
     """At most so many videos, spread over the list, which may be sorted by class; None takes all."""
     if most is None or len(videos) <= most:
         return videos

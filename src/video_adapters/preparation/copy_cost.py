@@ -34,7 +34,7 @@ class _Measured(NamedTuple):
     copied_read: float
 
 
-def predict(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers: int | None) -> None:
+def estimate_cost(copies: Sequence[Copy], settings: Settings, cfg: DictConfig, workers: int | None) -> None:
     """Copies a few videos elsewhere, and says what all of them will cost and gain."""
     sample = [copies[int(i)] for i in np.unique(np.linspace(0, len(copies) - 1, SAMPLE).round())]
     sampling: Sampling = instantiate(cfg.sampling)(num_frames=cfg.num_frames)

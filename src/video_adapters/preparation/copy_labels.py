@@ -41,7 +41,7 @@ def make_inside(folder: Path, to: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def check_labels(copied: Annotations, splits: Sequence[str], copies: Sequence[Copy]) -> None:
+def check_copied_labels(copied: Annotations, splits: Sequence[str], copies: Sequence[Copy]) -> None:
     """Reads the lists of a copy as training will, with empty files for the videos that are still to come; a ValueError
     where something that is read beside them is not in the copy.
     """

@@ -27,8 +27,8 @@ from video_adapters.data.check_report import in_report, is_below
 from video_adapters.data.clips.transform import before_crop
 from video_adapters.data.from_config import annotations_of, splits_of
 from video_adapters.data.video.frame_source import DecodeError
-from video_adapters.preparation.copy_cost import predict
-from video_adapters.preparation.copy_labels import LEFT_OUT, check_labels, copy_labels, make_inside
+from video_adapters.preparation.copy_cost import estimate_cost
+from video_adapters.preparation.copy_labels import LEFT_OUT, check_copied_labels, copy_labels, make_inside
 from video_adapters.preparation.encode_video import Copy, Settings, is_done, write_copy
 from video_adapters.preparation.source import Listed, Source, listed
 from video_adapters.preparation.workload import IN_USE, worked_on
@@ -69,7 +69,7 @@ def transcode(request: Transcode) -> None:
     copies, left_out = _plan(videos, cfg.root, request.to.absolute())
     if not request.sample_only:
         check_folder(request.to, "--to")
-    predict(copies, settings, cfg, request.workers)
+    estimate_cost(copies, settings, cfg, request.workers)
     if request.sample_only:
         return
     with (
@@ -77,7 +77,7 @@ def transcode(request: Transcode) -> None:
         stoppable("the same command goes on where it stopped"),
     ):
         _make_ready(cfg.root, request.to, settings, copies)
-        check_labels(_copied(cfg, request.to), splits_of(cfg, annotations), copies)
+        check_copied_labels(_copied(cfg, request.to), splits_of(cfg, annotations), copies)
         for copy, result in worked_on("transcoding", partial(_transcode, settings), copies, request.workers):
             if isinstance(result, NoRoom):
                 raise ValueError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from video_adapters.commands.wording import counted, did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, in_order, subfolders
+from video_adapters.data.annotations.files import VIDEO_SUFFIXES, content, sorted_classes, subfolders
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.videos import Video, Videos
 
@@ -41,7 +41,7 @@ class ClassFolders(Annotations):
             raise ValueError(
                 f"{self.root} has neither a folder train, val or test nor class folders. {content(self.root)}"
             )
-        return in_order(names)
+        return sorted_classes(names)
 
     def has(self, split: str) -> bool:
         return split in self._folders() or (split != "test" and self._divided() is not None)

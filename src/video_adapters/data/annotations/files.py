@@ -55,7 +55,7 @@ def subfolders(folder: str) -> list[str]:
     )
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Names of classes in alphabetical order, those that are whole numbers before the others and as numbers."""
 
     def key(name: str) -> tuple[bool, int, str]:

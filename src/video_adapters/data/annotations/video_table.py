@@ -13,7 +13,7 @@ import numpy as np
 
 from video_adapters.commands.wording import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import in_order, missing
+from video_adapters.data.annotations.files import missing, sorted_classes
 from video_adapters.data.annotations.held_out import held_out
 from video_adapters.data.annotations.text import decoded, located, read_text
 from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
@@ -65,7 +65,7 @@ class VideoTable(Annotations):
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in alphabetical order, numbers as numbers; none where the file numbers them."""
         names = {row[self._one_of(LABELS)].strip() for row in self._content.values()} - {NO_LABEL}
-        return () if all(re.fullmatch("[0-9]+", name) for name in names) else in_order(names)
+        return () if all(re.fullmatch("[0-9]+", name) for name in names) else sorted_classes(names)
 
     @property
     def num_classes(self) -> int:
