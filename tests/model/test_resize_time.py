@@ -7,9 +7,10 @@ from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.encoders.pretrained import open_up
+from video_adapters.model.heads.linear_in_order import LinearInOrderHead
 from video_adapters.model.heads.map import MapHead
 from video_adapters.model.heads.mean import MeanHead
-from video_adapters.model.resize_time import resize_bias, resize_embedding, resize_time, time_weights
+from video_adapters.model.resize_time import resize_bias, resize_embedding, resize_time, resize_weight, time_weights
 
 from helpers.networks import network, timm_swin, timm_vit
 
@@ -77,3 +78,27 @@ def test_learned_positions_of_a_head_are_resized_too() -> None:
     resized = resize_time(before.learned(), now)
     torch.testing.assert_close(resized["head.positions"], resize_embedding(before.head.positions, 16))
     assert set(time_weights(now)) == {"head.positions"}
+
+
+@pytest.mark.parametrize("now", [4, 12, 16])
+def test_a_head_that_reads_frames_in_order_scores_a_still_clip_as_before(now: int) -> None:
+    def model(num_frames: int) -> VideoClassifier:
+        backbone = Backbone(open_up(network(timm_vit())), Aim(temporal=None), num_frames)
+        return VideoClassifier(backbone, LinearInOrderHead(backbone.width, 5, num_frames))
+
+    before, after = model(8), model(now)
+    width = before.backbone.width
+    for statistic in (before.head.standardise.mean, before.head.standardise.var):
+        statistic.copy_(torch.rand(width).add(0.5).repeat(8))
+    resized = resize_time(before.learned(), after)
+    assert set(time_weights(after)) == {"head.linear.weight", "head.standardise.mean", "head.standardise.var"}
+    assert not after.load_state_dict(resized, strict=False).unexpected_keys
+    still = torch.randn(3, 1, width)
+    scores = (head.eval()(still.expand(-1, times, -1)) for head, times in ((before.head, 8), (after.head, now)))
+    torch.testing.assert_close(*scores)
+
+
+def test_its_weights_stay_at_their_place_in_the_clip() -> None:
+    ramp = torch.arange(8).float().add(0.5).div(8).repeat_interleave(3)[None]  # D 3
+    resized = resize_weight(ramp, 16, 3).unflatten(1, (16, 3))
+    torch.testing.assert_close(2 * resized[0, 1:-1, 2], torch.arange(16).float().add(0.5).div(16)[1:-1])
