@@ -250,7 +250,7 @@ def test_small_files_are_copied_beside_images_too_and_whatever_their_names(
 
 
 def test_a_list_that_is_not_copied_is_missed_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "estimate_cost", lambda *_: None)
     monkeypatch.setattr(module, "worked_on", lambda *_: pytest.fail("has begun"))
     root, words = write_bare_lists(tmp_path / "data", ".lists")
     with pytest.raises(
@@ -263,7 +263,7 @@ def test_a_list_that_is_not_copied_is_missed_before_the_work(tmp_path: Path, mon
 
 def test_a_stand_in_that_was_left_behind_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, to = write_class_folders(tmp_path / "data"), tmp_path / "copy"
-    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "estimate_cost", lambda *_: None)
     (root / "clap" / "ü 1.mp4").write_bytes(b"<html>")
     with monkeypatch.context() as patch:
         patch.setattr(os, "unlink", lambda *_, **__: None)
@@ -288,7 +288,7 @@ def test_folders_of_frames_count_with_their_files_in_the_prediction(
 def test_an_interrupted_copy_goes_on_where_it_stopped(
     damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "estimate_cost", lambda *_: None)
     to, work, results = tmp_path / "copy", module.worked_on, []
 
     def interrupting(*arguments: object) -> object:
@@ -318,7 +318,7 @@ def test_an_interrupted_copy_goes_on_where_it_stopped(
 def test_a_full_disk_ends_the_copy_and_is_no_fault_of_a_video(
     damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "estimate_cost", lambda *_: None)
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_copy", _full)
         with pytest.raises(ValueError, match=r"copy: No space left on device; make room, and the same command"):
@@ -337,7 +337,7 @@ def _full(*_: object) -> None:
 def test_a_copy_that_was_hardly_begun_goes_on(
     step: str, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "estimate_cost", lambda *_: None)
     with monkeypatch.context() as patch:
         patch.setattr(f"video_adapters.preparation.transcode.{step}", _killed)
         with pytest.raises(RuntimeError, match="killed"):
@@ -415,7 +415,7 @@ def test_a_folder_with_something_else_in_it_is_refused(damaged: Path, tmp_path: 
 def test_a_copy_has_the_pixels_that_its_image_size_needs(
     image_size: int, short_side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "predict", lambda *_: None)
+    monkeypatch.setattr(module, "estimate_cost", lambda *_: None)
     root, to = write_class_folders(tmp_path / "data"), tmp_path / "copy"
     transcode(asked(root, to, "folders", (f"data.image_size={image_size}",)))
     assert json.loads((to / "prepared.json").read_text())["short_side"] == short_side
