@@ -1,5 +1,6 @@
 """A probe becomes an ordinary run, which everything takes that takes runs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import yaml
 
 from video_adapters.analysis import report
 from video_adapters.recognition import Recognizer, export
+from video_adapters.training import probing_run
 from video_adapters.trust import checkpoint_file
 
 from helpers.toy import run, score
@@ -22,11 +24,16 @@ CUT = [
 ]
 
 
+HEADS = ("mean", "in_order", "map", "attentive")
+
+
 @pytest.fixture(scope="module")
 def probed(shapes: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a probe's run on few videos, of an encoder that ends before its last block."""
     folder = tmp_path_factory.mktemp("probed")
-    run(folder, *shapes, *CUT, "model=shapes_vit", "test=true")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probing_run, "choices", lambda: {f"head@probe.heads.{name}": name for name in HEADS})
+        run(folder, *shapes, *CUT, "model=shapes_vit", "test=true")
     return folder
 
 
@@ -44,6 +51,8 @@ def test_a_probe_leaves_an_ordinary_run_that_is_tested_once(probed: Path) -> Non
         config["model"]["depth"],
         "mean" in config["head"]["_target_"],
     )
+    named = chosen["head"] if chosen["head"] in HEADS else chosen["reads"]
+    assert json.loads((probed / "run.json").read_text())["choices"]["head"] == named
     metrics = pd.read_csv(probed / "metrics.csv")
     assert metrics["val/top1"].dropna().tolist() == pytest.approx([chosen["held_out"]], abs=1e-4)
     assert metrics["test/top1"].notna().sum() == 1

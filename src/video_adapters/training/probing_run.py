@@ -14,6 +14,7 @@ from rich.table import Table
 from torch import Tensor
 
 from video_adapters.commands.atomic import replacing
+from video_adapters.commands.config import choices
 from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import build_data, with_classes_counted
@@ -70,7 +71,9 @@ def probe(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
                 with optional("W&B's table of probes"):
                     _log(logger, rows[:SHOWN])
 
-    solution = Solution(search.refitted().state_dict(), _scores(search), note)
+    head = choices().get(f"head@probe.heads.{_head_key(cfg, best.candidate.head, best.candidate.space.reads)}")
+    chosen = {"head": head} if head else {}
+    solution = Solution(search.refitted().state_dict(), _scores(search), note, chosen)
     return train(_run_config(cfg, backbone, best.candidate), overrides, solution)
 
 
@@ -94,10 +97,13 @@ def _searched(cfg: DictConfig, backbone: Backbone) -> Search:
 
 
 def _head_config(cfg: DictConfig, name: str, reads: Reading) -> DictConfig:
-    """The config of a candidate's head: of the linear ones, that of how they read the frames."""
-    heads = cfg.probe.heads
-    config: DictConfig = heads[name if name in heads else reads]
+    config: DictConfig = cfg.probe.heads[_head_key(cfg, name, reads)]
     return config
+
+
+def _head_key(cfg: DictConfig, name: str, reads: Reading) -> str:
+    """Which of `probe.heads` a candidate's head is: of the linear ones, that of how they read the frames."""
+    return name if name in cfg.probe.heads else reads
 
 
 def _run_config(cfg: DictConfig, backbone: Backbone, candidate: Candidate) -> DictConfig:

@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -71,8 +71,17 @@ def going_on(folder: Path) -> Iterator[None]:
         raise end from end.__cause__
 
 
-def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: VideoClassifier) -> dict[str, Any]:
-    """What identifies a run, as in its `run.json`; a run that goes on stays the one it is."""
+def new_record(
+    folder: Path,
+    cfg: DictConfig,
+    overrides: list[str],
+    classifier: VideoClassifier,
+    chosen: Mapping[str, str],
+) -> dict[str, Any]:
+    """What identifies a run, as in its `run.json`; a run that goes on stays the one it is.
+
+    `chosen` are choices of config groups that the run itself has made.
+    """
     before = read_record(folder) if cfg.resume else {}
     record = {
         "wandb_id": os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4),  # an agent of a W&B sweep names its runs
@@ -80,7 +89,7 @@ def new_record(folder: Path, cfg: DictConfig, overrides: list[str], classifier: 
         "command": " ".join(sys.argv),
         "started": _now(),
         "git_commit": _git_commit(),
-        "choices": choices(),
+        "choices": {**choices(), **chosen},
         "parameters": sum(p.numel() for p in classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
     }

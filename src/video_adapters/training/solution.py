@@ -24,10 +24,17 @@ class Solution(Callback):
         head: its parameters and statistics, by name.
         scores: of validation, as val/top1.
         note: to be called once the run has begun, with its loggers.
+        choices: of config groups that the solution makes, such as its head.
     """
 
-    def __init__(self, head: dict[str, Tensor], scores: dict[str, float], note: Callable[[list[Any]], None]) -> None:
-        self.head, self.scores, self.note = head, scores, note
+    def __init__(
+        self,
+        head: dict[str, Tensor],
+        scores: dict[str, float],
+        note: Callable[[list[Any]], None],
+        choices: dict[str, str],
+    ) -> None:
+        self.head, self.scores, self.note, self.choices = head, scores, note, choices
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         trainer.should_stop = True  # ahead of the first batch; optimizer and loaders are there, and in the saved state
