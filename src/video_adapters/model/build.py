@@ -15,6 +15,7 @@ from video_adapters.model.checkpoint import holds_everything
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.cost import Cost, count
 from video_adapters.model.execution import Memory
+from video_adapters.model.hardware import device_of
 from video_adapters.model.heads.class_names import SLOT, NamesHead
 from video_adapters.model.heads.head import Head
 
@@ -68,7 +69,8 @@ def begin_head(cfg: DictConfig, head: Head, class_names: Sequence[str]) -> None:
     tower = instantiate(model, tokenizer=head.tokenizer, _convert_="all")
     log.info("classes in words (head.names=... changes them): %s", ", ".join(words.values()))
     texts = [prompt.replace(SLOT, text) for text in words.values() for prompt in head.prompts]
-    head.begin(tower.features(texts).unflatten(0, (len(words), -1)), tower.log_scale, tower.bias)
+    features = tower.features(texts, device_of(cfg.trainer.accelerator))
+    head.begin(features.unflatten(0, (len(words), -1)), tower.log_scale, tower.bias)
 
 
 def without_weights(cfg: DictConfig) -> DictConfig:

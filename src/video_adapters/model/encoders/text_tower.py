@@ -42,8 +42,8 @@ class TextTower:
         self.bias: float = 0.0 if net.logit_bias is None else net.logit_bias.item()
 
     @torch.no_grad()
-    def features(self, texts: Sequence[str]) -> Tensor:
-        """Of length 1: K texts -> (K, D).
+    def features(self, texts: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
+        """Of length 1, computed on a device: K texts -> (K, D) on the CPU.
 
         Raises:
             ValueError: for a tokenizer of another network.
@@ -55,7 +55,8 @@ class TextTower:
                 f"{self._net.vocab_size} of them: give head.tokenizer the folder of its own"
             )
         batches = track(tokens.split(BATCH), "Class names", disable=not interactive(), transient=True)
-        return torch.cat([F.normalize(self._net.encode_text(batch), dim=-1) for batch in batches])
+        self._net.to(device)
+        return torch.cat([F.normalize(self._net.encode_text(batch.to(device)), dim=-1).cpu() for batch in batches])
 
 
 def load_text_tower(
