@@ -1,10 +1,12 @@
 """The hours that a plan promises for a whole run."""
 
+from pathlib import Path
+
 import pytest
 
 from video_adapters.training.planning.duration import duration
 
-from helpers.toy import composed
+from helpers.toy import SMALL, composed
 
 
 def test_hours_are_steps_times_seconds_of_the_data_set_as_published() -> None:
@@ -28,10 +30,19 @@ def test_a_recipe_of_so_many_steps_needs_no_videos_and_shares_and_limits_count()
     assert "about 1 min = 30 steps x 2 s" in duration(cfg, 2.0, "ssv2")
 
 
-def test_videos_that_are_there_are_counted(shapes: list[str]) -> None:
-    said = duration(composed(*shapes), 1.0, "moving_shapes")
+def test_videos_that_are_there_are_counted(shapes_list: Path) -> None:
+    words = [*SMALL, "data=list", f"data.root={shapes_list}", "data.num_classes=12", "data.image_size=40"]
+    said = duration(composed(*words), 1.0, "list")
     assert "= 5 steps x 1 s" in said  # 36 videos, 8 a step
-    assert "of 36 training videos (in " in said
+    assert f"of 36 training videos (in {shapes_list})" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "videos"), [("moving_shapes", 1440), ("moving_shapes_noisy", 1440), ("moving_shapes_crowded", 2880)]
+)
+def test_those_of_the_embedded_data_need_not_be_rendered(data: str, videos: int) -> None:
+    said = duration(composed(f"data={data}", "data.root=/nowhere"), 1.0, data)
+    assert f"of {videos} training videos (rendered where they are not yet)" in said
 
 
 def test_an_unknown_number_of_videos_is_said_with_what_to_give() -> None:

@@ -6,6 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from video_adapters.commands.wording import counted
+from video_adapters.data.shapes.moving_shapes import MovingShapes
 from video_adapters.training.schedule import total_steps
 
 PUBLISHED = {
@@ -15,8 +16,6 @@ PUBLISHED = {
     "diving48": 15_027,
     "ucf101": 9_537,  # of the first fold
     "hmdb51": 3_570,
-    "moving_shapes": 1_440,
-    "moving_shapes_crowded": 2_880,
 }
 """Training videos by data config, of Kinetics about as many: for plans on a machine where they are not."""
 
@@ -50,10 +49,12 @@ def _videos(cfg: DictConfig, data: str | None) -> tuple[int, str]:
     """How many training videos there are, and by what; 0 where nobody knows."""
     root = None if cfg.data.get("root", None) is None else Path(cfg.data.root)
     try:
-        if root is not None and root.is_dir():
-            count = len(instantiate(cfg.data.annotations)(root=str(root)).videos(cfg.data.train_split))
-            return _taken(cfg, count), f"in {root}"
-    except (ValueError, OSError):  # incomplete, or to be rendered first
+        annotations = None if root is None else instantiate(cfg.data.annotations)(root=str(root))
+        if isinstance(annotations, MovingShapes):
+            return _taken(cfg, annotations.counts[cfg.data.train_split]), "rendered where they are not yet"
+        if annotations is not None and root is not None and root.is_dir():
+            return _taken(cfg, len(annotations.videos(cfg.data.train_split))), f"in {root}"
+    except (ValueError, OSError):  # incomplete
         pass
     return _taken(cfg, PUBLISHED.get(data or "", 0)), "as published"
 
