@@ -49,13 +49,14 @@ class Extraction:
     timeout: float  # seconds without a batch that end it
     title: str
     shown: bool = True  # whether this process says how far it is
+    minutes: float | None = None  # most that it may take
     _seconds: list[float] = field(default_factory=list)  # of each group, of whatever held the other up
 
     def run(self) -> None:
         """Computes what is missing, and says beforehand what that takes.
 
         Raises:
-            ValueError: for too little room, and features that are no finite numbers.
+            ValueError: for too little room or time, and features that are no finite numbers.
         """
         if not (groups := self._missing()):
             return
@@ -103,7 +104,7 @@ class Extraction:
                 values = self._computed(batch.clips)
                 took = time.perf_counter() - start
                 self._seconds.append(max(took, batch.seconds / workers) if workers else took + batch.seconds)
-                if len(self._seconds) == SAMPLED and self.shown:
+                if len(self._seconds) == SAMPLED:
                     self._predict(len(groups))
                 if writing is not None:
                     writing.result()
@@ -167,9 +168,15 @@ class Extraction:
         check_room(Need(self.store.per_pass * clip, min(self.num_workers, num_groups)))
 
     def _predict(self, num_groups: int) -> None:
-        """Says what it takes, by the groups that were computed so far, unless it is done sooner than that is read."""
+        """Says what it takes, by the groups that were computed so far, unless it is done sooner than that is read; a
+        ValueError for longer than it may."""
         clips, seconds = num_groups * self.store.per_pass, num_groups * self._seconds[-1]
-        if seconds < SOON:
+        if self.minutes is not None and seconds > 60 * self.minutes:
+            raise ValueError(
+                f"{self.title} would take about {in_time(seconds)} on this {self.device.type}, of "
+                f"features.minutes={self.minutes:.3g}: give more, or fewer videos (data.max_videos=N)"
+            )
+        if seconds < SOON or not self.shown:
             return
         summary(
             self.title,

@@ -1,6 +1,5 @@
 """From a composed config, its data set and a frozen encoder to the store of what the one says of the other."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,14 +26,12 @@ from video_adapters.features.rows import rows_of
 from video_adapters.features.spec import draws_of, precision_of, spec_of, views_of
 from video_adapters.features.store import FeatureStore
 from video_adapters.model.backbone import Backbone
-from video_adapters.model.hardware import on_gpu
+from video_adapters.model.hardware import device_of
 
 FRAMES_A_PASS = 128
 """Frames that pass through the encoder at once, where batch.per_device allows: ViT-L/14 takes 2 GB for them."""
 KEPT: dict[str, tuple[str, ...]] = {"pooled": (), "all": (TOKENS,), "leaving": (LEAVING,)}
 """Kinds by the name of a choice of tokens; of pooled ones the encoder knows which there are."""
-
-CPU = torch.device("cpu")
 USES = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -78,12 +75,13 @@ def open_store(
         store=store,
         clips=clips,
         backbone=backbone,
-        device=_device(cfg),
+        device=device_of(cfg.trainer.accelerator),
         precision=precision_of(cfg),
         num_workers=data.num_workers,
         timeout=data.timeout,
         title=f"features of the {USES[use]} videos",
         shown=getattr(rank_zero_only, "rank", 0) == 0,
+        minutes=cfg.features.get("minutes"),  # which runs of before have not
     )
     return store
 
@@ -109,8 +107,3 @@ def _row_shape(backbone: Backbone, num_views: int, kinds: tuple[str, ...]) -> tu
     with torch.inference_mode():
         ((_, tokens),) = features_of(backbone, blank, [len(backbone.blocks)], kinds)
     return num_views, times, tokens.shape[2], width
-
-
-def _device(cfg: DictConfig) -> torch.device:
-    """That of this process: where several were started on a machine, each has its own."""
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu(cfg.trainer.accelerator) else CPU

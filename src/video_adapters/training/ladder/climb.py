@@ -164,7 +164,8 @@ class Ladder:
         if rung == NAMES:
             self._expect_text_tower()
         probes = [f"probe.minutes={PROBES_SHARE * self.request.minutes:g}"] if rung in (MEAN, BEST_PROBE) else []
-        more = probes if rung.frozen else self._training(rung)
+        features = [f"features.minutes={self._left / 60:.3g}"]  # should they take longer, they are refused at once
+        more = [*probes, *features] if rung.frozen else self._training(rung)
         _forget_state(folder)
         return self.recipe.command(rung, *more, f"hydra.run.dir={folder}")
 
