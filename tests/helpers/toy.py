@@ -31,8 +31,8 @@ SMALL = [
 WITH_SPEED = "+callbacks.speed._target_=video_adapters.training.callbacks.speed.Speed"
 
 COUNTS = {"num_train": 36, "num_val": 24, "num_test": 24}
-SHAPES = [f"++data.annotations.{name}={count}" for name, count in COUNTS.items()]
-"""Overrides that make `moving_shapes` small: 36 videos are 4 steps of 8 clips and one of 4."""
+SHAPES = [*(f"++data.annotations.{name}={count}" for name, count in COUNTS.items()), "++data.annotations.crowd=0"]
+"""Overrides that make the embedded data small, one shape a video: 36 videos are 4 steps of 8 clips and one of 4."""
 
 
 def render(root: Path) -> MovingShapes:

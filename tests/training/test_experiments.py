@@ -86,7 +86,7 @@ def test_every_experiment_runs_a_step_and_its_test(experiment: str, shapes_list:
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_says_how_to_run_it_and_derives_its_batch(experiment: str) -> None:
     text = (CONFIGS / "experiment" / f"{experiment}.yaml").read_text()
-    command = "python src/train.py" + ("" if experiment == "moving_shapes" else f" experiment={experiment}")
+    command = "python src/train.py" + ("" if experiment == "moving_shapes_crowded" else f" experiment={experiment}")
     assert f"# {command}" in text
     comments = " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
     cfg = composed(f"experiment={experiment}")

@@ -110,7 +110,7 @@ def test_a_rungs_command_has_the_words_that_mean_something_to_it() -> None:
 @pytest.mark.parametrize(
     ("words", "experiment"),
     [
-        ([], "moving_shapes"),
+        ([], "moving_shapes_crowded"),
         (["data=moving_shapes"], "moving_shapes"),
         (["data=folders"], "own_videos"),
         (["data=ssv2"], "own_videos"),

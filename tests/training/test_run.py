@@ -271,3 +271,20 @@ def test_mixed_precision_trains(shapes: list[str], tmp_path: Path) -> None:
     run(tmp_path, *shapes, "trainer.precision=bf16-mixed", "test=false")
     assert pd.read_csv(tmp_path / "metrics.csv")["train/loss"].dropna().between(1, 4).all()
     assert {v.dtype for v in load(tmp_path)["state_dict"].values()} == {torch.float32}
+
+
+def test_training_takes_the_threads_that_it_is_given(
+    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, seen, step = torch.get_num_threads(), set(), ActionModule.training_step
+
+    def counting(self: ActionModule, batch: Batch, batch_idx: int) -> torch.Tensor:
+        seen.add(torch.get_num_threads())
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ActionModule, "training_step", counting)
+    run(tmp_path, *shapes, "data.max_videos=8", "test=false", f"threads={before + 1}")
+    assert seen == {before + 1}
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match=r"threads is 0, expected at least 1, or null"):
+        run(tmp_path / "none", *shapes, "threads=0")

@@ -1,7 +1,9 @@
 """The precision and the compiled blocks that a network gets on the hardware at hand."""
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -83,6 +85,28 @@ def fitting_precision(precision: str, accelerator: str, silent: bool = False) ->
     if why and not silent:
         log.warning("trainer.precision=%s", why)
     return fitting
+
+
+@contextmanager
+def computing_with(threads: int | None) -> Iterator[None]:
+    """Has torch compute with so many threads of the CPU; None leaves their number.
+
+    Raises:
+        ValueError: for fewer than one.
+    """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}, expected at least 1, or null for as many as there are cores")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def device_of(accelerator: str) -> torch.device:
+    """That of this process: where several were started on a machine, each has its own."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu(accelerator) else torch.device("cpu")
 
 
 def on_gpu(accelerator: str) -> bool:

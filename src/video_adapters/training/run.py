@@ -27,6 +27,7 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.model import checkpoint
 from video_adapters.model.build import begin_head, build_classifier
+from video_adapters.model.hardware import computing_with
 from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.beginning import Beginning, has_start
 from video_adapters.training.callbacks.predictions import Predictions
@@ -97,7 +98,7 @@ def _train(
     data = build_data(cfg, render=cfg.data.root == root)
     counts = {use: len(data.videos(use)) for use in ("train", "val", "test")}
     module = _module(cfg, data, solution)
-    record = new_record(folder, cfg, overrides, module.classifier)
+    record = new_record(folder, cfg, overrides, module.classifier, solution.choices if solution else {})
 
     def begin(trainer: L.Trainer) -> None:
         if state is None:
@@ -118,7 +119,7 @@ def _train(
         refuse_sweep_over_processes(trainer, is_sweep())
         trainer.accumulate_grad_batches = data.split_for(trainer.world_size).accumulation
         data.check_room(tuple(counts), trainer.world_size, trainer.num_devices, validates_early(trainer))
-        with ending_others(trainer):
+        with ending_others(trainer), computing_with(cfg.get("threads")):  # which runs of before have not
             _fit(trainer, module, data, state, beginning)
             best = _best_score(trainer, data) if solution is None else solution.keep(trainer)
             scores = best | (_test(trainer, module, data) if cfg.test else {})

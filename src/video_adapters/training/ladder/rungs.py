@@ -50,6 +50,7 @@ OURS = (
     "probe.reads",
     "probe.minutes",
     "probe.fit_validation",
+    "features.minutes",
     "hydra.run.dir",
     "test",
 )
@@ -86,7 +87,7 @@ def recipe_of(words: Sequence[str]) -> Recipe:
     The rates of own_videos are for encoders of ViT-B's size; the embedded data sets have experiments of their names.
     """
     given = {key_of(word): word.partition("=")[2] for word in words}
-    data = given.get("data", "moving_shapes")  # as train.yaml has it
+    data = given.get("data", "moving_shapes_crowded")  # as train.yaml has it
     default = data if data in config_names("experiment") else "own_videos"
     others = tuple(word for word in words if key_of(word) != "experiment")
     return Recipe(experiment=given.get("experiment", default), words=others)
