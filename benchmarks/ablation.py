@@ -27,6 +27,7 @@ LADDER = {
     "moving_shapes_spatial_temporal": "+ temporal adapter",
     "moving_shapes": "AIM: a joint adapter for the second temporal one, ratio 0.25",
     "moving_shapes_st_adapter": "ST-Adapter",
+    "moving_shapes_zeroi2v": "ZeroI2V",
     "moving_shapes_lora": "LoRA",
 }
 """Experiments in the paper's order, then AIM's peers."""

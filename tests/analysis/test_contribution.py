@@ -11,6 +11,7 @@ from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.lora import Lora
 from video_adapters.model.adapters.st_adapter import StAdapter
+from video_adapters.model.adapters.zeroi2v import ZeroI2V
 
 from helpers.small_backbones import backbone, clip
 
@@ -51,6 +52,20 @@ def test_of_an_st_adapter_the_skip_is_taken_off() -> None:
     for block in net.blocks:
         nn.init.ones_(block.before_attention.up.bias)
     assert (contributions(net, clip()[None])["before_attention"] > 0).all()
+
+
+def test_linear_adapters_count_beside_what_they_stand_next_to() -> None:
+    net: Any = backbone("timm", method=ZeroI2V(scale=0.5))
+    sites = ["before_attention", "after_attention", "before_mlp", "after_mlp"]
+    assert list(contributions(net, clip()[None]).columns) == sites
+    assert (contributions(net, clip()[None]) == 0).all(axis=None)
+    for block in net.blocks:
+        with torch.no_grad():  # the identity from 8 units, halved by the method's scale
+            block.after_mlp.down.weight.copy_(torch.eye(8, 32))
+            block.after_mlp.up.weight.copy_(torch.eye(32, 8))
+    shares = contributions(net, clip()[None])
+    assert ((shares["after_mlp"] > 0.1) & (shares["after_mlp"] < 0.5)).all()
+    assert (shares[sites[:3]] == 0).all(axis=None)
 
 
 def test_methods_without_branches_have_no_columns() -> None:

@@ -181,6 +181,18 @@ def test_runs_leave_out_what_nothing_reads_and_take_two_linear_layers_for_one(
 
 
 @pytest.mark.slow
+def test_zeroi2v_is_deployed_at_the_encoders_own_cost() -> None:
+    counts = count_experiment("zeroi2v_ssv2", 8)
+    encoder = cost(composed("experiment=zeroi2v_ssv2", "adapter=none"))
+    width, hidden, embedding = 768, 192, 8 * 768
+    adapters = 12 * 4 * (width * hidden + hidden + hidden * width + width)
+    assert counts.folded == adapters
+    assert counts.trainable == encoder.trainable + adapters + embedding  # the final norm and the head train in both
+    assert counts.params - counts.folded == encoder.params + embedding
+    assert counts.macs == encoder.macs
+    assert agrees(3 * counts.macs, 1e9, "422")
+
+
 def test_a_swin_has_no_dead_work() -> None:
     counts = count_experiment("video_swin_k400", 32)
     assert counts.macs == counts.macs_run

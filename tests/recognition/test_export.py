@@ -3,18 +3,21 @@
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from video_adapters.model.build import build_classifier
+from video_adapters.model.build import build_classifier, build_frozen
 from video_adapters.model.checkpoint import PREFIX, Origin
+from video_adapters.model.encoders.linears import Affine
 from video_adapters.recognition import export as exports
 from video_adapters.recognition.export import Request, export
-from video_adapters.recognition.load import load
+from video_adapters.recognition.load import Loaded, load
 from video_adapters.training.trainer import AtomicCheckpointIO
 
 from helpers.toy import SMALL, composed
@@ -32,6 +35,8 @@ KINDS = {
     "video swin": ["model=toy_swin", "adapter=video_swin"],
     "in order": ["model=toy_vit", "model.depth=2", "model.pool=both", "head=linear_in_order"],
     "map of tokens": ["model=toy_vit", "model.depth=2", "head=map", "head.reads=tokens"],
+    "zeroi2v": ["model=toy_vit", "adapter=zeroi2v", "model.encoder.depth=2", "+model.encoder.init_values=0.1"],
+    "lora": ["model=toy_clip", "adapter=lora", "model.encoder.vision_cfg.layers=2"],
     "attentive": ["model=toy_vit", "model.depth=2", "adapter=frozen", "head=attentive"],
 }
 NAMES = ("run", "sit", "wave")
@@ -64,12 +69,55 @@ def noise(count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 256, (count, 4, 3, 32, 32), np.uint8)
 
 
+def deployed(loaded: Loaded) -> int:
+    """Parameters of a network as it is deployed: the encoder's, the head's, and a temporal embedding if there is one.
+
+    Counted without the method: of the same encoder with nothing around its blocks.
+    """
+    backbone, head = loaded.classifier.backbone, loaded.classifier.head
+    encoder = build_frozen(loaded.cfg)
+    time = backbone.temporal_embedding
+    parts = [*encoder.parameters(), *head.parameters(), *([] if time is None else [time])]
+    return sum(p.numel() for p in parts)
+
+
+def stored(path: Path) -> int:
+    """Numbers in floating point that an ONNX file holds: parameters, and a few constants."""
+    held = onnx.load(path).graph.initializer
+    return sum(int(np.prod(one.dims)) for one in held if one.data_type == onnx.TensorProto.FLOAT)
+
+
+@pytest.mark.parametrize("kind", ["zeroi2v", "lora"])
+def test_what_is_exported_has_the_encoders_parameters_and_the_heads_and_no_more(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written by a stand-in that keeps the network, since torch's exporters take many seconds."""
+    written: list[Any] = []
+
+    def write(network: Any, clips: Any, names: Any, path: Path) -> Any:
+        written.append(network)
+        path.touch()
+        return network
+
+    monkeypatch.setitem(exports._WRITE, "torch_export", write)
+    path = checkpoint_of(kind, tmp_path)
+    about = export(Request(checkpoint=path, format="torch_export"))
+    loaded = load(path)
+    before = sum(p.numel() for p in loaded.classifier.parameters())
+    after = sum(p.numel() for p in written[0].parameters())
+    assert after == deployed(loaded) == before - about["folded_parameters"]
+    assert 0 < about["largest_difference"] < 1e-4 or kind == "lora"  # W + BA is what its network computes with anyway
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_torch_export_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path) -> None:
     path = checkpoint_of(kind, tmp_path)
     export(Request(checkpoint=path, format="torch_export"))
-    network = torch.export.load(tmp_path / "toy.pt2").module()
+    program = torch.export.load(tmp_path / "toy.pt2")
+    network = program.module()
+    if kind in ("zeroi2v", "lora"):
+        assert sum(value.numel() for value in program.state_dict.values()) == deployed(load(path))
     for count in (1, 5):
         given = network(torch.from_numpy(noise(count))).detach().numpy()
         assert given.std() > 0.01
@@ -93,6 +141,8 @@ def test_an_onnx_file_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path)
     assert about["preprocessing"]["crop"]["size"] == 32
     assert len(about["mean"]) == len(about["std"]) == 3
     assert about["largest_difference"] < 1e-4
+    if kind in ("zeroi2v", "lora"):
+        assert 0 < deployed(load(path)) <= stored(tmp_path / "new" / "toy.onnx") < deployed(load(path)) + 100
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["toy.json", "toy.onnx"]
 
 
@@ -109,9 +159,18 @@ def test_logits_are_exported_on_request(tmp_path: Path) -> None:
 def test_a_file_with_other_values_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = checkpoint_of("vit", tmp_path)
     monkeypatch.setitem(exports._WRITE, "torch_export", lambda network, *_: lambda clips: network(clips) + 0.001)
-    with pytest.raises(ValueError, match=r"off by up to 0\.001 from PyTorch's, more than 0\.0001"):
+    with pytest.raises(ValueError, match=r"off by up to 0\.00\d+ of the largest that PyTorch gives, more than 0\.0001"):
         export(Request(checkpoint=path, format="torch_export"))
     assert [file.name for file in tmp_path.iterdir()] == ["toy.ckpt"]
+
+
+def test_a_fault_in_folding_is_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is held against the network as it was trained, not as it is after."""
+    path = checkpoint_of("zeroi2v", tmp_path)
+    monkeypatch.setattr(Affine, "fold_after", lambda *_: None)
+    monkeypatch.setitem(exports._WRITE, "torch_export", lambda network, *_: network)
+    with pytest.raises(ValueError, match="the torch_export export gives values that are off by up to"):
+        export(Request(checkpoint=path, format="torch_export"))
 
 
 def test_missing_packages_are_named_with_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:

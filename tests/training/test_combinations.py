@@ -16,8 +16,11 @@ ENCODERS = ("toy_vit", "toy_clip", "toy_eva", "toy_swin")  # one for each family
 ADAPTERS = config_names("adapter")
 WINDOWS = r"adapter=video_swin widens the windows of a Swin, .*; take a Swin, such as"
 ONE_GRID = r"adapter=side4video reads one grid of tokens from all blocks, .*; take a ViT, such as"
-MAKE_NO_SENSE = {(model, "video_swin"): WINDOWS for model in ENCODERS if model != "toy_swin"} | {
-    ("toy_swin", adapter): ONE_GRID for adapter in ADAPTERS if adapter.startswith("side4video")
+NO_MIXING = r"adapter=zeroi2v shifts .* SwinTransformerBlock, .*; take a ViT, such as"
+MAKE_NO_SENSE = {
+    **{(model, "video_swin"): WINDOWS for model in ENCODERS if model != "toy_swin"},
+    **{("toy_swin", adapter): ONE_GRID for adapter in ADAPTERS if adapter.startswith("side4video")},
+    **{("toy_swin", adapter): NO_MIXING for adapter in ADAPTERS if adapter.startswith("zeroi2v")},
 }
 PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
 QUICK = {("toy_vit", "aim"), ("toy_swin", "lora")}

@@ -114,7 +114,12 @@ def print_cost(cfg: DictConfig) -> None:
         {
             "parameters": f"{counts.params / 1e6:.3f} M",
             "of these train": f"{counts.trainable / 1e6:.3f} M",
-            "a view": f"{counts.macs / 1e9:.3f} GMACs, as published",
+            **(
+                {"exported": f"{(counts.params - counts.folded) / 1e6:.3f} M: adapters folded into the encoder"}
+                if counts.folded
+                else {}
+            ),
+            "a view": f"{counts.macs / 1e9:.3f} GMACs, as published{' and exported' if counts.folded else ''}",
             "as run": f"{counts.macs_run / 1e9:.3f} GMACs (no dead work, linear layers in a row as one)",
             "a video": f"{gmacs_a_video(counts.macs, views)} GMACs: {counted(views, 'view')} (the papers' GFLOPs)",
         },

@@ -31,8 +31,9 @@ Every experiment under `configs/experiment`, counted without weights or data. Th
 
 - **params, tunable:** millions, the classifier included. Tunable is what trains: what the method adds or tunes, and the
   head. Where the two are equal, everything trains.
-- **GMACs a view:** multiply-accumulates of convolutions, linears, QK^T and AV, for one clip and crop, as published.
-  **As run:** without what the last block would compute for tokens that nothing reads, and with the layer after an
+- **GMACs a view:** multiply-accumulates of convolutions, linears, QK^T and AV, for one clip and crop, as published: of
+  the network that is deployed, where adapters that are linear maps (ZeroI2V's, LoRA's) are folded into the encoder and
+  cost nothing. **As run:** in training, without what the last block would compute for tokens that nothing reads, and with the layer after an
   attention and the first of its adapter taken for one.
 - **views:** clips x crops of the test protocol. **GMACs a video:** GMACs a view, as published, times views; the papers
   call these GFLOPs.

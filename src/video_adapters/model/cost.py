@@ -1,5 +1,6 @@
 """Costs of a model: parameters, and multiply-accumulates of one view."""
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -17,16 +18,22 @@ class Cost(NamedTuple):
     params: int  # all of them, the classifier included
     trainable: int  # what the method trains, and the head
     macs: int  # of convolutions, linears, QK^T and AV, as published; the papers' "GFLOPs" are these, times views
-    macs_run: int  # the same of what is computed here: without dead work, linear layers in a row taken for one
+    macs_run: int  # the same of what training computes: without dead work, linear layers in a row taken for one
+    folded: int = 0  # of the parameters, how many an export folds into the encoder's matrices
 
 
 def count(model: VideoClassifier) -> Cost:
-    """Counts a model, which may stand on the meta device: nothing is computed there."""
+    """Counts a model, which may stand on the meta device: nothing is computed there.
+
+    As published are all products that the paper writes, of the network that is deployed: adapters which can be folded
+    into the encoder's matrices cost nothing there.
+    """
     params = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.trainable().values())
-    run = _macs(model)
-    with running(model.backbone.blocks, skip_dead_work=False, fuse=False):  # all products that the paper writes
-        return Cost(params, trainable, _macs(model), run)
+    deployed = deepcopy(model)
+    folded = deployed.backbone.merge()
+    with running(deployed.backbone.blocks, skip_dead_work=False, fuse=False):
+        return Cost(params, trainable, _macs(deployed), _macs(model), folded)
 
 
 @torch.no_grad()

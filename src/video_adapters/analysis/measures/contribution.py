@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.adapted_block import running
-from video_adapters.model.adapters.adapter import Adapter
+from video_adapters.model.adapters.adapter import Adapter, LinearAdapter
 from video_adapters.model.adapters.aim import AimBlock
 from video_adapters.model.adapters.st_adapter import TemporalConvolution
 from video_adapters.model.backbone import Backbone
 
-SITES = ("temporal_in", "temporal", "before_attention", "spatial", "before_mlp", "joint")
+SITES = (
+    "temporal_in", "temporal", "before_attention", "spatial", "after_attention", "before_mlp", "after_mlp", "joint",
+)  # fmt: skip
 """Names of adapters in their blocks, in the order in which a token passes them."""
 
 _INTO_THE_STREAM = ("temporal", "joint")
@@ -28,7 +30,7 @@ def contributions(backbone: Backbone, clips: Tensor) -> pd.DataFrame:
     block.
 
     Args:
-        backbone: with adapters that are branches: AIM's and ST-Adapters.
+        backbone: with adapters that are branches: AIM's, ZeroI2V's and ST-Adapters.
         clips: (B, T, 3, H, W).
 
     Returns: a row per block (from 0), a column per site, missing where a block has no adapter there. No columns: the
@@ -60,7 +62,7 @@ def _measure(block: nn.Module, row: dict[str, float], hooks: ExitStack) -> None:
 
     hooks.enter_context(block.register_forward_pre_hook(enter))
     for site, adapter in block.named_children():
-        if isinstance(adapter, Adapter | TemporalConvolution):
+        if isinstance(adapter, Adapter | LinearAdapter | TemporalConvolution):
             scale = block.scale if site == "joint" and isinstance(block, AimBlock) else 1.0
             hooks.enter_context(adapter.register_forward_hook(partial(measure, site, scale)))
 
