@@ -33,8 +33,8 @@ Every experiment under `configs/experiment`, counted without weights or data. Th
   head. Where the two are equal, everything trains.
 - **GMACs a view:** multiply-accumulates of convolutions, linears, QK^T and AV, for one clip and crop, as published: of
   the network that is deployed, where adapters that are linear maps (ZeroI2V's, LoRA's) are folded into the encoder and
-  cost nothing. **As run:** in training, without what the last block would compute for tokens that nothing reads, and with the layer after an
-  attention and the first of its adapter taken for one.
+  cost nothing. **As run:** in training, without what the last block would compute for tokens that nothing reads, and
+  with the layer after an attention and the first of its adapter taken for one.
 - **views:** clips x crops of the test protocol. **GMACs a video:** GMACs a view, as published, times views; the papers
   call these GFLOPs.
 - **published:** top-1 accuracy in %, as its source reports it; these figures stand in `published.yaml`. **ours:** the

@@ -144,14 +144,14 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _write_torch_export(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
+def write_torch_export(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
     program = torch.export.export(network, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     torch.export.save(program, path)
     run: Run = torch.export.load(path).module()
     return run
 
 
-def _write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
+def write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
     import onnxruntime
 
     logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it has not folded is nobody's concern
@@ -170,7 +170,7 @@ def _write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path:
     return lambda clips: torch.from_numpy(session.run(None, {names[0]: clips.numpy()})[0])
 
 
-_WRITE = {"onnx": _write_onnx, "torch_export": _write_torch_export}
+_WRITE = {"onnx": write_onnx, "torch_export": write_torch_export}
 
 
 def _clips(loaded: Loaded, count: int) -> Tensor:

@@ -1,0 +1,118 @@
+"""Measures exported networks on the CPU: ZeroI2V, whose adapters are folded into the encoder, beside AIM.
+
+    python benchmarks/exported.py            # ViT-B/16, 8 frames, one clip, onnxruntime, 2 threads
+    python benchmarks/exported.py --write    # the same, into benchmarks/README.md
+    python benchmarks/exported.py data.image_size=112 --threads 1
+
+Weights are random, those of adapters too. The files take turns in one process, so that what else the machine does slows
+all of them alike.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import onnxruntime
+import torch
+
+from video_adapters.commands import command
+from video_adapters.commands.config import PROJECT, compose_config
+from video_adapters.model.build import build_classifier, without_weights
+from video_adapters.recognition.export import Exported, write_onnx
+
+from trained import put
+
+DOCUMENT = PROJECT / "benchmarks" / "README.md"
+
+WAYS = {
+    "AIM": ["experiment=aim_ssv2"],
+    "ZeroI2V": ["experiment=zeroi2v_ssv2"],
+    "the encoder alone": ["experiment=zeroi2v_ssv2", "adapter=none"],
+}
+"""What is measured; the others are compared with the first."""
+
+
+class File(NamedTuple):
+    """An exported network."""
+
+    params: int
+    size: int  # bytes on disk
+    session: onnxruntime.InferenceSession
+    clip: torch.Tensor  # (1, T, 3, H, W) uint8
+
+
+def main() -> None:
+    """Exports, measures, prints, and writes where asked."""
+    arguments, overrides = _arguments()
+    command.read_environment()
+    torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {
+            name: exported([*way, *overrides], Path(folder) / f"{number}.onnx", arguments.threads)
+            for number, (name, way) in enumerate(WAYS.items())
+        }
+        text = markdown(files, measure(files, arguments.repeats))
+    where = f"`{' '.join(overrides) or 'ViT-B/16, 8 frames'}`, one clip, {arguments.threads} threads"
+    text = f"{where}, onnxruntime {onnxruntime.__version__}:\n\n{text}"
+    print(text)
+    if arguments.write:
+        put(text, "exported", DOCUMENT)
+
+
+def exported(overrides: Sequence[str], path: Path, threads: int) -> File:
+    """Writes the network of a config with random weights, its adapters anything but zero, and opens the file."""
+    cfg = without_weights(compose_config("train", overrides))
+    torch.manual_seed(0)
+    classifier = build_classifier(cfg).eval()
+    with torch.no_grad():
+        for parameter in classifier.trainable().values():
+            parameter.add_(0.02 * torch.randn(parameter.shape))
+        classifier.backbone.merge()
+        shape = (3, cfg.data.image_size, cfg.data.image_size)
+        clips = torch.randint(256, (2, cfg.data.num_frames, *shape), dtype=torch.uint8)
+        write_onnx(Exported(classifier), clips, ("clips", "probabilities"), path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    return File(sum(p.numel() for p in classifier.parameters()), size, session, clips[:1])
+
+
+def measure(files: dict[str, File], repeats: int) -> dict[str, list[float]]:
+    """Seconds of one clip, by turns; the first turn is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in files}
+    for _ in range(repeats + 1):
+        for name, file in files.items():
+            start = time.perf_counter()
+            file.session.run(None, {"clips": file.clip.numpy()})
+            times[name].append(time.perf_counter() - start)
+    return {name: seconds[1:] for name, seconds in times.items()}
+
+
+def markdown(files: dict[str, File], times: dict[str, list[float]]) -> str:
+    """The table: medians, and the median of the ratios to the first file of the same turn."""
+    first = next(iter(times.values()))
+    lines = ["| network | M parameters | file MiB | ms a clip | as fast as AIM |", "|---|--:|--:|--:|--:|"]
+    for name, file in files.items():
+        ratio = median(slow / own for slow, own in zip(first, times[name], strict=True))
+        milliseconds = f"{1000 * median(times[name]):.0f}"
+        lines.append(f"| {name} | {file.params / 1e6:.1f} | {file.size / 2**20:.0f} | {milliseconds} | {ratio:.2f} |")
+    return "\n".join(lines)
+
+
+def _arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="of the config, as train.py takes them (data.image_size=112)")
+    parser.add_argument("--threads", type=int, default=2, help="of onnxruntime (2)")
+    parser.add_argument("--repeats", type=int, default=15, help="turns that are counted (15)")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    arguments = parser.parse_intermixed_args()
+    return arguments, arguments.overrides
+
+
+if __name__ == "__main__":
+    main()
