@@ -83,8 +83,9 @@ class ZeroBlock(AdaptedBlock):
     def merge(self) -> None:
         into, out, mlp_in, mlp_out = self.parts.linears()
         for adapter, layers in ((self.before_attention, into), (self.before_mlp, mlp_in)):
-            for layer in () if adapter is None else layers:
-                layer.fold_before(*adapter.with_skip())
+            if adapter is not None:
+                for layer in layers:
+                    layer.fold_before(*adapter.with_skip())
         for adapter, layer in ((self.after_attention, out), (self.after_mlp, mlp_out)):
             if adapter is not None:
                 layer.fold_after(*adapter.with_skip())
