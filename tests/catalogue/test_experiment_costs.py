@@ -193,6 +193,7 @@ def test_zeroi2v_is_deployed_at_the_encoders_own_cost() -> None:
     assert agrees(3 * counts.macs, 1e9, "422")
 
 
+@pytest.mark.slow
 def test_a_swin_has_no_dead_work() -> None:
     counts = count_experiment("video_swin_k400", 32)
     assert counts.macs == counts.macs_run
