@@ -96,8 +96,7 @@ BUILDS: dict[str, "partial[nn.Module]"] = {
         norm_layer=RmsNorm,
         mlp_layer=SwiGLU,
     ),
-    "timm DINOv3": timm_eva(global_pool="token"),
-    "timm PE-Core": timm_eva("vit_pe_core_tiny_patch16_384"),
+    "timm DINOv3": timm_eva(global_pool="token", dynamic_img_size=False),
     "timm EVA-02": timm_eva("eva02_base_patch16_clip_224"),
     "timm Swin": timm_swin(),
     "timm Swin with odd grid": timm_swin(patch_size=2, window_size=3),  # 16 and 8 a side: windows are padded

@@ -151,7 +151,7 @@ def test_it_is_left_out_wherever_the_class_token_alone_is_read() -> None:
         return [block.execution.keep for block in Backbone(open_up(network(BUILDS[name])), Aim(), T).blocks]
 
     assert kept("timm like DINOv2") == kept("timm DINOv3") == kept("open_clip") == [None, None, 1]
-    for name in ("timm mean pooling", "timm PE-Core", "open_clip mean, then norm", "timm Swin"):
+    for name in ("timm mean pooling", "open_clip SigLIP", "open_clip mean, then norm", "timm Swin"):
         assert kept(name) == [None] * 3
 
 

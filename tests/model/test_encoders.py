@@ -59,7 +59,7 @@ def over_time_by_hand(attention: Any, tube: Tensor, table: Tensor) -> Tensor:
     return attention.out_proj(joined) if isinstance(attention, nn.MultiheadAttention) else attention.proj(joined)
 
 
-@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin", "timm PE-Core"])
+@pytest.mark.parametrize("name", ["timm", "open_clip", "timm Swin"])
 @torch.no_grad()
 def test_attention_over_time_has_the_bias_of_frame_distance_and_no_other(name: str) -> None:
     parts = open_up(network(BUILDS[name])).blocks[0].double()

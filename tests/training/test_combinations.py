@@ -55,7 +55,10 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(
 
 
 @pytest.mark.parametrize("tubelet", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("model", "adapter"), PAIRS)
+@pytest.mark.parametrize(
+    ("model", "adapter"),
+    [pytest.param(*pair, marks=pytest.mark.slow if "toy_eva" in pair and "aim" not in pair else []) for pair in PAIRS],
+)
 def test_all_that_trains_gets_a_gradient_and_the_order_of_frames_shows_where_there_is_a_temporal_step(
     model: str, adapter: str, tubelet: int
 ) -> None:

@@ -170,6 +170,7 @@ def _rotation(net: Eva) -> Tensor | None:
     """Sines and cosines by which every token of a frame is rotated, (N, 1, 2d): class token and registers by 0."""
     if net.rope is None:
         return None
-    patches = net.rope.get_embed(shape=net.patch_embed.grid_size).float()
+    grid = None if getattr(net.rope, "feat_shape", None) else net.patch_embed.grid_size  # else it has its own, ready
+    patches = net.rope.get_embed(shape=grid).float()
     zero = patches.new_zeros(net.num_prefix_tokens, patches.shape[-1] // 2)
     return cat((cat((zero.sin(), zero.cos()), dim=-1), patches)).unsqueeze(1)
