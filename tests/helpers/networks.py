@@ -85,7 +85,7 @@ BUILDS: dict[str, "partial[nn.Module]"] = {
     "timm": timm_vit(),
     "timm like DINOv2": timm_vit(reg_tokens=4, no_embed_class=True, init_values=0.1),
     "timm mean pooling": timm_vit(global_pool="avg"),
-    "timm norm before": timm_vit(pre_norm=True),
+    "timm norm before": timm_vit(pre_norm=True, dynamic_img_size=True),
     "timm normed queries": timm_vit(qk_norm=True, scale_attn_norm=True, scale_mlp_norm=True),
     "timm like AIMv2": timm_vit(
         class_token=False,

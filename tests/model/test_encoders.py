@@ -257,7 +257,6 @@ def test_another_class_of_network_is_refused_with_those_known() -> None:
         (partial(timm.create_model, "vit_base_mci_224", depth=1, num_classes=0), "with one convolution for its"),
         (timm_vit(global_pool=""), "with pooling"),
         (timm_vit(patch_drop_rate=0.5), "without patch dropout"),
-        (timm_vit(dynamic_img_size=True), "with a fixed image size"),
         (clip_vit(attentional_pool=True), "with class-token or mean pooling"),
         (clip_vit(pool_type="none"), "with class-token or mean pooling"),
         (clip_vit(patch_dropout=0.5), "without patch dropout"),

@@ -25,6 +25,9 @@ UNKNOWN = re.compile(r"Could not (?:override|delete from config)\W+([\w./@-]+)'"
 CHOICE = re.compile(r"[\w/]+=[\w/]+")
 NO_VIEWS = "Could not override 'views@data.test_views'"
 
+# ${tag_in:NAME.TAG}: of timm's names of networks; None where there is no tag
+OmegaConf.register_new_resolver("tag_in", lambda name: name.partition(".")[2] or None, replace=True)
+
 
 def compose_config(config: str, words: Sequence[str], with_hydra: bool = False) -> DictConfig:
     """`configs/CONFIG.yaml` with the words of a command line, for what Hydra does not start; a UserError for others."""

@@ -110,6 +110,7 @@ class Encoder(nn.Module, ABC):
         image_size: (height, width) of the frames it takes, in pixels.
         mean, std: the statistics its weights were trained with, per channel, for pixels in [0, 1].
         fingerprint: names the weights it came with, so that a checkpoint can tell whether it meets them again.
+        licence: of these weights, as their library states it; "" where it does not, and for random ones.
 
     Raises:
         ValueError: for a network that is built otherwise than the family expects.
@@ -132,6 +133,7 @@ class Encoder(nn.Module, ABC):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     fingerprint: str
+    licence: str = ""
 
     @property
     @abstractmethod

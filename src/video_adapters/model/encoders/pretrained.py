@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,15 @@ from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.encoders.encoder import Encoder, SharedSpace, as_rgb
 from video_adapters.model.encoders.open_clip_vit import OpenClipVit
 from video_adapters.model.encoders.pooling import check_pool
+from video_adapters.model.encoders.published import addresses, check_name, licence_of, tags_of
 from video_adapters.model.encoders.timm_eva import TimmEva
 from video_adapters.model.encoders.timm_swin import TimmSwin
 from video_adapters.model.encoders.timm_vit import TimmVit
 from video_adapters.model.encoders.weights import (
-    addresses,
     build_from_file,
     build_from_hub,
     build_random,
     check_filled,
-    check_name,
     expect_on_hub,
 )
 
@@ -49,6 +49,7 @@ def load_encoder(
     cached_only: bool = False,
     depth: int | None = None,
     pool: str | None = None,
+    name: str | None = None,
 ) -> Encoder:
     """Builds an image network, loads its weights strictly and opens it at its blocks.
 
@@ -64,14 +65,17 @@ def load_encoder(
         cached_only: takes a hub's weights from its cache on this machine alone (for tags that merely a file asks for).
         depth: blocks kept, from the first; None: all. The final norm follows the last one kept.
         pool: how a frame's tokens make its feature, by a name of `pooling.POOLS`; None: as the library does it.
+        name: the key that `encoder` has its name from, in the configs that take any (`model=timm`, `model=open_clip`).
 
     Raises:
-        ValueError: without weights, for a missing or unfit file, when the hub is out of reach, for a network whose
-            class belongs to no family, and for a depth or pooling that it has not.
+        ValueError: without weights, for a missing or unfit file, when the hub is out of reach, for a network that its
+            library does not know or that belongs to no family, and for a depth or pooling that it has not.
     """
-    check_name(encoder)
+    check_name(encoder, _key(name))
     check_pool(pool)
     opened = open_up(built(encoder, weights, allow_random, download, cached_only))
+    if weights is not None and not (allow_random and not _names_file(weights)):
+        opened.licence = licence_of(encoder, str(weights))
     opened.cut(depth)
     opened.set_pool(pool)
     if pool == "projected":
@@ -87,8 +91,9 @@ def built(
     if allow_random and not _names_file(weights):
         if weights is not None:
             log.warning("model.allow_random=true: the encoder starts at random, without model.weights=%s", weights)
-        return build_random(encoder)
+        return _random(encoder)
     if weights is not None:
+        expect_family(encoder)
         return _pretrained(encoder, str(weights), download, cached_only)
     raise ValueError(_no_weights(encoder))
 
@@ -99,16 +104,18 @@ def expect_weights(
     allow_random: bool = False,
     download: str = "",
     pool: str | None = None,
+    name: str | None = None,
     **_: Any,
 ) -> None:
     """Refuses what `load_encoder` is known to refuse before it loads anything; the arguments are its own.
 
     Raises:
-        ValueError: for a network that no library knows, without weights, for a file that is not there, for a tag that
-            is no tag, or that the hub cannot be asked for, and for a pooling that no encoder has.
+        ValueError: for a network that no library knows or no family opens, without weights, for a file that is not
+            there, for a tag that is no tag, or that the hub cannot be asked for, and for a pooling that no encoder has.
     """
-    check_name(encoder)
+    check_name(encoder, _key(name))
     check_pool(pool)
+    expect_family(encoder)
     if allow_random and not _names_file(weights):
         return
     if weights is None:
@@ -120,6 +127,16 @@ def expect_weights(
         raise ValueError(f"{error}.{_by_hand(encoder, str(weights), download)}") from error
 
 
+def expect_family(encoder: "partial[nn.Module]") -> None:
+    """Refuses a network that no family opens, by its outline on the meta device: nothing is fetched or computed.
+
+    Raises:
+        ValueError: naming what does not fit.
+    """
+    with torch.device("meta"):
+        open_up(_random(encoder))
+
+
 def open_up(net: nn.Module) -> Encoder:
     """Opens an image network, or the image tower of an open_clip model, by the family that knows its class.
 
@@ -128,18 +145,42 @@ def open_up(net: nn.Module) -> Encoder:
     """
     visual: Any = getattr(net, "visual", net)
     tower = _tower(net)
+    family = _family_of(tower)
+    last = _without_classifier(tower) if tower is not visual else None
+    weights = fingerprint(tower)
+    encoder = family(tower)
+    encoder.fingerprint = weights
+    if last is not None:  # a timm network inside open_clip, which knows what it was trained on
+        encoder.mean, encoder.std = (as_rgb(visual.preprocess_cfg[key]) for key in ("mean", "std"))
+        encoder.shared = _shared(nn.Sequential(last, visual.head), encoder)
+    return encoder
+
+
+def _family_of(tower: nn.Module) -> type[Encoder]:
+    """The family that wraps an image network's class; a ValueError where none does."""
     for family in FAMILIES:
         if type(tower) is family.wraps:
-            last = _without_classifier(tower) if tower is not visual else None
-            weights = fingerprint(tower)
-            encoder = family(tower)
-            encoder.fingerprint = weights
-            if last is not None:  # a timm network inside open_clip, which knows what it was trained on
-                encoder.mean, encoder.std = (as_rgb(visual.preprocess_cfg[key]) for key in ("mean", "std"))
-                encoder.shared = _shared(nn.Sequential(last, visual.head), encoder)
-            return encoder
+            return family
     supported = ", ".join(f"{f.wraps.__module__}.{f.wraps.__name__}" for f in FAMILIES)
-    raise ValueError(f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {supported}")
+    raise ValueError(
+        f"the encoder is a {type(tower).__module__}.{type(tower).__name__}; supported are: {supported} "
+        "(`python src/models.py --encoders` lists their networks)"
+    )
+
+
+def _random(encoder: "partial[nn.Module]") -> nn.Module:
+    """The network as its library starts it.
+
+    Raises:
+        ValueError: it cannot be built as configured: another kind of network may not even take these settings.
+    """
+    try:
+        return build_random(encoder)
+    except Exception as error:  # networks fail at settings in too many ways to list; the cause is kept and shown
+        with torch.device("meta"), suppress(TypeError, RuntimeError, OSError, AssertionError, ImportError):
+            _family_of(_tower(build_random(partial(encoder.func, model_name=_title(encoder)))))
+        settings = ", ".join(f"{key}={value}" for key, value in encoder.keywords.items() if key != "model_name")
+        raise ValueError(f"{_title(encoder)} cannot be built with {settings}: {_short(error)}") from error
 
 
 def _without_classifier(tower: Any) -> nn.Module:
@@ -220,10 +261,16 @@ def _by_hand(encoder: "partial[nn.Module]", weights: str, download: str) -> str:
 
 
 def _no_weights(encoder: "partial[nn.Module]") -> str:
+    tags = ", ".join(tags_of(encoder))
     return (
         f"{_title(encoder)} has no pretrained weights (model.weights is null), and a frozen encoder that has learned "
-        "nothing cannot be adapted: give model.weights=PATH or a tag, or, if that is meant, model.allow_random=true"
+        f"nothing cannot be adapted: give model.weights=PATH{f' or one of the tags {tags}' if tags else ''} or, if "
+        "that is meant, model.allow_random=true"
     )
+
+
+def _key(name: str | None) -> str:
+    return "model.encoder.model_name" if name is None else "model.name"
 
 
 def _tower(net: nn.Module) -> nn.Module:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from video_adapters.commands.terminal import interactive
 from video_adapters.model.encoders.pretrained import built
-from video_adapters.model.encoders.weights import check_filled, check_name, hub_answers, is_open_clip, open_clip_unheard
+from video_adapters.model.encoders.published import check_name, is_open_clip
+from video_adapters.model.encoders.weights import check_filled, hub_answers, open_clip_unheard
 
 Tokenize = Callable[[list[str]], Tensor]
 """Texts to the numbers of their tokens: K texts -> (K, context length) int64."""

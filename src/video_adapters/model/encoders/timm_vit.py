@@ -90,7 +90,8 @@ class TimmVit(Encoder):
         require(isinstance(net.head, nn.Identity), net, "without its classifier (num_classes: 0)")
         require(net.global_pool != "", net, "with pooling (global_pool: token or avg)")
         require(isinstance(net.patch_drop, nn.Identity), net, "without patch dropout (patch_drop_rate: 0)")
-        require(not net.dynamic_img_size, net, "with a fixed image size (dynamic_img_size: false)")
+        if net.dynamic_img_size:  # frames have one size here, for which positions need not be resampled every time
+            net.dynamic_img_size, net.patch_embed.flatten = False, True
         self.blocks = [TimmVitParts(block) for block in net.blocks]
         net.blocks = nn.Sequential()
         self.net = net

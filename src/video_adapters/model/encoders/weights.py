@@ -1,9 +1,8 @@
 """Pretrained weights from a library's hub or from a file, loaded so that nothing is left at random in silence."""
 
 import logging
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,9 @@ from huggingface_hub import constants as hub
 from torch import Tensor, nn
 
 from video_adapters.commands.archives import refuse_bomb
-from video_adapters.commands.wording import did_you_mean
+from video_adapters.model.encoders.conversion import converted
+from video_adapters.model.encoders.published import expect_tag, is_open_clip, published, tags_of
 from video_adapters.model.encoders.torchscript import is_archive, read_tensors
-
-Build = Callable[..., nn.Module]  # a library's create_model with everything but the weights filled in
 
 
 def build_random(build: "partial[nn.Module]") -> nn.Module:
@@ -35,8 +33,8 @@ def _statistics(build: "partial[nn.Module]") -> dict[str, Any]:
     """What open_clip is to take for mean and std where no tag tells it: those that all tags of the network share."""
     if "force_preprocess_cfg" in build.keywords:
         return {}
-    published = [open_clip.get_pretrained_cfg(str(build.keywords["model_name"]), tag) for tag in _tags(build)]
-    values = {key: {tuple(about[key]) for about in published} for key in ("mean", "std")}
+    listed = [open_clip.get_pretrained_cfg(str(build.keywords["model_name"]), tag) for tag in tags_of(build)]
+    values = {key: {tuple(about[key]) for about in listed} for key in ("mean", "std")}
     return {"force_preprocess_cfg": {key: value.pop() for key, value in values.items() if len(value) == 1}}
 
 
@@ -48,7 +46,7 @@ def build_from_hub(build: "partial[nn.Module]", tag: str, cached_only: bool = Fa
             the hub is not asked.
     """
     load = _open_clip_from_hub if is_open_clip(build) else _timm_from_hub
-    _expect_tag(build, tag)
+    expect_tag(build, tag)
     reachable = not cached_only and hub_answers()
     before = hub.HF_HUB_OFFLINE
     try:  # offline, the hub's client looks into its cache alone, without asking for a minute first
@@ -75,7 +73,7 @@ def build_from_file(build: "partial[nn.Module]", file: Path) -> nn.Module:
         _fill_open_clip(net, file)
     else:
         state = _read_archive(file) if is_archive(file) else timm.models.load_state_dict(str(file))
-        _fill_timm(net, state)
+        net.load_state_dict(converted(state, net))
     return net
 
 
@@ -90,69 +88,22 @@ def check_filled(tower: nn.Module) -> None:
             raise ValueError(f"{name} is missing there, or holds values that are not finite")
 
 
-def is_open_clip(build: Build) -> bool:
-    """Whether open_clip builds the network, not timm.
-
-    Raises:
-        ValueError: when neither does.
-    """
-    function = build.func if isinstance(build, partial) else build
-    if function in (open_clip.create_model, timm.create_model):
-        return function is open_clip.create_model
-    raise ValueError(f"model.encoder builds by {function}; expected timm.create_model or open_clip.create_model")
-
-
 def expect_on_hub(build: "partial[nn.Module]", tag: str) -> None:
     """Refuses a tag whose weights are known not to be had, without downloading them.
 
     Raises:
         ValueError: for a tag that the library does not know, or where neither hub nor cache has it.
     """
-    _expect_tag(build, tag)
-    repositories = (address.removeprefix(f"{hub.ENDPOINT}/") for address in addresses(build, tag))
-    cached = any(Path(hub.HF_HUB_CACHE, f"models--{one.replace('/', '--')}").is_dir() for one in repositories)
+    expect_tag(build, tag)
+    repository = published(build, tag).repository
+    cached = repository and Path(hub.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}").is_dir()
     if not cached and not hub_answers():
         raise ValueError(f"model.weights={tag}: {_out_of_reach()}")
-
-
-def _expect_tag(build: "partial[nn.Module]", tag: str) -> None:
-    if tag not in (tags := _tags(build)):
-        name, near = build.keywords["model_name"], did_you_mean(tag, tags)
-        raise ValueError(
-            f"{tag} is neither a file nor a tag of {name}{near}; its tags are: {', '.join(tags) or 'none'}"
-        )
 
 
 def _out_of_reach(not_asked: bool = False) -> str:
     why = "is not asked on a file's word (say model.weights yourself)" if not_asked else "cannot be reached"
     return f"{hub.ENDPOINT} {why}, and its cache in {hub.HF_HUB_CACHE} does not hold them"
-
-
-def check_name(build: "partial[nn.Module]") -> None:
-    """Refuses a network that its library does not know; names of hubs (`hf-hub:...`) are theirs to know.
-
-    Raises:
-        ValueError: with the nearest that it knows.
-    """
-    clip, name = is_open_clip(build), str(build.keywords.get("model_name", ""))
-    names = open_clip.list_models() if clip else timm.list_models()
-    if ":" not in name and (name.replace("/", "-") if clip else name.split(".")[0]) not in names:
-        library = "open_clip" if clip else "timm"
-        raise ValueError(f"model.encoder.model_name={name} is no network of {library}{did_you_mean(name, names)}")
-
-
-def addresses(build: "partial[nn.Module]", tag: str) -> list[str]:
-    """Where the weights under a tag can be fetched by hand, as the network's library says; [] where it does not."""
-    if tag not in _tags(build):
-        return []
-    name = str(build.keywords["model_name"])
-    if is_open_clip(build):
-        listed = open_clip.get_pretrained_cfg(name, tag)
-        repository, url = listed.get("hf_hub"), listed.get("url")
-    else:
-        about = timm.models.get_pretrained_cfg(f"{name.split('.')[0]}.{tag}")
-        repository, url = about.hf_hub_id, about.url
-    return [*([f"{hub.ENDPOINT}/{repository.strip('/')}"] if repository else []), *([url] if url else [])]
 
 
 def _open_clip_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
@@ -171,17 +122,9 @@ def _timm_from_hub(build: "partial[nn.Module]", tag: str) -> nn.Module:
         raise ValueError(f"timm's hub does not hold it; fetch it from {url}, then give model.weights=PATH")
     _spoil(net)
     file = net.pretrained_cfg.get("hf_hub_filename")
-    _fill_timm(net, timm.models.load_state_dict_from_hf(repository, **({"filename": file} if file else {})))
+    state = timm.models.load_state_dict_from_hf(repository, **({"filename": file} if file else {}))
+    net.load_state_dict(converted(state, net))
     return net
-
-
-def _fill_timm(net: Any, state: dict[str, Tensor]) -> None:
-    """Strictly, after timm's own conversion (older names, resampled position embedding), leaving the classifier out."""
-    convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", lambda state, net: state)
-    classifiers = net.pretrained_cfg.get("classifier") or ()
-    prefixes = tuple(f"{name}." for name in ([classifiers] if isinstance(classifiers, str) else classifiers))
-    wanted = {name: value for name, value in convert(state, net).items() if not name.startswith(prefixes)}
-    net.load_state_dict(wanted)
 
 
 def _fill_open_clip(model: Any, file: Path) -> None:
@@ -252,13 +195,6 @@ def _spoil(net: nn.Module) -> None:
     for tensor in net.state_dict().values():
         if tensor.is_floating_point():
             tensor.fill_(torch.nan)
-
-
-def _tags(build: "partial[nn.Module]") -> list[str]:
-    name = str(build.keywords["model_name"])
-    if is_open_clip(build):
-        return open_clip.list_pretrained_tags_by_model(name)
-    return [listed.split(".", 1)[1] for listed in timm.list_pretrained(f"{name.split('.')[0]}.*")]
 
 
 def hub_answers() -> bool:
