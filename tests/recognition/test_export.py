@@ -156,6 +156,27 @@ def test_logits_are_exported_on_request(tmp_path: Path) -> None:
     assert about["output"] == {"name": "logits", "shape": ["batch", 3], "dtype": "float32"}
 
 
+def test_the_licence_of_the_encoder_goes_from_the_checkpoint_into_the_description(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = checkpoint_of("vit", tmp_path)
+    request = Request(checkpoint=path, format="torch_export")
+    assert exports.describe(request, load(path))["encoder_licence"] is None
+    content = torch.load(path)
+    for licence, licence_read in (("dinov3-license", "dinov3-license"), (None, "")):
+        content["origin"]["licence"] = licence
+        if licence is None:
+            del content["origin"]["licence"]  # as earlier versions wrote it
+        torch.save(content, path)
+        caplog.clear()
+        assert load(path).licence == licence_read
+        assert ("dinov3-license, not a free licence" in caplog.text) == bool(licence)
+    content["origin"]["licence"] = ["dinov3-license"]
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="what it says of its origin has another form"):
+        load(path)
+
+
 def test_a_file_with_other_values_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = checkpoint_of("vit", tmp_path)
     monkeypatch.setitem(exports._WRITE, "torch_export", lambda network, *_: lambda clips: network(clips) + 0.001)

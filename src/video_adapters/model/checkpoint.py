@@ -1,6 +1,6 @@
 """Learned weights by name, fitted to a network whose encoder, adapters, clips and classes are compared."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ class Origin:
     config: dict[str, Any]  # resolved; rebuilds model, data and protocol
     class_names: tuple[str, ...]  # by label
     encoder: str  # fingerprint of the frozen weights
+    licence: str = field(default="", kw_only=True)  # of these; "" where none is known, and in earlier files
     version: int = field(default=VERSION, kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
@@ -30,7 +31,14 @@ class Origin:
 def origin(checkpoint: dict[str, Any]) -> Origin:
     """Where a checkpoint came from."""
     content = checkpoint["origin"]
-    return Origin(content["config"], tuple(content["class_names"]), content["encoder"], version=content["version"])
+    rest = {name: content[name] for name in ("licence", "version") if name in content}
+    return Origin(content["config"], tuple(content["class_names"]), content["encoder"], **rest)
+
+
+def origin_of(classifier: VideoClassifier, config: dict[str, Any], class_names: Sequence[str]) -> Origin:
+    """What a model says of itself, built by a config for classes."""
+    encoder = classifier.backbone.encoder
+    return Origin(config, tuple(class_names), encoder.fingerprint, licence=encoder.licence)
 
 
 def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> None:

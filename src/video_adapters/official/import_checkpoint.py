@@ -59,7 +59,7 @@ def _content(cfg: DictConfig, official: Official, names: tuple[str, ...], reques
         cfg.data.num_classes = 2  # a head of any size, which nothing is loaded into
     classifier = build_classifier(cfg)
     check_kept(classifier.backbone.encoder, official)
-    origin = checkpoint.Origin(config, names, classifier.backbone.encoder.fingerprint)
+    origin = checkpoint.origin_of(classifier, config, names)
     weights = {PREFIX + name: value.contiguous() for name, value in official.trained.items()}
     content = {"state_dict": weights, "origin": origin.as_dict()}
     checkpoint.check_same_model(classifier, origin, content, head=official.sizes.num_classes is not None)

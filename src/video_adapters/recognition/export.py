@@ -124,7 +124,7 @@ def export(request: Request) -> dict[str, Any]:
 
 def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
     """What another program has to know: what goes in, what comes out, which frames and crops belong in a clip."""
-    backbone, (_, cfg, names) = loaded.classifier.backbone, loaded
+    backbone, cfg, names = loaded.classifier.backbone, loaded.cfg, loaded.class_names
     height, width = backbone.encoder.image_size
     given, result = request.names
     views: Views = instantiate(cfg.data.test_views)
@@ -141,6 +141,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
         "image_size": [height, width],
         "preprocessing": preprocessing(sampling, views, height),
         "class_names": list(names),
+        "encoder_licence": loaded.licence or None,
     }
 
 

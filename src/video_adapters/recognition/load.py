@@ -1,5 +1,6 @@
 """A checkpoint's network, rebuilt by the config that the checkpoint itself carries."""
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,11 @@ from video_adapters.commands.wording import did_you_mean
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_for
 from video_adapters.model.classifier import VideoClassifier
+from video_adapters.model.licences import terms
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.overrides import with_overrides
+
+log = logging.getLogger(__name__)
 
 
 class Loaded(NamedTuple):
@@ -22,6 +26,7 @@ class Loaded(NamedTuple):
     classifier: VideoClassifier  # on the CPU, in evaluation mode
     cfg: DictConfig  # the checkpoint's, with what was given in place of it
     class_names: tuple[str, ...]  # by label
+    licence: str = ""  # of the encoder's weights; "" where none is known
 
 
 def load(path: str | Path, weights: str | Path | None = None, views: str | None = None) -> Loaded:
@@ -45,9 +50,12 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
     with torch.random.fork_rng(devices=[]):  # where nothing is pretrained (toy models), the seed makes the encoder
         torch.manual_seed(cfg.seed)
         classifier = _built(content, cfg)
-    own = checkpoint.Origin(origin.config, origin.class_names, classifier.backbone.encoder.fingerprint)
+    own = checkpoint.origin_of(classifier, origin.config, origin.class_names)
     checkpoint.load_trained(classifier, own, content)
-    return Loaded(classifier.eval(), cfg, origin.class_names)
+    licence = origin.licence or own.licence  # a checkpoint that holds the encoder too was built without its weights
+    if told := terms(licence):
+        log.warning(told)
+    return Loaded(classifier.eval(), cfg, origin.class_names, licence)
 
 
 def _built(content: dict[str, Any], cfg: DictConfig) -> VideoClassifier:

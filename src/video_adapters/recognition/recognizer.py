@@ -92,7 +92,7 @@ class Recognizer:
             ValueError: for a missing or foreign checkpoint, weights that are not there or not its own, no such device.
         """
         chosen = chosen_device(device)
-        classifier, cfg, class_names = load(path, weights, views)
+        classifier, cfg, class_names, _ = load(path, weights, views)
         return cls(
             classifier,
             class_names,

@@ -1,5 +1,6 @@
 """Scores a checkpoint by the protocol that its config states."""
 
+import logging
 from pathlib import Path
 
 import lightning as L
@@ -14,6 +15,7 @@ from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_for
+from video_adapters.model.licences import terms
 from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.callbacks.broken_videos import UnreadTests
 from video_adapters.training.callbacks.predictions import Predictions
@@ -24,6 +26,8 @@ from video_adapters.training.processes import ending_others
 from video_adapters.training.trainer import build_module, build_trainer
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.overrides import with_overrides
+
+log = logging.getLogger(__name__)
 
 
 def evaluate_or_tell(cfg: DictConfig) -> dict[str, float]:
@@ -57,6 +61,8 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     module = build_module(merged, classifier, data)
     checkpoint.check_same_classes(module.origin, loaded, data.root)
     checkpoint.load_trained(classifier, module.origin, loaded)
+    if told := terms(checkpoint.origin(loaded).licence or module.origin.licence):
+        rank_zero_only(log.warning)(told)
     stopped = any("EarlyStopping" in key for key in loaded.get("callbacks", {}))
     module.tested_as = data.tested_as(chosen=stopped or "optimizer_states" not in loaded)  # else it is just the last
     folder = Path(cfg.run_dir)

@@ -92,8 +92,10 @@ def new_record(
         "choices": {**choices(), **chosen},
         "parameters": sum(p.numel() for p in classifier.parameters()),
         "trainable_parameters": sum(p.numel() for p in classifier.trainable().values()),
+        "encoder_licence": classifier.backbone.encoder.licence,
     }
-    return record | {key: value for key, value in before.items() if key not in ("overrides", "finished", "scores")}
+    new = ("overrides", "encoder_licence", "finished", "scores")
+    return record | {key: value for key, value in before.items() if key not in new}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.model import checkpoint
 from video_adapters.model.build import begin_head, build_classifier
 from video_adapters.model.hardware import computing_with
+from video_adapters.model.licences import terms
 from video_adapters.training.accuracy import accuracies, told_part
 from video_adapters.training.beginning import Beginning, has_start
 from video_adapters.training.callbacks.predictions import Predictions
@@ -195,6 +196,7 @@ def _announce(
             "step": f"{counted(data.per_step, 'clip')} = {shares}",
             **({"features": _told_features(cfg)} if data.sources else {}),
             "device": f"{type(trainer.accelerator).__name__} x {trainer.world_size}, {trainer.precision}",
+            **({"licence": told} if (told := terms(record["encoder_licence"])) else {}),
             "folder": str(cfg.run_dir),
         },
     )

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from video_adapters.commands.terminal import interactive
 from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
-from video_adapters.model.checkpoint import Origin
+from video_adapters.model.checkpoint import origin_of
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.hardware import fitting_precision, make_ready
 from video_adapters.training.callbacks.progress import Bar
@@ -32,7 +32,7 @@ def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) 
         schedule=instantiate(cfg.schedule, _convert_="all"),
         label_smoothing=cfg.loss.label_smoothing,
         most_views=cfg.batch.per_device,
-        origin=Origin(config, data.class_names, classifier.backbone.encoder.fingerprint),
+        origin=origin_of(classifier, config, data.class_names),
     )
 
 

@@ -159,7 +159,9 @@ def _near(path: Path) -> str:
 
 def _checked(content: Any, path: Path) -> dict[str, Any]:
     """What a file says of its origin, refused where that is more than data, or where something is missing."""
-    kinds = {"config": dict, "class_names": list, "encoder": str, "version": int}
+    kinds = {"config": dict, "class_names": list, "encoder": str, "licence": str, "version": int}
+    if isinstance(content, dict):
+        content = {"licence": "", **content}  # earlier versions wrote none
     if not isinstance(content, dict) or any(type(content.get(name)) is not kind for name, kind in kinds.items()):
         raise ValueError(f"{path} is no checkpoint of this project: what it says of its origin has another form")
     if content["version"] != VERSION:

@@ -11,7 +11,8 @@ from video_adapters.trust.config_file import as_data
 
 # what `run.json` holds, which W&B keeps beside the config
 _RECORD = (
-    "wandb_id", "overrides", "command", "started", "git_commit", "choices", "parameters", "trainable_parameters"
+    "wandb_id", "overrides", "command", "started", "git_commit", "choices", "parameters", "trainable_parameters",
+    "encoder_licence",
 )  # fmt: skip
 _STEP = "trainer/global_step"
 
