@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torchvision.transforms.v2 import functional as F
 
 from video_adapters.data.clips.augment import RandAugment
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
+
+from helpers.toy import CONFIGS
 
 WHOLE = {"area": (1, 1), "aspect": (1, 1)}  # of square frames, the crop is all
 
@@ -24,7 +27,7 @@ def positions(height: int, width: int) -> np.ndarray:
 
 
 EVERYTHING = TrainTransform(
-    image_size=32, flip=0.5, color_jitter=0.4, rand_augment=RandAugment(), erase=0.5, flip_labels=[(0, 1)]
+    image_size=32, flip=0.5, color_jitter=0.4, rand_augment=RandAugment(), erase=0.5, flip_pairs=[(0, 1)]
 )
 
 
@@ -116,7 +119,7 @@ def test_where_no_crop_fits_the_largest_central_one_is_taken() -> None:
 
 def test_a_flip_mirrors_frames_and_swaps_paired_labels() -> None:
     frames = make_frames(2, 32, 32)
-    flipping = TrainTransform(image_size=32, flip=1.0, flip_labels=[(86, 87), (93, 94)], **WHOLE)
+    flipping = TrainTransform(image_size=32, flip=1.0, flip_pairs=[(86, 87), (93, 94)], **WHOLE)
     for label, expected in [(86, 87), (87, 86), (94, 93), (5, 5)]:
         clip, flipped = flipping(frames, label, generator())
         np.testing.assert_array_equal(clip[0].permute(0, 2, 3, 1), frames[:, :, ::-1])
@@ -124,7 +127,7 @@ def test_a_flip_mirrors_frames_and_swaps_paired_labels() -> None:
 
 
 def test_a_flip_that_does_not_happen_leaves_the_label() -> None:
-    transform = TrainTransform(image_size=32, flip=0.5, flip_labels=[(0, 1)], **WHOLE)
+    transform = TrainTransform(image_size=32, flip=0.5, flip_pairs=[(0, 1)], **WHOLE)
     frames = make_frames(1, 32, 32)
     labels = []
     for seed in range(60):
@@ -132,6 +135,25 @@ def test_a_flip_that_does_not_happen_leaves_the_label() -> None:
         assert np.array_equal(clip[0, 0].permute(1, 2, 0), frames[0, :, ::-1] if label else frames[0])
         labels.append(label)
     assert 15 < sum(labels) < 45
+
+
+def test_classes_that_a_flip_changes_are_named_and_their_labels_those_of_the_data_set() -> None:
+    cfg = OmegaConf.load(CONFIGS / "data" / "ssv2.yaml").train_transform
+    assert cfg.flip == 0  # off by default
+    pairs = OmegaConf.to_container(cfg.flip_pairs)
+    first = [a for a, _ in pairs]
+    names = ("Approaching something", *first, *(b for _, b in pairs))  # in an order of its own
+    transform = TrainTransform(image_size=32, flip=1.0, flip_pairs=pairs, **WHOLE).numbered(names)
+    assert [transform.flipped(label) for label in range(7)] == [0, 4, 5, 6, 1, 2, 3]
+    never = TrainTransform(image_size=32, flip_pairs=pairs).numbered(("boxing", "running"))
+    assert never.flip_pairs == []  # nobody asks for names where nothing is flipped
+
+
+@pytest.mark.parametrize(("one", "nearest"), [("move left", "moving left"), (2, ".*"), (-1, ".*")])
+def test_a_class_that_there_is_not_is_refused(one: str | int, nearest: str) -> None:
+    transform = TrainTransform(image_size=32, flip=0.5, flip_pairs=[(one, 1)])
+    with pytest.raises(ValueError, match=f"has the class '{one}', expected names such as '{nearest}', or .* 0 to 1"):
+        transform.numbered(("moving left", "right"))
 
 
 def test_erasing_happens_at_its_rate() -> None:
@@ -192,8 +214,9 @@ def test_test_frames_are_resized_as_by_torchvision() -> None:
         ({"flip": 1.5}, "flip is 1.5"),
         ({"erase": -0.1}, "erase is -0.1"),
         ({"color_jitter": 2}, "color_jitter is 2"),
-        ({"flip_labels": [(1, 2, 3)]}, "pairs of classes"),
-        ({"flip_labels": [(1, 2), (2, 3)]}, "each class in one"),
+        ({"flip_pairs": [(1, 2, 3)]}, "pairs of classes"),
+        ({"flip_pairs": [(1, 2), (2, 3)]}, "each class in one"),
+        ({"flip_pairs": ["ab"]}, "pairs of classes"),
     ],
 )
 def test_impossible_training_settings_are_refused(settings: dict[str, object], message: str) -> None:

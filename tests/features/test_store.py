@@ -93,7 +93,7 @@ def test_draws_are_the_clips_of_the_first_epochs(made: Callable[..., Parts]) -> 
 
 
 def test_a_mirrored_draw_has_the_class_that_mirroring_makes_of_it(made: Callable[..., Parts]) -> None:
-    flips = ["+data.train_transform.flip=1", "+data.train_transform.flip_labels=[[0,1]]"]
+    flips = ["+data.train_transform.flip=1", "+data.train_transform.flip_pairs=[[moving left,moving right]]"]
     parts = made("features.views=1", "features.layers=[4]", "data.max_videos=3", *flips)
     videos = parts.data._videos["train"] = Videos(v._replace(label=i) for i, v in enumerate(parts.data.videos("train")))
     store = parts.open("train")

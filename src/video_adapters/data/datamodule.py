@@ -104,7 +104,7 @@ class VideoData(L.LightningDataModule):
         self.annotations = annotations(root=self.root)
         self.num_frames, self.image_size, self.num_classes = num_frames, image_size, num_classes
         self.sampling = sampling(num_frames=num_frames)
-        self.train_transform = train_transform(image_size=image_size)
+        self._train_transform = train_transform(image_size=image_size)
         self.views = {"val": val_views, "test": test_views}
         self._transforms = {use: self._transform(use, views) for use, views in self.views.items()}
         self._splits = train_split, val_split, test_split
@@ -123,6 +123,11 @@ class VideoData(L.LightningDataModule):
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, by label; their numbers where the data set gives no names."""
         return self.annotations.class_names or tuple(str(label) for label in range(self.num_classes))
+
+    @cached_property
+    def train_transform(self) -> TrainTransform:
+        """The augmentation of a training clip, classes that flips change by their label."""
+        return self._train_transform.numbered(self.class_names)
 
     @cached_property
     def splits(self) -> dict[str, str]:

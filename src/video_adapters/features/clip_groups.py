@@ -61,9 +61,9 @@ class Draws(RowClips):
 
     def __init__(self, clips: TrainClips, draws: int) -> None:
         self.draws = draws
-        pairs = clips.transform.flip_labels
+        pairs = clips.transform.flip_pairs
         # where a flip changes a class, all get the first such one: what comes back tells whether a clip was flipped
-        self._label = pairs[0][0] if pairs else None
+        self._label = int(pairs[0][0]) if pairs else None
         self.clips = clips if self._label is None else clips.labelled(self._label)
 
     def path(self, position: int) -> str:

@@ -5,9 +5,10 @@ Every resize is bilinear with antialiasing, torchvision's default. (The publishe
 without antialiasing.)
 """
 
+import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -38,7 +39,7 @@ class TrainTransform:
     area: Sequence[float] = (0.08, 1.0)  # least and largest share of the frame that the crop takes
     aspect: Sequence[float] = (3 / 4, 4 / 3)  # least and largest width / height of the crop
     flip: float = 0.0  # probability of a horizontal flip
-    flip_labels: Sequence[Sequence[int]] = ()  # pairs of classes that a flip turns into each other (left, right)
+    flip_pairs: Sequence[Sequence[str | int]] = ()  # classes that a flip turns into each other: names, or labels
     rand_augment: RandAugment | None = None
     color_jitter: float | None = None  # brightness, contrast and saturation change by up to this share
     erase: float = 0.0  # probability of erasing a box
@@ -53,9 +54,9 @@ class TrainTransform:
                 raise ValueError(f"{name} is {rate}, must be a probability")
         if self.color_jitter is not None and not 0 <= self.color_jitter <= 1:
             raise ValueError(f"color_jitter is {self.color_jitter}, must be from 0 to 1")
-        named = [label for pair in self.flip_labels for label in pair]
-        if any(len(pair) != 2 for pair in self.flip_labels) or len(set(named)) < len(named):
-            raise ValueError(f"flip_labels {self.flip_labels} must be pairs of classes, each class in one of them")
+        paired = [one for pair in self.flip_pairs for one in pair]
+        if any(isinstance(pair, str) or len(pair) != 2 for pair in self.flip_pairs) or len({*paired}) < len(paired):
+            raise ValueError(f"flip_pairs {self.flip_pairs} must be pairs of classes, each class in one of them")
 
     def __call__(self, frames: np.ndarray, label: int, generator: np.random.Generator) -> tuple[Tensor, int]:
         """(T, H, W, 3) -> (1, T, 3, S, S), and the label, which a flip may change."""
@@ -98,8 +99,18 @@ class TrainTransform:
         return (height - h) // 2, (width - w) // 2, h, w
 
     def flipped(self, label: int) -> int:
-        """The class of a mirrored clip."""
-        return next((b if label == a else a for a, b in self.flip_labels if label in (a, b)), label)
+        """The label of a mirrored clip; classes that are named in `flip_pairs` are to be `numbered` first."""
+        return next((int(b if label == a else a) for a, b in self.flip_pairs if label in (a, b)), label)
+
+    def numbered(self, class_names: Sequence[str]) -> "TrainTransform":
+        """The same transform, with labels in `flip_pairs` where there were names: which label a class has is up to the
+        data set's files. Without flips there are no pairs.
+
+        Raises:
+            ValueError: for a class that there is not.
+        """
+        pairs = [[_label(one, class_names) for one in pair] for pair in self.flip_pairs if self.flip]
+        return replace(self, flip_pairs=pairs)
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,19 @@ class TestTransform:
             corners.append(corner)
         size = self.image_size
         return _views([clip[..., top : top + size, left : left + size] for top, left in corners])
+
+
+def _label(one: str | int, class_names: Sequence[str]) -> int:
+    """The label of a class that is given by its name or its label."""
+    if one in class_names:
+        return class_names.index(str(one))
+    if isinstance(one, int) and 0 <= one < len(class_names):
+        return one
+    nearest = difflib.get_close_matches(str(one), class_names, 1, cutoff=0.0)
+    raise ValueError(
+        f"data.train_transform.flip_pairs has the class '{one}', expected names such as '{nearest[0]}', or labels from "
+        f"0 to {len(class_names) - 1}"
+    )
 
 
 def before_crop(image_size: int) -> int:
