@@ -142,7 +142,7 @@ def test_all_examples_together_train_one_step(project: Path, kth: Path) -> None:
         choices.append(one.choice)
     overrides = [*SHORT, *(o for o in TINY["model"] if o not in SHAPES), f"data.root={kth}"]
     learned = train(project, ["python", "src/train.py", *choices], overrides)
-    assert {"classifier.head.query", "classifier.backbone.blocks.1.joint.up.weight"} <= learned
+    assert {"classifier.head.query", "classifier.backbone.blocks.1.shares"} <= learned
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def beit(**changes: Any) -> Any:
 @pytest.mark.parametrize("method", [Aim(temporal_in="all"), TimeSformer(), None], ids=["AIM", "TimeSformer", "own"])
 @torch.no_grad()
 def test_untrained_the_family_of_the_page_is_the_published_network(pool: str, method: Any) -> None:
-    method = method or loaded("An adapter method").AdaptFormer()
+    method = method or loaded("An adapter method").TemporalShift()
     net = beit(global_pool=pool)
     frames = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     expected = net(frames)

@@ -20,6 +20,14 @@ def test_an_adapter_is_zero_at_start_and_its_upper_half_learns_first() -> None:
     assert adapter.up.weight.grad.abs().sum() > 0
 
 
+def test_an_adapter_may_have_a_relu() -> None:
+    adapter = Adapter(8, 0.5, "relu")
+    torch.nn.init.normal_(adapter.up.weight)
+    x = torch.randn(3, 8)
+    hidden = x @ adapter.down.weight.T
+    torch.testing.assert_close(adapter(x), hidden.clamp(min=0) @ adapter.up.weight.T)
+
+
 def test_an_adapter_is_two_linears_around_an_exact_gelu() -> None:
     adapter = Adapter(8, 0.5)
     torch.nn.init.normal_(adapter.up.weight)

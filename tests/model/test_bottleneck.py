@@ -1,6 +1,7 @@
 """The adapter's product against autograd's own, and what it keeps."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from video_adapters.model.adapters.aim import Aim, AimBlock
-from video_adapters.model.adapters.bottleneck import bottleneck
+from video_adapters.model.adapters.bottleneck import ACTIVATIONS, bottleneck
 from video_adapters.model.encoders.pretrained import open_up
 
 from helpers.networks import BUILDS, clip_vit, executions, network, randomise
@@ -39,8 +40,9 @@ def kept_by(run: Callable[[], Tensor], known: list[Tensor]) -> int:
     return sum(found.values())
 
 
-def test_its_gradients_are_those_of_two_linear_layers_around_a_gelu() -> None:
-    assert torch.autograd.gradcheck(lambda *given: bottleneck(*given), tensors())
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_its_gradients_are_those_of_two_linear_layers_around_an_activation(activation: str) -> None:
+    assert torch.autograd.gradcheck(lambda *given: bottleneck(*given, activation=activation), tensors())
 
 
 def test_an_input_made_again_gives_the_same_gradients() -> None:
@@ -62,18 +64,20 @@ def test_what_gelu_is_given_is_all_that_is_kept_where_the_input_is_made_again() 
     assert kept_by(lambda: bottleneck(z, *weights, source, norm), [*weights, source]) == 2 * 5 * K
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
-def test_in_mixed_precision_it_is_what_autograd_makes_of_it(precision: torch.dtype) -> None:
+def test_in_mixed_precision_it_is_what_autograd_makes_of_it(precision: torch.dtype, activation: str) -> None:
     x, down, down_bias, up, up_bias = given = tensors(torch.float32)
-    results = []
-    for run in (bottleneck, lambda *_: F.linear(F.gelu(F.linear(x, down, down_bias)), up, up_bias)):
+    results, act = [], {"gelu": F.gelu, "relu": F.relu}[activation]
+    ours = partial(bottleneck, activation=activation)
+    for run in (ours, lambda *_: F.linear(act(F.linear(x, down, down_bias)), up, up_bias)):
         with torch.autocast("cpu", precision):
             y = run(*given)
         results.append([y, *torch.autograd.grad(y.float().square().sum(), given)])
     assert results[0][0].dtype == precision
-    for ours, theirs in zip(*results, strict=True):
-        assert ours.dtype == theirs.dtype
-        assert (ours - theirs).abs().max() <= 4 * torch.finfo(precision).eps * theirs.abs().max()
+    for one, theirs in zip(*results, strict=True):
+        assert one.dtype == theirs.dtype
+        assert (one - theirs).abs().max() <= 4 * torch.finfo(precision).eps * theirs.abs().max()
 
 
 @pytest.mark.parametrize("build", ["open_clip", "timm"])

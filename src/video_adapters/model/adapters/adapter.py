@@ -13,13 +13,15 @@ class Adapter(nn.Module):
     Args:
         width: D.
         ratio: bottleneck width as a share of D, rounded down.
+        activation: gelu or relu.
 
     Raises:
         ValueError: when no bottleneck unit is left.
     """
 
-    def __init__(self, width: int, ratio: float) -> None:
+    def __init__(self, width: int, ratio: float, activation: str = "gelu") -> None:
         super().__init__()
+        self.activation = activation
         hidden = bottleneck_width(width, ratio)
         self.down = nn.Linear(width, hidden)
         self.up = nn.Linear(hidden, width)
@@ -29,12 +31,13 @@ class Adapter(nn.Module):
 
     def forward(self, x: Tensor, made_from: Tensor | None = None, by: nn.Module | None = None) -> Tensor:
         """With `made_from` and `by`, x is by(made_from), and is made again in the backward pass instead of kept."""
-        return bottleneck(x, self.down.weight, self.down.bias, self.up.weight, self.up.bias, made_from, by)
+        layers = self.down.weight, self.down.bias, self.up.weight, self.up.bias
+        return bottleneck(x, *layers, made_from, by, self.activation)
 
     def through(self, x: Tensor, down: Tensor, down_bias: Tensor | None) -> Tensor:
         """The same with another first layer, (K, E) and (K,): (..., E) -> (..., D)."""
         assert down_bias is not None
-        return bottleneck(x, down, down_bias, self.up.weight, self.up.bias)
+        return bottleneck(x, down, down_bias, self.up.weight, self.up.bias, activation=self.activation)
 
 
 class LinearAdapter(nn.Module):
