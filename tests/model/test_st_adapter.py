@@ -15,6 +15,7 @@ from helpers.networks import BUILDS, DEPTH, clips, executions, network, randomis
 
 T = 4
 TWICE = StAdapter(before_mlp="all")
+SPECTRAL = StAdapter(before_mlp="all", frequency=True)
 
 
 def by_the_equation(adapter: TemporalConvolution, tokens: Tensor) -> Tensor:
@@ -56,11 +57,12 @@ def test_adapters_stand_ahead_of_attention_and_mlp(build: str) -> None:
     torch.testing.assert_close(block(x), y + block.parts.mlp(block.parts.norm2(y)))
 
 
+@pytest.mark.parametrize("method", [TWICE, SPECTRAL], ids=["ST-Adapter", "Frame2Freq"])
 @pytest.mark.parametrize("build", BUILDS)
-def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str) -> None:
+def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str, method: StAdapter) -> None:
     net = network(BUILDS[build])
     plain = Backbone(open_up(deepcopy(net)), StAdapter(before_attention=None), T).train()
-    backbone = Backbone(open_up(net), TWICE, T).train()
+    backbone = Backbone(open_up(net), method, T).train()
     torch.testing.assert_close(backbone(clips()), plain(clips()), rtol=0, atol=0)
     randomise(backbone)
     backbone(clips()).square().sum().backward()
@@ -69,15 +71,31 @@ def test_untrained_it_changes_nothing_and_all_of_it_learns(build: str) -> None:
     ] == []
 
 
+@torch.no_grad()
+def test_half_of_the_channels_are_convolved_over_frequencies() -> None:
+    adapter = TemporalConvolution(8, 0.4, 3, T, prefix=1, frequency=True)  # 3 units: 2 over time, 1 over frequencies
+    plain = TemporalConvolution(8, 0.4, 3, T, prefix=1)
+    randomise(adapter, scale=1.0)
+    x = torch.randn(2 * T, 7, 8)
+    for name in ("down", "up"):
+        getattr(plain, name).load_state_dict(getattr(adapter, name).state_dict())
+    plain.conv.weight[:2], plain.conv.bias[:2] = adapter.conv.weight, adapter.conv.bias  # the third stays zero
+    spectral = adapter.frequency(adapter.down(x[:, 1:])[..., 2:]) @ adapter.up.weight[:, 2:].T
+    expected = plain(x)
+    expected[:, 1:] += spectral
+    torch.testing.assert_close(adapter(x), expected)
+
+
 def test_only_the_convolution_and_the_biases_start_at_zero() -> None:
     """Were `up` zero too, nothing but it and its bias would ever get a gradient."""
     start = TemporalConvolution(8, 0.5, 3, T, 1).named_parameters()
     assert {name for name, p in start if not p.any()} == {"down.bias", "conv.weight", "conv.bias", "up.bias"}
 
 
+@pytest.mark.parametrize("method", [StAdapter(), StAdapter(frequency=True)], ids=["ST-Adapter", "Frame2Freq"])
 @torch.no_grad()
-def test_the_order_of_frames_matters_once_it_is_trained() -> None:
-    backbone = Backbone(open_up(network(BUILDS["timm"])), StAdapter(), T).eval()
+def test_the_order_of_frames_matters_once_it_is_trained(method: StAdapter) -> None:
+    backbone = Backbone(open_up(network(BUILDS["timm"])), method, T).eval()
     randomise(backbone)
     forwards, backwards = backbone(clips()).mean(1), backbone(clips().flip(1)).mean(1)
     assert (forwards - backwards).abs().max() > 1e-3
@@ -94,6 +112,12 @@ def test_parameters_are_those_of_the_equation(build: str, second: int) -> None:
     assert sum(p.numel() for p in added) == (DEPTH + second) * one
 
 
+def test_a_half_over_frequencies_has_three_weights_at_three_scales_for_both_parts() -> None:
+    width, hidden = 32, 16
+    one = (width * hidden + hidden) + 8 * (3 + 1) + 8 * 3 * 3 * 2 + (hidden * width + width)
+    assert sum(p.numel() for p in TemporalConvolution(width, 0.5, 3, 8, 1, frequency=True).parameters()) == one
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -105,6 +129,11 @@ def test_parameters_are_those_of_the_equation(build: str, second: int) -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StAdapter(**wrong)
+
+
+def test_clips_without_quarters_are_refused_by_frame2freq() -> None:
+    with pytest.raises(ValueError, match=r"T is 6: give data\.num_frames"):
+        Backbone(open_up(network(BUILDS["timm"])), SPECTRAL, 6)
 
 
 def test_a_bottleneck_without_a_unit_is_refused() -> None:

@@ -33,6 +33,7 @@ KINDS = {
     "swin": ["model=toy_swin", "adapter=aim_swin", "model.encoder.depths=[2,1]"],
     "timesformer": ["model=toy_vit", "adapter=timesformer", "model.encoder.depth=2"],
     "video swin": ["model=toy_swin", "adapter=video_swin"],
+    "frame2freq": ["model=toy_vit", "adapter=frame2freq", "model.encoder.depth=2"],
     "in order": ["model=toy_vit", "model.depth=2", "model.pool=both", "head=linear_in_order"],
     "map of tokens": ["model=toy_vit", "model.depth=2", "head=map", "head.reads=tokens"],
     "zeroi2v": ["model=toy_vit", "adapter=zeroi2v", "model.encoder.depth=2", "+model.encoder.init_values=0.1"],

@@ -60,6 +60,8 @@ NOTES = {
     "side4video_ssv2": "Published with 2 clips x 3 crops.",
     "side4video": "Layer norms in the place of the published BatchNorm3d, and no weights in those of the encoder's "
     "tokens, ahead of a linear layer (2 x 768 fewer in each of 12 layers).",
+    "frame2freq": "Every scale has kernels of its own here, which start at zero, without biases. In the release all "
+    "scales share one, which starts at random, and its input is a view that mixes axes; what is published is of that.",
     "aim_k400_vit_l14": "The 2902 that the paper prints at 8 frames is a misprint of 2802, half its 5604 at 16 frames.",
 }
 """How definitions differ, by adapter or experiment."""
