@@ -46,21 +46,21 @@ pictures: install ## Draw docs/pictures, the figures of the README
 	$(VENV)/bin/python docs/pictures.py
 
 # in one folder, whatever LOG_DIR says
-ABLATION := logs/sweeps/ablation
+ABLATION := logs/sweeps/ablation_crowded
 SWEEP = OMP_NUM_THREADS=1 $(VENV)/bin/python src/train.py -m logger=csv \
 	hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS) hydra.sweep.dir=$(ABLATION)
 # status 1 says that a job failed: what follows is made all the same; any other, as that of Ctrl-C, ends it
 GO_ON = || { failed=$$?; [ $$failed -eq 1 ] || exit $$failed; }
 REPORT = $(VENV)/bin/python src/report.py $(ABLATION) --out logs/ablation.html && exit $$failed
 
-# the ladder has AIM at its usual ratio, 0.25
-ablation: install ## AIM's ladder, its peers and bottlenecks on the moving shapes, three seeds (goes on where it stopped)
+# the comparison has AIM at its usual ratio, 0.25
+ablation: install ## All methods and AIM's bottlenecks on the moving shapes in a crowd, three seeds (goes on where it stopped)
 	failed=0; \
 	$(SWEEP) hparams_search=ablation seed=0,1,2 $(GO_ON); \
-	$(SWEEP) adapter.ratio=0.0625,0.125,0.5 seed=0,1,2 $(GO_ON); \
+	$(SWEEP) experiment=moving_shapes_crowded adapter.ratio=0.0625,0.125,0.5 seed=0,1,2 $(GO_ON); \
 	$(REPORT)
 
-ablation-quick: install ## AIM's ladder and its peers, one seed
+ablation-quick: install ## All methods, one seed
 	failed=0; \
 	$(SWEEP) hparams_search=ablation seed=0 $(GO_ON); \
 	$(REPORT)

@@ -37,7 +37,9 @@ def test_an_ablation_goes_on_after_a_failed_job_and_ends_with_an_error(
     assert (done.returncode == 0) == (status == 0)
     said = calls.read_text().splitlines()
     assert len(said) == len(expected)
-    assert all(part in line and "logs/sweeps/ablation" in line for part, line in zip(expected, said, strict=True))
+    assert all(
+        part in line and "logs/sweeps/ablation_crowded" in line for part, line in zip(expected, said, strict=True)
+    )
 
 
 def test_help_lists_every_target_with_what_it_does() -> None:

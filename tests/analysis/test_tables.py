@@ -1,13 +1,15 @@
 """Tables as people read them."""
 
 from pathlib import Path
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from video_adapters.analysis.finding import Unanswerable
-from video_adapters.analysis.questions.ablation import ablation_table, answer
+from video_adapters.analysis.questions.ablation import ablation_table, answer, front
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.tables import percentages, presentable
 
@@ -49,6 +51,46 @@ def test_the_answer_names_the_score_that_the_best_has_and_what_was_left_out(tmp_
     assert "top-1, test (%) 80.0. Left out of 2 runs: 1 repeated" in found.text
     write_run(tmp_path / "b", metrics=METRICS.replace(",0.7\n", ",\n"), test=False, adapter__ratio=0.5)
     assert "top-1, validation (%) 75.0. Left out of 3 runs: 1 repeated" in answer(read_runs(tmp_path)).text
+
+
+@pytest.mark.parametrize(
+    ("costs", "scores", "undominated"),
+    [
+        (
+            [1, 2, 3, 4],
+            [0.5, 0.9, 0.8, 0.95],
+            [True, True, False, True],
+        ),  # the third: dearer and worse
+        ([1, 1, 2], [0.5, 0.6, 0.6], [False, True, False]),
+        ([1, 1], [0.5, 0.5], [True, True]),  # neither is better
+        ([None, 2, 3], [0.9, 0.8, None], [False, True, False]),
+    ],
+)
+def test_what_is_as_good_and_cheaper_dominates(costs: list[Any], scores: list[Any], undominated: list[bool]) -> None:
+    assert front(pd.Series(costs, dtype=float), pd.Series(scores, dtype=float)).tolist() == undominated
+
+
+def test_accuracy_is_drawn_over_every_cost_that_is_known_of_some_configuration(tmp_path: Path) -> None:
+    for ratio, top1, trainable in ((0.25, 0.9, 1000), (0.5, 0.8, 2000)):
+        for seed in range(2):
+            write_scored(tmp_path / f"{ratio} {seed}", top1 - seed / 10, trainable, seed=seed, adapter__ratio=ratio)
+    runs = read_runs(tmp_path)
+    (figure,) = answer(runs).figures.values()
+    (panel,) = figure.axes  # these configs are of no model that could be counted
+    assert panel.get_xlabel() == "parameters that train (M)"
+    drawn = {c.get_label(): (*c.lines[0].get_xdata(), *c.lines[0].get_ydata()) for c in panel.containers}
+    assert drawn == {"ratio=0.25": pytest.approx((0.001, 0.85)), "ratio=0.5": pytest.approx((0.002, 0.75))}
+    plt.close(figure)
+    assert not answer(runs[runs["config.adapter.ratio"] == 0.5]).figures  # one alone is compared with nothing
+
+
+def test_checkpoints_steps_and_hours_are_costs_too(tmp_path: Path) -> None:
+    run = write_scored(tmp_path / "a", 0.9, batch__per_step=16)
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "best.ckpt").write_bytes(b"0" * 5000)
+    table = ablation_table(read_runs(tmp_path))
+    assert table["checkpoint (MB)"].tolist() == ["0.005"]
+    assert table["a step, on the machine that trained (ms)"].tolist() == ["800"]  # 16 clips at 20 clips/s
 
 
 def test_without_a_score_there_is_no_ablation(tmp_path: Path) -> None:

@@ -21,13 +21,17 @@ def run(experiment: str, top1: float | None, ratio: float = 0.25, seed: int = 0)
         "test/pair": 0.6,
         "trainable_parameters": 1000,
         "wall_time": pd.Timedelta(minutes=2),
+        "finished": True,
+        "clips_per_s": 40.0,
+        "config.batch.per_step": 16,
+        "checkpoint_bytes": 9000,
     }
 
 
-def test_seeds_are_taken_together_in_the_ladders_order() -> None:
-    runs = [run("moving_shapes", 0.97), run("moving_shapes", 0.95, seed=1), run("moving_shapes", None, seed=2)]
-    runs += [run("moving_shapes", 0.1) | {"started": pd.Timestamp("2025-12-31")}]  # the first seed, before it ran again
-    runs += [run("moving_shapes", 0.9, 0.125), run("moving_shapes_frozen", 0.3)]
+def test_seeds_are_taken_together_in_the_order_of_methods() -> None:
+    runs = [run(ablation.AIM, 0.97), run(ablation.AIM, 0.95, seed=1), run(ablation.AIM, None, seed=2)]
+    runs += [run(ablation.AIM, 0.1) | {"started": pd.Timestamp("2025-12-31")}]  # the first seed, before it ran again
+    runs += [run(ablation.AIM, 0.9, 0.125), run("moving_shapes_frozen", 0.3)]
     lines = ablation.markdown(pd.DataFrame(runs)).splitlines()
     assert lines[0].startswith("|  | runs | top-1, test (%) | right pair")
     assert [line.split(" | ")[:3] for line in lines[2:]] == [
@@ -37,8 +41,10 @@ def test_seeds_are_taken_together_in_the_ladders_order() -> None:
     ]
 
 
-def test_the_ladder_is_what_make_ablation_runs() -> None:
-    params = OmegaConf.load(CONFIGS / "hparams_search" / "ablation.yaml").hydra.sweeper.params
-    assert params.experiment.split(",") == list(ablation.LADDER)
+def test_the_methods_are_those_that_make_ablation_runs() -> None:
+    sweep = OmegaConf.load(CONFIGS / "hparams_search" / "ablation.yaml").hydra
+    assert sweep.sweeper.params.experiment.split(",") == list(ablation.METHODS)
+    assert ablation.RUNS.name == Path(OmegaConf.to_container(sweep, resolve=False)["sweep"]["dir"]).name
     makefile = (Path(CONFIGS).parent / "Makefile").read_text()
-    assert f"adapter.ratio={','.join(map(str, ablation.RATIOS))} seed=0,1,2" in makefile
+    assert f"ABLATION := {ablation.RUNS.relative_to(ablation.PROJECT)}\n" in makefile
+    assert f"experiment={ablation.AIM} adapter.ratio={','.join(map(str, ablation.RATIOS))} seed=0,1,2" in makefile

@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 
 from video_adapters.commands.config import config_names
-from video_adapters.model.build import build_classifier
+from video_adapters.model.build import build_classifier, build_outline
 
 from helpers.rounding import BLOCK, rounding
 from helpers.toy import composed, run, score
@@ -25,7 +25,7 @@ MAKE_NO_SENSE = {
 PAIRS = [(model, adapter) for model in ENCODERS for adapter in ADAPTERS if (model, adapter) not in MAKE_NO_SENSE]
 QUICK = {("toy_vit", "aim"), ("toy_swin", "lora")}
 """Trained by default; every experiment is besides, with its own method."""
-SPACE_ONLY = {"frozen", "none", "spatial", "full_tuning"}  # methods of later papers say so in their own tests
+SPACE_ONLY = {"frozen", "none", "spatial", "full_tuning", "adaptformer"}  # LoRA says so in its own tests
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(ValueError, match=MAKE_NO_SENSE[model, adapter]):
         run(tmp_path, *shapes, f"model={model}", f"adapter={adapter}")
+
+
+@pytest.mark.slow
+def test_own_videos_take_every_method() -> None:
+    chosen = ["experiment=own_videos", "model=toy_vit", "data.image_size=40", "data.num_classes=3"]
+    for adapter in sorted({adapter for model, adapter in PAIRS if model == "toy_vit"}):
+        assert build_outline(composed(*chosen, f"adapter={adapter}", "data.root=videos")).trainable()
 
 
 @pytest.mark.parametrize("tubelet", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -57,7 +57,7 @@ def test_an_ablation_over_experiments_lies_in_one_folder_and_other_sweeps_in_the
             cfg = compose("train", list(overrides), return_hydra_config=True)
         return str(OmegaConf.to_container(cfg.hydra.sweep)["dir"])
 
-    assert folder("hparams_search=ablation").endswith("/sweeps/ablation")
+    assert folder("hparams_search=ablation").endswith("/sweeps/ablation_crowded")
     assert folder("hparams_search=ratio").endswith("/sweeps/${hydra.runtime.choices.experiment}")
 
 

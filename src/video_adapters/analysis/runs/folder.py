@@ -36,10 +36,10 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
 
     Columns: path, name, started, wall_time (from the start to the end, or the last logged figure; interruptions
     included), steps, best_val_top1, best_epoch (counted from 1, as training prints it), the test's scores (`test/top1`,
-    ...; `test/pair`, see `pair_accuracy`), clips_per_s and data_wait (medians), peak_memory_gib, finished, whatever
-    else `run.json` holds (parameters, trainable_parameters, git_commit, overrides, choices.adapter, ...), and the
-    config (`config.adapter.ratio`, ...). What a run does not have is missing in its row. Runs that cannot be read are
-    named in a warning.
+    ...; `test/pair`, see `pair_accuracy`), clips_per_s and data_wait (medians), peak_memory_gib, finished,
+    checkpoint_bytes (of `best.ckpt`: what trains, and little else), whatever else `run.json` holds (parameters,
+    trainable_parameters, git_commit, overrides, choices.adapter, ...), and the config (`config.adapter.ratio`, ...).
+    What a run does not have is missing in its row. Runs that cannot be read are named in a warning.
 
     Raises:
         Unanswerable: there is no readable run.
@@ -97,6 +97,8 @@ def _row(run: Path) -> dict[str, Any]:
     row = described(str(run), record, config, metrics)
     row["wall_time"] = _wall_time(run, row["started"], ended)
     row["finished"] = ended is not None or _went_through(config, metrics)
+    best = run / "checkpoints" / "best.ckpt"
+    row["checkpoint_bytes"] = best.stat().st_size if best.is_file() else math.nan
     confusion = read_confusion(run)
     return row | {"test/pair": math.nan if confusion is None else pair_accuracy(confusion)}
 

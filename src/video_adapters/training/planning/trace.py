@@ -21,6 +21,8 @@ from video_adapters.model.hardware import refuse_other_halves, refuse_to_compile
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.gpus import num_devices
 
+A100 = (8, 0)  # compute capability
+
 
 def trace_experiment(
     cfg: DictConfig, gpu: Gpu, clips: int, checkpointed: int, update: list[Event] | None = None, scored: bool = True
@@ -43,6 +45,18 @@ def trace_experiment(
     if cfg.memory.frozen_dtype:
         cast_frozen(classifier, half)
     return record(workload(cfg, half, classifier), clips, gpu.version, update, scored)
+
+
+def kept_bytes(cfg: DictConfig) -> float:
+    """Bytes that a forward pass of batch.per_device clips keeps for the backward pass, per clip, on an A100 in the
+    precision of the config (either half counts as fp16). Of blocks that are recomputed, it is what is kept of them."""
+    half, classifier = None if str(cfg.trainer.precision).startswith("32") else torch.float16, build_outline(cfg)
+    if cfg.memory.get("frozen_dtype"):
+        cast_frozen(classifier, half)
+    clips = cfg.batch.per_device
+    trace = record(workload(cfg, half, classifier), clips, A100, None, scored=False)
+    left = dict(trace.forward)  # of every storage the last event: its size, or 0 where it is gone
+    return sum(left.values()) / clips
 
 
 def workload(
