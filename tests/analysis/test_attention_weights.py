@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from video_adapters.analysis.measures.attention_weights import Weights, attention
+from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.adapters.side4video import Side4Video
 from video_adapters.model.backbone import Backbone
 
 from helpers.small_backbones import FAMILIES, backbone, clip
@@ -135,3 +137,16 @@ def test_a_pass_that_fails_leaves_the_model_as_it_was() -> None:
     with pytest.raises(ValueError, match="frames"):
         attention(net, clip(3))
     assert not any("attend" in vars(module) for module in net.modules())
+
+
+def test_beside_an_encoder_the_attention_is_its_own_as_without() -> None:
+    """Of all tokens, since the network beside it reads them all."""
+    plain = attention(backbone("timm", method=Aim(temporal=None, spatial=None, joint=None)), clip())
+    ours = attention(backbone("timm", method=Side4Video(width=16, num_heads=2)), clip())
+    for a, b in zip(ours[:-1], plain[:-1], strict=True):
+        assert a.space is not None
+        assert b.space is not None
+        assert torch.equal(a.space, b.space)
+        assert a.time is None
+    assert ours[-1].space is not None
+    assert ours[-1].space.shape[-2] == ours[-1].space.shape[-1] == 5

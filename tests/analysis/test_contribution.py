@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.lora import Lora
+from video_adapters.model.adapters.side4video import Side4Video
 from video_adapters.model.adapters.st_adapter import StAdapter
 from video_adapters.model.adapters.zeroi2v import ZeroI2V
 
@@ -69,7 +70,8 @@ def test_linear_adapters_count_beside_what_they_stand_next_to() -> None:
 
 
 def test_methods_without_branches_have_no_columns() -> None:
-    assert len(contributions(backbone("timm", method=Lora()), clip()[None]).columns) == 0
+    for method in (Lora(), Side4Video(width=16, num_heads=2)):
+        assert len(contributions(backbone("timm", method=method), clip()[None]).columns) == 0
 
 
 def test_nothing_is_left_behind() -> None:

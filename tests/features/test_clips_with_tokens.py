@@ -41,6 +41,7 @@ def assert_halves(ours: Tensor, expected: Tensor) -> None:
     assert ((ours - expected).abs() <= largest / 1024 + 1e-5).all()
 
 
+@pytest.mark.slow
 def test_fixed_views_come_with_their_tokens(made: Callable[..., Parts]) -> None:
     parts = made(*FEW, "data.val_views.crops=3")
     clips = given(parts)

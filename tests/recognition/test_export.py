@@ -32,6 +32,7 @@ KINDS = {
     "eva": ["model=toy_eva", "model.encoder.depth=2"],
     "swin": ["model=toy_swin", "adapter=aim_swin", "model.encoder.depths=[2,1]"],
     "timesformer": ["model=toy_vit", "adapter=timesformer", "model.encoder.depth=2"],
+    "side4video": ["model=toy_vit", "model.encoder.depth=2", "adapter=side4video_shapes"],
     "video swin": ["model=toy_swin", "adapter=video_swin"],
     "frame2freq": ["model=toy_vit", "adapter=frame2freq", "model.encoder.depth=2"],
     "in order": ["model=toy_vit", "model.depth=2", "model.pool=both", "head=linear_in_order"],

@@ -286,6 +286,14 @@ def test_what_does_not_fit_into_the_minutes_is_not_started(climbed: Callable[...
     assert climbed("minutes=9").names == ["adapters", "longer"]
 
 
+def test_adapters_with_features_of_their_own_do_not_begin_from_a_probe(
+    climbed: Callable[..., StandIn], tmp_path: Path
+) -> None:
+    assert climbed("adapter=side4video_shapes").names == ["mean", "probe"]
+    missing = {line["rung"]: line["missing"] for line in lines_of(tmp_path)}
+    assert missing["adapters"].startswith("left out: this adapter has features of its own")
+
+
 def test_a_rung_that_fails_ends_the_ladder_and_another_recipe_its_folder(climbed: Callable[..., StandIn]) -> None:
     with pytest.raises(ValueError, match=r"probe failed, as is said above \(status 1\); the same command goes on"):
         climbed(stopped_at="probe", status=1)

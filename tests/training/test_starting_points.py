@@ -187,6 +187,19 @@ def test_adapters_start_from_a_probes_head_and_score_as_it_does(there: str, head
     torch.testing.assert_close(adapted(clips), probe(clips), rtol=1e-5, atol=1e-5)
 
 
+def test_heads_on_the_encoder_and_on_a_network_beside_it_are_told_apart() -> None:
+    narrow = ["adapter=side4video_shapes", "head=mean"]  # as wide as the toy encoder: shapes say nothing
+    encoder, beside = build("adapter=aim", "head=mean"), build(*narrow)
+    own, other = "the encoder itself", "a network beside the encoder"
+    for (model, of), content, (there, here) in (
+        (beside, left_behind(*encoder), (own, other)),
+        (encoder, left_behind(*beside), (other, own)),
+    ):
+        with pytest.raises(ValueError, match=rf"reads features of {there}, the model here gives those of {here}: give"):
+            load_start(model, of, content)
+    load_start(*build(*narrow), left_behind(*beside))
+
+
 @pytest.mark.slow
 def test_a_run_that_starts_from_a_probe_begins_at_its_score(
     shapes: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture

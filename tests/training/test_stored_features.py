@@ -124,6 +124,7 @@ def test_an_unknown_use_is_refused(shapes: list[str], tmp_path: Path) -> None:
 BESIDE = ["adapter=side4video_shapes", "features.use=side", "data.max_videos=4", "batch.per_step=4"]
 
 
+@pytest.mark.slow
 def test_a_side_network_trains_on_stored_tokens(
     shapes: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

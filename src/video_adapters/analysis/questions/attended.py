@@ -50,12 +50,13 @@ def answer(trained: Trained, video: int = 0) -> Finding:
         figures["What adapters add"] = plot_contributions(table)
     if not figures:
         raise Unanswerable(f"{trained.run} attends by kernels of its own and has no adapters that add to its tokens.")
-    return Finding(question=QUESTION, text=verdict(blocks, table), figures=figures)
+    return Finding(question=QUESTION, text=verdict(blocks, table, backbone.side is not None), figures=figures)
 
 
-def verdict(blocks: list[BlockAttention], table: pd.DataFrame) -> str:
-    """The answer in words, of a clip's attention and the rows of `contributions`."""
-    text = []
+def verdict(blocks: list[BlockAttention], table: pd.DataFrame, beside: bool = False) -> str:
+    """The answer in words, of a clip's attention and the rows of `contributions`; `beside`: another network than the
+    encoder has the last word."""
+    text = ["The attention is that of the frozen encoder; the network beside it is not shown."] if beside else []
     if any(block.space is not None for block in blocks):
         text.append("Over each frame: where its class token looks (its patches, where there is none).")
     if any(block.time is not None for block in blocks):

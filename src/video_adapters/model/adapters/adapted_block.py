@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -174,7 +174,13 @@ class Adapted(NamedTuple):
 
 
 class AdapterMethod(ABC):
-    """The settings of one paper's method; `adapt` puts it around an encoder's blocks."""
+    """The settings of one paper's method; `adapt` puts it around an encoder's blocks.
+
+    Attributes:
+        beside: whether heads read the features of a network beside the encoder.
+    """
+
+    beside: ClassVar[bool] = False
 
     @abstractmethod
     def adapt(self, encoder: Encoder, executions: Sequence[Execution]) -> Adapted:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,8 @@ class Side4Video(AdapterMethod):
     Raises:
         ValueError: for heads that do not divide the width; when adapting, for an encoder of several stages.
     """
+
+    beside: ClassVar[bool] = True
 
     width: int = 320  # of the side network's tokens
     num_heads: int = 5  # of its attention, 64 wide each

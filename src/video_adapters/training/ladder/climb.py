@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
 from video_adapters.commands.atomic import write_text
@@ -179,6 +179,11 @@ class Ladder:
 
     def _training(self, rung: Rung) -> list[str]:
         """Words of adapters' command: what they begin from, and how long they train."""
+        if rung == ADAPTERS and get_class(self._config.adapter["_target_"]).beside:
+            raise LeftOut(
+                "left out: this adapter has features of its own, and no head of a probe reads them; train it by "
+                "src/train.py experiment=own_videos"
+            )
         if rung == LONGER and self._row(ADAPTERS) is None:
             raise LeftOut("not started: there are no adapters yet that could be trained on")
         words = from_probe(self._path(BEST_PROBE), self._path(ADAPTERS if rung == LONGER else BEST_PROBE) / BEST)
