@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hydra.utils import get_class, instantiate
@@ -179,7 +180,8 @@ class Ladder:
 
     def _training(self, rung: Rung) -> list[str]:
         """Words of adapters' command: what they begin from, and how long they train."""
-        if rung == ADAPTERS and get_class(self._config.adapter["_target_"]).beside:
+        method: Any = get_class(self._config.adapter["_target_"])
+        if rung == ADAPTERS and method.beside:
             raise LeftOut(
                 "left out: this adapter has features of its own, and no head of a probe reads them; train it by "
                 "src/train.py experiment=own_videos"
