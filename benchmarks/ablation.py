@@ -31,9 +31,11 @@ METHODS = {
     "moving_shapes_zeroi2v": "ZeroI2V",
     "moving_shapes_side4video": "Side4Video",
     "moving_shapes_lora": "LoRA, frame by frame",
-    "moving_shapes_lora_in_order": "LoRA, a head that reads frames in order",
     "moving_shapes_adaptformer": "AdaptFormer, frame by frame",
-    "moving_shapes_adaptformer_in_order": "AdaptFormer, a head that reads frames in order",
+    "moving_shapes_frozen_in_order": "frozen, a head that reads frames in order",
+    "moving_shapes_lora_in_order": "LoRA, that head",
+    "moving_shapes_adaptformer_in_order": "AdaptFormer, that head",
+    "moving_shapes_crowded_in_order": "AIM, that head",
     "moving_shapes_full_tuning": "all of the encoder, frame by frame",
     "moving_shapes_timesformer": "TimeSformer, all of it",
 }
