@@ -25,9 +25,10 @@ def backbone(name: str) -> Any:
     return built
 
 
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
 @pytest.mark.parametrize("scaled", [False, True])
-def test_an_attentions_last_layer_and_the_first_of_an_adapter_make_one(scaled: bool) -> None:
-    adapter = Adapter(D, 0.5)
+def test_an_attentions_last_layer_and_the_first_of_an_adapter_make_one(scaled: bool, activation: str) -> None:
+    adapter = Adapter(D, 0.5, activation)
     randomise(adapter)
     attended = Unprojected(torch.randn(2, 5, D), torch.randn(D, D), torch.randn(D), torch.rand(D) if scaled else None)
     torch.testing.assert_close(_adapted(adapter, attended), adapter(attended.project()))
