@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from video_adapters.catalogue.encoder_list import CONFIG_COLUMNS, config_rows
 from video_adapters.catalogue.experiments import Experiment, count_experiment, gmacs_a_video, variants
 from video_adapters.commands.config import PROJECT, config_names
 
@@ -48,6 +49,18 @@ Official parameters and GMACs were counted by running the official releases, to 
 GFLOPs in the last column, of all views. There the paper doubles its figure where the frames double, although attention
 over time grows with their square: right counts are up to 0.3 % more."""
 
+ENCODERS = """\
+## Encoders
+
+Those of `configs/model`, as their libraries have them. **params:** millions, of the image tower at the pixels that its
+weights were trained on; other sizes are `data.image_size=`, a multiple of the patch. **prefix:** tokens ahead of the
+patches (class token, registers). **feature:** how the library makes a frame's feature of its tokens, which `model.pool`
+changes. **licence:** of the weights, as the libraries state it; one that is not free is told whenever they are used.
+
+Any other network of timm or open_clip that fits goes by its name: `model=timm model.name=NETWORK.WEIGHTS`,
+`model=open_clip model.name=NETWORK model.weights=WEIGHTS`. `python src/models.py --encoders` lists them
+(`--encoders dinov3`: those with that in their names), without a network."""
+
 NOTES = {
     "aim_swin": "The bias over frame distance trains here; in the official release it stayed at its random start, "
     "frozen by its name. In Swin-B with 16 time tokens it has 31 distances x 188 heads, those of the 12 even blocks: "
@@ -79,6 +92,7 @@ def document() -> str:
         parts += [title, table(COLUMNS, [row(e, measured) for e in rows])]
     compared = [e for e in experiments if e.published.params or e.published.tunable or e.published.gmacs]
     parts += [COMPARISON, table(COMPARED, [comparison(e) for e in compared])]
+    parts += [ENCODERS, table(CONFIG_COLUMNS, config_rows())]
     used = {key: None for e in experiments for key in _notes(e)}
     parts += [f"[^{key}]: {NOTES[key]}" for key in used]
     return "\n\n".join(parts) + "\n"

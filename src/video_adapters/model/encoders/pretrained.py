@@ -93,7 +93,7 @@ def built(
             log.warning("model.allow_random=true: the encoder starts at random, without model.weights=%s", weights)
         return _random(encoder)
     if weights is not None:
-        expect_family(encoder)
+        outline(encoder)  # refuses it before anything is fetched
         return _pretrained(encoder, str(weights), download, cached_only)
     raise ValueError(_no_weights(encoder))
 
@@ -115,7 +115,7 @@ def expect_weights(
     """
     check_name(encoder, _key(name))
     check_pool(pool)
-    expect_family(encoder)
+    outline(encoder)
     if allow_random and not _names_file(weights):
         return
     if weights is None:
@@ -127,14 +127,14 @@ def expect_weights(
         raise ValueError(f"{error}.{_by_hand(encoder, str(weights), download)}") from error
 
 
-def expect_family(encoder: "partial[nn.Module]") -> None:
-    """Refuses a network that no family opens, by its outline on the meta device: nothing is fetched or computed.
+def outline(encoder: "partial[nn.Module]") -> Encoder:
+    """The opened network on the meta device: nothing is fetched or computed.
 
     Raises:
-        ValueError: naming what does not fit.
+        ValueError: no family opens it, naming what does not fit.
     """
     with torch.device("meta"):
-        open_up(_random(encoder))
+        return open_up(_random(encoder))
 
 
 def open_up(net: nn.Module) -> Encoder:
