@@ -63,12 +63,12 @@ def model(name: str, method: str = "AIM", memory: Memory = Memory()) -> VideoCla
 
 
 def losses(classifier: VideoClassifier, half: torch.dtype | None = None) -> Tensor:
-    """Of five steps on the same clips, with the same draws of drop path."""
+    """Of three steps on the same clips, with the same draws of drop path."""
     torch.manual_seed(1)
     optimizer = torch.optim.AdamW(classifier.trainable().values(), lr=6e-3)
     given, labels = clips(), torch.tensor([0, 2])
     seen = []
-    for _ in range(5):
+    for _ in range(3):
         with torch.autocast("cpu", half, enabled=half is not None):
             logits = classifier(given)
         loss = F.cross_entropy(logits.float(), labels)
@@ -76,7 +76,7 @@ def losses(classifier: VideoClassifier, half: torch.dtype | None = None) -> Tens
         loss.backward()
         optimizer.step()
         seen.append(loss.detach())
-    assert seen[-1] < 0.8 * seen[0]  # it learns
+    assert seen[-1] < 0.9 * seen[0]  # it learns
     return torch.stack(seen)
 
 

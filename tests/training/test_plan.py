@@ -26,8 +26,9 @@ from video_adapters.training.planning.trace import half_type, trace_experiment
 from helpers.toy import CONFIGS, SMALL, composed, run
 
 TOY = ["model=toy_vit", "data.image_size=256", "data.num_frames=16", "trainer.precision=16-mixed"]
-TOY += ["batch.per_step=8", "batch.per_device=2"]
-"""Large frames cost nothing here, and make a few MiB more or less visible beside the workspaces."""
+TOY += ["batch.per_step=8", "batch.per_device=2", "model.encoder.depth=2"]
+"""Large frames cost nothing here, and make a few MiB more or less visible beside the workspaces; blocks cost time."""
+DEEP = [*TOY, "model.encoder.depth=4"]
 
 
 def gpu(free: float) -> str:
@@ -72,28 +73,28 @@ def test_stages_end_where_the_slope_of_the_peaks_changes() -> None:
 
 @pytest.mark.slow
 def test_the_end_of_every_stage_is_considered() -> None:
-    cfg = composed(*TOY, "model=toy_swin", "data.image_size=64", "batch.per_step=2", gpu(2000))
+    cfg = composed(*TOY[1:-1], "model=toy_swin", "data.image_size=64", "batch.per_step=2", gpu(2000))
     depths = build_outline(cfg).backbone.encoder.depths
     assert set(anchors(depths, 0)) <= {option.checkpointed for option in make_plan(cfg, gpu_of(cfg)).options()}
 
 
 @pytest.mark.slow
 def test_checkpointing_and_less_precision_lower_the_peak() -> None:
-    cfg = composed(*TOY, gpu(2000))
+    cfg = composed(*DEEP, gpu(2000))
     peaks = [CachingAllocator().run(trace_experiment(cfg, gpu_of(cfg), 8, k).steps(1)).allocated for k in (0, 3)]
     assert peaks[0] > peaks[1] * 1.5
-    full = composed(*TOY, gpu(2000), "trainer.precision=32-true")
+    full = composed(*DEEP, gpu(2000), "trainer.precision=32-true")
     assert CachingAllocator().run(trace_experiment(full, gpu_of(full), 8, 0).steps(1)).allocated > peaks[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "model"),
     [
-        pytest.param("aim_ssv2", "toy_clip", marks=pytest.mark.slow),
-        pytest.param("aim_ssv2", "toy_eva", marks=pytest.mark.slow),
-        pytest.param("aim_swin_k400", "toy_swin", marks=pytest.mark.slow),
+        ("aim_ssv2", "toy_clip"),
+        ("aim_swin_k400", "toy_swin"),
         ("full_tuning_ssv2", "toy_vit"),
-        pytest.param("video_swin_k400", "toy_swin", marks=pytest.mark.slow),
+        ("video_swin_k400", "toy_swin"),
     ],
 )
 def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model: str) -> None:
@@ -106,12 +107,12 @@ def test_every_kind_of_method_and_family_can_be_rehearsed(experiment: str, model
 
 @pytest.mark.slow
 def test_where_nothing_fits_it_says_what_would(capsys: pytest.CaptureFixture[str]) -> None:
-    cfg = composed(*TOY, "data.num_frames=32", gpu(2000))
+    cfg = composed(*DEEP, "data.num_frames=32", gpu(2000))
     least = reserved(cfg, 1, 3)
-    half = composed(*TOY, "data.num_frames=16", gpu(2000))
+    half = composed(*DEEP, "data.num_frames=16", gpu(2000))
     room = reserved(half, 1, 3)
     assert room < least
-    cfg = composed(*TOY, "name=toy", "data.num_frames=32", gpu(room))
+    cfg = composed(*DEEP, "name=toy", "data.num_frames=32", gpu(room))
     with pytest.raises(ValueError, match=r"nothing fits .* What would fit: .*data\.num_frames=16") as error:
         print_plan(cfg, [])
     assert "too large" in capsys.readouterr().out
@@ -215,7 +216,8 @@ def test_other_plans_and_precisions_are_refused() -> None:
     ],
 )
 def test_what_a_run_on_the_card_would_refuse_is_not_planned(override: str, sentence: str) -> None:
-    cfg = composed("model=toy_vit", "data.image_size=64", "trainer.precision=bf16-mixed", override, "gpu=gtx1080ti")
+    toy = ["model=toy_vit", "model.encoder.depth=1", "data.image_size=64", "trainer.precision=bf16-mixed"]
+    cfg = composed(*toy, override, "gpu=gtx1080ti")
     with pytest.raises(ValueError, match=sentence):
         make_plan(cfg, gpu_of(cfg))
     assert trace_experiment(cfg, gpu_of(composed("gpu=rtx3090")), 1, 0, scored=False).backward
