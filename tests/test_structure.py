@@ -114,6 +114,7 @@ def test_methods_repeat_nothing_of_each_other(one: Path, other: Path) -> None:
     assert threes(one) & threes(other) == set()
 
 
+@pytest.mark.slow
 def test_recognition_needs_no_library_of_training() -> None:
     code = "import sys; from video_adapters.recognition import Recognizer; print(*sys.modules)"
     words = subprocess.run([sys.executable, "-c", code], cwd=SRC, capture_output=True, text=True, check=True).stdout

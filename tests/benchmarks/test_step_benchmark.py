@@ -28,10 +28,8 @@ def step() -> Iterator[Any]:
     sys.path.remove(str(FOLDER))
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [["experiment=aim_k400"], pytest.param(["experiment=aim_ssv2", "model=toy_vit"], marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", [["experiment=aim_k400"], ["experiment=aim_ssv2", "model=toy_vit"]])
 def test_the_plain_implementation_gives_the_same_losses_and_gradients(step: Any, overrides: list[str]) -> None:
     overrides = [*overrides[:1], *SMALL, *overrides[1:]]
     ways = list(step.built(overrides, 2))

@@ -297,7 +297,9 @@ def test_videos_of_an_older_version_are_never_taken_for_these(tmp_path: Path, mo
         MovingShapes(str(tmp_path), **counts).videos("train")
 
 
-@pytest.mark.parametrize("damage", ["a video gone", "no stamp", "another stamp"])
+@pytest.mark.parametrize(
+    "damage", ["a video gone", *(pytest.param(one, marks=pytest.mark.slow) for one in ("no stamp", "another stamp"))]
+)
 def test_a_damaged_folder_is_refused_and_rendered_again(tmp_path: Path, damage: str) -> None:
     data = MovingShapes(str(tmp_path), num_train=12, num_val=12, num_test=12)
     data.prepare()

@@ -94,7 +94,10 @@ def test_what_an_attention_gives_is_projected_and_scaled() -> None:
     assert Unprojected(mixed).project() is mixed
 
 
-@pytest.mark.parametrize("name", BUILDS)
+QUICK = ("timm", "timm normed queries", "timm EVA-02", "timm Swin", "open_clip")  # one of each class of attention
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in BUILDS])
 def test_no_attention_sees_a_batch_that_grows_with_the_places(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """CUDA's kernels take fewer than 65 536 rows: 333 clips of this size would be more, if each place were one."""
     batches: list[int] = []

@@ -60,7 +60,10 @@ def test_every_video_of_every_split_is_listed_with_what_is_wrong(
     assert f"data.report={path}" in shown
 
 
-@pytest.mark.parametrize("name", ["frame folders", "csv", "class folders", "diving48", "k400"])
+@pytest.mark.parametrize(
+    "name",
+    ["frame folders", "k400", *(pytest.param(n, marks=pytest.mark.slow) for n in ("csv", "class folders", "diving48"))],
+)
 def test_data_sets_are_named_as_in_the_configs(name: str, tmp_path: Path) -> None:
     write, (data, *overrides) = MINIATURES[name]
     path = check(asked(write(tmp_path / "data"), tmp_path / "r.csv", data.removeprefix("data="), tuple(overrides)))
@@ -78,7 +81,7 @@ def test_a_span_past_the_end_is_broken(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_an_interrupted_check_goes_on_where_it_stopped(
     number: signal.Signals, damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -285,7 +285,6 @@ def test_a_record_does_not_make_the_files_word_that_of_the_command_line(
     [
         ["predict.py", "{run}/checkpoints/best.ckpt", "x.mp4", "--csv", "{run}/out.csv"],
         ["eval.py", "checkpoint={run}/checkpoints/best.ckpt", "run_dir={run}/eval", "hydra.run.dir={run}"],
-        ["export.py", "{run}/checkpoints/best.ckpt", "--format", "torch_export"],
         ["report.py", "{run}", "--out", "{run}/report.html"],
         ["train.py", "resume={run}"],
         ["train.py", "model=toy_vit", "logger=none", "hydra.run.dir={run}/n", "init_from={run}/checkpoints/best.ckpt"],

@@ -1,4 +1,9 @@
-"""What `make train` and its rivals promise, in full: order is learned from stills; what ignores order cannot."""
+"""What `make train` and its rivals promise: order is learned from stills; what ignores order cannot.
+
+Trained for so long only as it takes to tell: AIM 12 of its 16 epochs, TimeSformer 6 of its 10. A whole run is right in
+96 and 94 % of the validation videos by then, at rates that are still high; what it comes to stands in
+benchmarks/moving_shapes.csv.
+"""
 
 from pathlib import Path
 
@@ -25,9 +30,9 @@ def overrides(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def default_run(overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the run that `make train` makes."""
+    """The folder of the run that `make train` makes, ended earlier."""
     folder = tmp_path_factory.mktemp("default_run")
-    run(folder, *overrides)
+    run(folder, *overrides, "trainer.max_epochs=12")
     return folder
 
 
@@ -88,4 +93,5 @@ def test_nor_does_it_come_within_reach_by_tuning_all_of_the_encoder(overrides: l
 
 
 def test_time_sformer_learns_motion_from_an_encoder_of_stills(overrides: list[str], tmp_path: Path) -> None:
-    assert run(tmp_path, "experiment=moving_shapes_timesformer", *overrides)["test/top1"] > 0.8
+    scores = run(tmp_path, "experiment=moving_shapes_timesformer", *overrides, "trainer.max_epochs=6")
+    assert scores["test/top1"] > 0.8

@@ -1,5 +1,7 @@
 """Recipes in half precision, on encoders whose features look like real ones: they lose what fp32 loses."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -18,10 +20,16 @@ NARROW = ["adapter.width=32", "adapter.num_heads=2"]
 BLOCKS = 4  # of every toy encoder
 
 
-@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
-@pytest.mark.parametrize(
-    "experiment", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in EXPERIMENTS]
-)
+def pairs() -> list[Any]:
+    """Every experiment in both types; by default bf16 of one of each family, and fp16 of the embedded data's."""
+    return [
+        pytest.param(name, half, marks=[] if name in quick else pytest.mark.slow, id=f"{name}-{kind}")
+        for name in EXPERIMENTS
+        for kind, half, quick in (("bf16", torch.bfloat16, QUICK), ("fp16", torch.float16, ("moving_shapes",)))
+    ]
+
+
+@pytest.mark.parametrize(("experiment", "half"), pairs())
 def test_three_steps_in_half_precision_lose_what_fp32_loses(experiment: str, half: torch.dtype) -> None:
     """To the type's epsilon for every block, each of which rounds what it adds; statistics and losses add nothing."""
     more = [*QUICK.get(experiment, []), *(NARROW if experiment.startswith("side4video") else [])]

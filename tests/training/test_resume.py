@@ -158,7 +158,8 @@ def send_twice() -> None:
 @pytest.mark.parametrize(
     ("hook", "step", "action", "saved_at", "said"),
     [
-        ("_wait", 7, send(signal.SIGTERM), 7, "SIGTERM: state saved in"),  # no step is running, and none comes
+        # no step is running, and none comes
+        pytest.param("_wait", 7, send(signal.SIGTERM), 7, "SIGTERM: state saved in", marks=pytest.mark.slow),
         # the step that runs is finished first
         pytest.param("on_train_batch_end", 7, kill_workers, 7, "killed by signal", marks=pytest.mark.slow),
         pytest.param("_wait", 7, kill_workers, 7, "killed by signal", marks=pytest.mark.slow),
