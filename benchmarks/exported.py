@@ -1,8 +1,8 @@
 """Measures exported networks on the CPU: ZeroI2V, whose adapters are folded into the encoder, beside AIM.
 
-    python benchmarks/exported.py            # ViT-B/16, 8 frames, one clip, onnxruntime, 2 threads
+    python benchmarks/exported.py            # ViT-B/16, 8 frames, one clip, onnxruntime, 1 thread
     python benchmarks/exported.py --write    # the same, into benchmarks/README.md
-    python benchmarks/exported.py data.image_size=112 --threads 1
+    python benchmarks/exported.py data.image_size=112 --threads 2
 
 Weights are random, those of adapters too. The files take turns in one process, so that what else the machine does slows
 all of them alike.
@@ -56,7 +56,7 @@ def main() -> None:
             for number, (name, way) in enumerate(WAYS.items())
         }
         text = markdown(files, measure(files, arguments.repeats))
-    where = f"`{' '.join(overrides) or 'ViT-B/16, 8 frames'}`, one clip, {arguments.threads} threads"
+    where = f"`{' '.join(overrides) or 'ViT-B/16, 8 frames'}`, one clip, {arguments.threads} thread(s)"
     text = f"{where}, onnxruntime {onnxruntime.__version__}:\n\n{text}"
     print(text)
     if arguments.write:
@@ -107,7 +107,7 @@ def markdown(files: dict[str, File], times: dict[str, list[float]]) -> str:
 def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="of the config, as train.py takes them (data.image_size=112)")
-    parser.add_argument("--threads", type=int, default=2, help="of onnxruntime (2)")
+    parser.add_argument("--threads", type=int, default=1, help="of onnxruntime (1)")
     parser.add_argument("--repeats", type=int, default=15, help="turns that are counted (15)")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     arguments = parser.parse_intermixed_args()

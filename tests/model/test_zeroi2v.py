@@ -118,7 +118,13 @@ def test_untrained_a_clip_that_stands_still_is_the_image_encoders_to_the_bit_and
     ] == []
 
 
-@pytest.mark.parametrize("build", [*SPECIAL, "timm DINOv3", "timm EVA-02"])
+QUICK = ("timm like DINOv2", "timm like AIMv2")  # with layer scale, and without biases
+
+
+@pytest.mark.parametrize(
+    "build",
+    [pytest.param(b, marks=[] if b in QUICK else pytest.mark.slow) for b in (*SPECIAL, "timm DINOv3", "timm EVA-02")],
+)
 @torch.no_grad()
 def test_merged_it_is_the_encoder_with_other_weights_and_gives_the_same(build: str) -> None:
     """Over 100 clips; what is left is what a frozen encoder has, and the temporal embedding."""

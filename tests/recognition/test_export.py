@@ -89,7 +89,7 @@ def stored(path: Path) -> int:
     return sum(int(np.prod(one.dims)) for one in held if one.data_type == onnx.TensorProto.FLOAT)
 
 
-@pytest.mark.parametrize("kind", ["zeroi2v", "lora"])
+@pytest.mark.parametrize("kind", ["zeroi2v", pytest.param("lora", marks=pytest.mark.slow)])
 def test_what_is_exported_has_the_encoders_parameters_and_the_heads_and_no_more(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

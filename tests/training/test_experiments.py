@@ -112,6 +112,13 @@ def test_own_videos_derive_their_steps_and_how_often_each_video_is_seen() -> Non
     assert f"{cfg.callbacks.early_stopping.patience * per_epoch} steps brought no better one" in comments
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ["zeroi2v"])
+def test_own_videos_take_another_method_too(adapter: str, shapes_list: Path, tmp_path: Path) -> None:
+    scores = run(tmp_path, "experiment=own_videos", f"adapter={adapter}", *on(shapes_list))
+    assert scores["val_as_test/videos"] == 4
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_adapter_config_builds(adapter: str) -> None:
     model = "toy_swin" if "swin" in adapter else "toy_vit"
