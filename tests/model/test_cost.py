@@ -3,7 +3,10 @@
 import pytest
 import torch
 
+from video_adapters.model.adapters.adapted_block import AdapterMethod
 from video_adapters.model.adapters.aim import Aim
+from video_adapters.model.adapters.lora import Lora
+from video_adapters.model.adapters.zeroi2v import ZeroI2V
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.cost import Cost, count, training_flops
@@ -62,11 +65,27 @@ def test_counts_are_the_closed_form(method: Aim, device: str) -> None:
     assert counted(method, device) == closed_form(method)
 
 
-def test_counting_leaves_the_model_as_it_was() -> None:
+@pytest.mark.parametrize(("method", "folds"), [(Aim(), False), (Lora(), True), (ZeroI2V(), True)])
+def test_counting_leaves_the_model_as_it_was(method: AdapterMethod, folds: bool) -> None:
     encoder = load_encoder(timm_vit(), allow_random=True)
-    model = VideoClassifier(Backbone(encoder, Aim(), T), MeanHead(D, CLASSES)).eval()
-    count(model)
+    model = VideoClassifier(Backbone(encoder, method, T), MeanHead(D, CLASSES)).eval()
+    clips, names = torch.randint(256, (1, T, 3, 32, 32), dtype=torch.uint8), list(model.state_dict())
+    before = model(clips)
+    assert (count(model).folded > 0) == folds
     assert not any(module.training for module in model.modules())
+    assert list(model.state_dict()) == names
+    assert torch.equal(model(clips), before)
+
+
+@pytest.mark.parametrize("method", [Lora(), ZeroI2V()])
+def test_what_can_be_folded_costs_what_the_encoder_costs_where_it_is_deployed(method: AdapterMethod) -> None:
+    encoder = load_encoder(timm_vit(), allow_random=True)
+    counts = count(VideoClassifier(Backbone(encoder, method, T), MeanHead(D, CLASSES)).eval())
+    plain = closed_form(Aim(temporal=None, spatial=None, joint=None))
+    embedding = T * D if isinstance(method, ZeroI2V) else 0
+    assert counts.params - counts.folded == plain.params + embedding
+    assert counts.macs == plain.macs
+    assert counts.macs_run > plain.macs_run
 
 
 @pytest.mark.parametrize("clips", [1, 3])

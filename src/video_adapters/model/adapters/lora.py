@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized, register_parametrization, remove_parametrizations
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from video_adapters.model.adapters.adapted_block import Adapted, AdapterMethod, PlainBlock
 from video_adapters.model.encoders.encoder import Encoder
@@ -71,10 +72,14 @@ class LowRank(nn.Module):
 class LoraBlock(PlainBlock):
     """A pretrained block, run as it is: (B*T, ..., D) -> same shape. What changes is in its matrices."""
 
+    @torch.no_grad()
     def merge(self) -> None:
         for module, name in matrices(self.parts.block):
             if is_parametrized(module, name):
-                remove_parametrizations(module, name)  # which leaves W + BA in place of W
+                chains: Any = module.parametrizations
+                change = chains[name]
+                change.original.copy_(getattr(module, name))
+                change[0] = nn.Identity()  # torch's own removal would break copies of the network, which share a class
 
     def pretrained(self) -> list[nn.Parameter]:
         added = {id(p) for m in self.modules() if isinstance(m, LowRank) for p in m.parameters()}
