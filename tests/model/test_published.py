@@ -7,11 +7,13 @@ import open_clip
 import pytest
 import timm
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import nn
 
 from video_adapters.model.encoders.pretrained import load_encoder, outline
 from video_adapters.model.encoders.published import licence_of
 from video_adapters.model.licences import terms
+from video_adapters.trust.arguments import buildable
 
 from helpers.toy import composed
 
@@ -32,6 +34,12 @@ def test_any_name_of_timm_brings_the_tag_of_its_weights() -> None:
     model.allow_random = True
     assert instantiate(model, _convert_="all").prefix == 5
     assert composed("model=timm", "model.name=vit_small_patch16_224").model.weights is None
+
+
+def test_a_checkpoint_on_a_network_by_name_is_rebuilt_and_nothing_is_fetched_on_its_word() -> None:
+    cfg = composed("model=timm", "model.name=vit_small_patch14_reg4_dinov2.lvd142m", "run_dir=.", "name=toy")
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    assert buildable(config, "a file")["model"]["cached_only"]
 
 
 def test_any_name_of_open_clip_takes_the_tag_of_its_weights() -> None:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from video_adapters.commands.config import PROJECT
-from video_adapters.commands.errors import UserError
+from video_adapters.commands.errors import UserError, explained
 from video_adapters.commands.outputs import make_new, remove_unused
 from video_adapters.training.evaluate import evaluate_or_tell
 from video_adapters.training.problems import expect_values, problems, told_together
@@ -44,6 +45,15 @@ def test_a_missing_root_a_missing_file_and_a_wrong_rate_are_told_together(tmp_pa
     ):
         assert f"- {part}" in message or part in message
     assert message.count("\n- ") == 4
+
+
+@pytest.mark.parametrize("key", ["model.name", "model.encoder.model_name"])
+def test_the_key_that_lacks_a_value_is_told_also_where_another_refers_to_it(key: str) -> None:
+    cfg = composed("model=timm")
+    with pytest.raises(UserError, match=r"^model.name has no default: give model.name=...$"), explained():
+        OmegaConf.select(cfg, key, throw_on_missing=True)
+    with pytest.raises(ValueError, match=r"^model.name has no default: give model.name=...$"):
+        expect_values(cfg)
 
 
 def test_a_folder_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hydra
 from hydra.errors import CompactHydraException, InstantiationException
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 
 from video_adapters.commands.lost_batch import why_no_batch
 from video_adapters.commands.wording import printable
@@ -56,8 +56,9 @@ def _for_user(error: Exception) -> str | None:
 
     if isinstance(error, InstantiationException):
         return _unwrapped(error)
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key} has no default: give {error.full_key}=..."
+    if isinstance(error, MissingMandatoryValue | InterpolationToMissingValueError):
+        key = str(error).partition("Missing mandatory value: ")[2].splitlines()[0]  # where a value refers to it, too
+        return f"{key} has no default: give {key}=..."
     if isinstance(error, MisconfigurationException):
         return f"trainer: {error}"
     if (lost := why_no_batch(error)) is not None:

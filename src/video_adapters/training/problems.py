@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 
+from video_adapters.commands.config import leaves
 from video_adapters.commands.errors import UserError, explained
 from video_adapters.model.build import build_head
 from video_adapters.model.execution import Memory
@@ -25,7 +27,8 @@ def expect_values(cfg: DictConfig) -> None:
     Raises:
         ValueError: naming all of it.
     """
-    if not cfg.resume and (missing := sorted(OmegaConf.missing_keys(cfg))):
+    tree: Any = OmegaConf.to_container(cfg)  # as written: what refers to a missing key is none itself
+    if not cfg.resume and (missing := sorted(key for key, value in leaves(tree) if value == MISSING)):
         raise ValueError("; ".join(f"{key} has no default: give {key}=..." for key in missing))
 
 
