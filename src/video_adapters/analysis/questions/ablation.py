@@ -1,6 +1,6 @@
 """Scores and costs of each configuration: one table of all runs, seeds taken together, and what dominates what."""
 
-from itertools import product
+from itertools import cycle, product
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -98,7 +98,7 @@ def _over(axes: Axes, costs: pd.Series, scores: pd.Series, spreads: pd.Series) -
     best = front(costs, scores)
     line = pd.DataFrame({"cost": costs, "score": scores})[best].sort_values("cost")
     axes.step(line["cost"], line["score"], where="post", color=GRAY, linewidth=1, zorder=1)
-    looks = product(_MARKERS, COLORS)
+    looks = cycle(product(_MARKERS, COLORS))
     for name, (marker, color) in zip(costs.index, looks, strict=False):
         axes.errorbar(
             costs[name], scores[name], spreads.fillna(0)[name], fmt=marker, color=color, capsize=3, label=name,
