@@ -127,8 +127,6 @@ class TimmEva(Encoder):
         require(net.global_pool != "", net, "with pooling (global_pool: token or avg)")
         require(net.patch_drop is None, net, "without patch dropout (patch_drop_rate: 0)")
         require(not net.rope_mixed, net, "with one RoPE for all blocks (rope_type: cat or dinov3), not mixed")
-        augmented = getattr(net.rope, "aug_active", False)
-        require(not augmented, net, "without random coordinates of its RoPE (rope_jitter_coords: null, ...)")
         if net.dynamic_img_size:  # DINOv3's default; here frames have one size, and so one set of angles
             net.dynamic_img_size, net.patch_embed.flatten = False, True
         rope = _rotation(net)
@@ -167,9 +165,13 @@ class TimmEva(Encoder):
 
 
 def _rotation(net: Eva) -> Tensor | None:
-    """Sines and cosines by which every token of a frame is rotated, (N, 1, 2d): class token and registers by 0."""
+    """Sines and cosines by which every token of a frame is rotated, (N, 1, 2d): class token and registers by 0.
+
+    Coordinates that pretraining drew at random stay as they are.
+    """
     if net.rope is None:
         return None
+    net.rope.eval()
     grid = None if getattr(net.rope, "feat_shape", None) else net.patch_embed.grid_size  # else it has its own, ready
     patches = net.rope.get_embed(shape=grid).float()
     zero = patches.new_zeros(net.num_prefix_tokens, patches.shape[-1] // 2)
