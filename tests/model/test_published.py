@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from video_adapters.model.encoders import pretrained
 from video_adapters.model.encoders.pretrained import load_encoder, outline
 from video_adapters.model.encoders.published import licence_of
 from video_adapters.model.licences import terms
@@ -142,3 +143,12 @@ def test_others_fit_as_they_are(build: Any) -> None:
 def test_licences_are_those_of_the_weights(build: Any, weights: str, licence: str) -> None:
     assert licence_of(build, weights) == licence
     assert bool(terms(licence)) == (licence not in ("", "apache-2.0"))
+
+
+def test_whatever_a_library_raises_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(build: Any) -> nn.Module:
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setattr(pretrained, "build_random", fail)
+    with pytest.raises(ValueError, match=r"vit_tiny_patch16_224 cannot be built with .*: tuple index out of range"):
+        load_encoder(of_timm("vit_tiny_patch16_224"), "augreg_in21k")

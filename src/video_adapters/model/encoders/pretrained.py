@@ -177,8 +177,11 @@ def _random(encoder: "partial[nn.Module]") -> nn.Module:
     try:
         return build_random(encoder)
     except Exception as error:  # networks fail at settings in too many ways to list; the cause is kept and shown
-        with torch.device("meta"), suppress(TypeError, RuntimeError, OSError, AssertionError, ImportError):
-            _family_of(_tower(build_random(partial(encoder.func, model_name=_title(encoder)))))
+        plain = None
+        with torch.device("meta"), suppress(Exception):
+            plain = build_random(partial(encoder.func, model_name=_title(encoder)))
+        if plain is not None:
+            _family_of(_tower(plain))
         settings = ", ".join(f"{key}={value}" for key, value in encoder.keywords.items() if key != "model_name")
         raise ValueError(f"{_title(encoder)} cannot be built with {settings}: {_short(error)}") from error
 
