@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from video_adapters.analysis.finding import Unanswerable
-from video_adapters.analysis.questions.ablation import ablation_table, answer, front
+from video_adapters.analysis.questions.ablation import ablation_table, answer, front, plot
 from video_adapters.analysis.runs.folder import read_runs
 from video_adapters.analysis.tables import percentages, presentable
 
@@ -82,6 +82,14 @@ def test_accuracy_is_drawn_over_every_cost_that_is_known_of_some_configuration(t
     assert drawn == {"ratio=0.25": pytest.approx((0.001, 0.85)), "ratio=0.5": pytest.approx((0.002, 0.75))}
     plt.close(figure)
     assert not answer(runs[runs["config.adapter.ratio"] == 0.5]).figures  # one alone is compared with nothing
+
+
+def test_a_configuration_that_cannot_be_counted_is_drawn_over_other_costs_alone() -> None:
+    means = pd.DataFrame({"test/top1": [0.9, 0.8], "± test/top1": [0.1, None], "trainable_parameters": [10.0, 20.0]})
+    means = means.assign(macs=pd.array([None, 3e9], dtype="Float64"), kept_bytes=[None, None])
+    figure = plot(means.set_axis(["a", "b"]), "test/top1")
+    assert [panel.get_xlabel() for panel in figure.axes] == ["parameters that train (M)", "GMACs a view"]
+    plt.close(figure)
 
 
 def test_checkpoints_steps_and_hours_are_costs_too(tmp_path: Path) -> None:

@@ -86,7 +86,8 @@ def plot(means: pd.DataFrame, score: str) -> Figure:
         1, len(columns), figsize=(4 * max(len(columns), 2), 4 + rows), layout="constrained", sharey=True, squeeze=False
     )
     for panel, column in zip(axes[0], columns, strict=True):
-        _over(panel, means[column] * COLUMNS[column].factor, means[score], means[f"± {score}"])
+        costs = means[column].astype(float) * COLUMNS[column].factor  # counts are nullable integers, and may be missing
+        _over(panel, costs, means[score], means[f"± {score}"])
         dress(panel, "", COLUMNS[column].title, SCORES[score] if panel is axes[0][0] else "")
     as_percent(axes[0][0])
     handles, names = axes[0][0].get_legend_handles_labels()
