@@ -74,7 +74,7 @@ def exported(overrides: Sequence[str], path: Path, threads: int) -> File:
         classifier.backbone.merge()
         shape = (3, cfg.data.image_size, cfg.data.image_size)
         clips = torch.randint(256, (2, cfg.data.num_frames, *shape), dtype=torch.uint8)
-        write_onnx(Exported(classifier), clips, ("clips", "probabilities"), path)
+        write_onnx(Exported(classifier).eval(), clips, ("clips", "probabilities"), path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -22,7 +22,10 @@ _SOFTMAX = (F.softmax, torch.softmax, Tensor.softmax)
 
 
 class BlockAttention(NamedTuple):
-    """Weights of one block for one clip, each row summing to 1; None where the block does not attend so."""
+    """Weights of one block for one clip, each row summing to 1; None where the block does not attend so.
+
+    ZeroI2V's first heads attend within a frame to the keys of another one: theirs are places of that frame.
+    """
 
     space: Tensor | None  # (T, windows, heads, queries, keys): within frames; in a ViT a frame is one window
     time: Tensor | None  # (N, heads, T, T): over time, token by token
