@@ -63,7 +63,10 @@ def test_the_best_layer_and_reading_are_chosen_and_all_candidates_are_listed() -
     line = search.best.as_dict()
     assert [*line][:8] == ["layer", "kind", "reads", "head", "penalty", "rate", "decay", "held_out"]
     assert [name for name in line if name.startswith("fold")] == ["fold1", "fold2", "fold3"]
-    assert search.best.candidate.head != CONTROL
+    perfect = torch.eye(CLASSES, dtype=torch.float64)[search.clips.labels]
+    search._add([Candidate(best.space, CONTROL)], perfect[None])
+    assert search.rows[-1].held_out == 1
+    assert search.best.candidate == best  # the control is never chosen
 
 
 def test_a_refitted_head_tells_new_clips_with_fitting_confidence() -> None:
@@ -111,7 +114,19 @@ def test_what_cannot_be_read_counts_as_wrong_and_teaches_nothing() -> None:
     search, features = searched(readable)
     assert search.best.held_out <= readable.float().mean() + 0.02
     expected = search.refitted().state_dict()
+    before = search.temperature()
+    search.scores[~readable] = 50 * torch.randn_like(search.scores[~readable])
+    assert search.temperature() == before
     features[2][~readable] = 0
+    torch.testing.assert_close(search.refitted().state_dict(), expected)
+
+
+def test_clips_that_do_not_train_are_left_out_of_the_head_in_the_end() -> None:
+    search, features = searched()
+    trains = torch.arange(COUNT) % 3 > 0
+    search.clips = search.clips._replace(trains=trains)
+    expected = search.refitted().state_dict()
+    features[2][~trains] = 0
     torch.testing.assert_close(search.refitted().state_dict(), expected)
 
 

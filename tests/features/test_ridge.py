@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from video_adapters.features.probing.head_fitting import set_statistics, write_solution
+from video_adapters.features.probing.head_fitting import divide_scores, set_statistics, write_solution
 from video_adapters.features.probing.ridge import Ridge
 from video_adapters.model.heads.mean import MeanHead
 
@@ -67,5 +67,8 @@ def test_a_head_computes_its_solution() -> None:
     write_solution(ridge, 0.01, head)
     others = real(30, 3, 40)[0]
     torch.testing.assert_close(head(others).double(), ridge.scores(others.mean(1), [0.01])[0], atol=1e-4, rtol=0)
+    expected = head.eval()(others) / 4
+    divide_scores(head, 4)
+    torch.testing.assert_close(head(others), expected)
     assert head.standardise is not None
     assert head.standardise.steps * head.standardise.momentum == 1  # further steps move the statistics slowly

@@ -26,7 +26,7 @@ FROZEN = Aim(temporal=None, spatial=None, joint=None, final_norm=False)
 
 def tokens(texts: list[str]) -> Tensor:
     """Numbers of tokens by the texts themselves, as no vocabulary is this small: (K, 8), the last of them the end."""
-    numbers = [[1 + (7 * i + ord(text[i])) % 47 for i in (0, 2, 3, 5, 7)] for text in texts]
+    numbers = [[1 + (7 * i + ord(text[i])) % 47 for i in (0, 1, 3, 5, 7)] for text in texts]
     return torch.tensor([[0, *row, 49, 0] for row in numbers])
 
 
@@ -103,6 +103,14 @@ def test_frames_and_rows_count_by_their_direction_alone_and_what_trains_is_said(
     torch.testing.assert_close(head(features * torch.tensor([1.0, 5, 2, 1])[:, None]), scores)
     assert [name for name, p in head.named_parameters() if p.requires_grad] == ["linear.weight", "linear.bias"]
     assert not any(p.requires_grad for p in frozen.parameters())
+
+
+def test_the_mean_over_frames_is_of_length_1_again_and_in_float32_under_autocast() -> None:
+    head, frames = NamesHead(2, 2, ["{}"]), torch.eye(2)[None]  # two frames at a right angle
+    assert head.log_scale.exp().item() == pytest.approx(1 / 0.07)
+    head.begin(torch.eye(2)[:, None], 0.0, 0.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(head(frames), torch.full((1, 2), 0.5**0.5))
 
 
 @pytest.mark.parametrize(
