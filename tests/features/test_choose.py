@@ -64,6 +64,7 @@ def test_the_best_layer_and_reading_are_chosen_and_all_candidates_are_listed() -
     assert [*line][:8] == ["layer", "kind", "reads", "head", "penalty", "rate", "decay", "held_out"]
     assert [name for name in line if name.startswith("fold")] == ["fold1", "fold2", "fold3"]
     perfect = torch.eye(CLASSES, dtype=torch.float64)[search.clips.labels]
+    search._highest = 0.5
     search._add([Candidate(best.space, CONTROL)], perfect[None])
     assert search.rows[-1].held_out == 1
     assert search.best.candidate == best  # the control is never chosen
