@@ -144,7 +144,8 @@ def test_an_onnx_file_gives_what_the_checkpoint_gives(kind: str, tmp_path: Path)
     assert len(about["mean"]) == len(about["std"]) == 3
     assert about["largest_difference"] < 1e-4
     if kind in ("zeroi2v", "lora"):
-        assert 0 < deployed(load(path)) <= stored(tmp_path / "new" / "toy.onnx") < deployed(load(path)) + 100
+        # the exporter leaves out scales that are 1 and adds up constants; adapters would be some thousands more
+        assert abs(stored(tmp_path / "new" / "toy.onnx") - deployed(load(path))) < 500
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["toy.json", "toy.onnx"]
 
 
