@@ -91,7 +91,7 @@ COMMANDS: dict[str, Callable[[Path, Path], object]] = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_asks_before_its_work(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
-        (checks, "annotations_of"), (transcodes, "predict"), (predictions.Recognizer, "from_checkpoint"),
+        (checks, "annotations_of"), (transcodes, "estimate_cost"), (predictions.Recognizer, "from_checkpoint"),
         (exports, "load"), (imports, "read_official"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, nothing)
