@@ -103,7 +103,7 @@ class TemporalConvolution(nn.Module):
             temporal, spectral = h.split(self.channels, -1)
             h = torch.cat((self._over_time(temporal), self.frequency(spectral)), -1)
         change = self.up(h)
-        return nn.functional.pad(change, (0, 0, self.prefix, 0)).reshape(x.shape) + x
+        return x + nn.functional.pad(change, (0, 0, self.prefix, 0)).reshape(x.shape)
 
     def _over_time(self, h: Tensor) -> Tensor:
         """(B*T, N, channels) -> same shape. The convolution takes channels-last pictures of T x N as they lie."""
