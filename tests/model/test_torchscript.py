@@ -108,7 +108,9 @@ def hostile_old_pickle(path: Path) -> None:
 TEXT = {"width": 16, "heads": 1, "layers": 1, "context_length": 8, "vocab_size": 50}
 VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16}
 ENCODERS = {
-    "timm": partial(timm.create_model, model_name="vit_tiny_patch16_224", embed_dim=32, depth=1, num_heads=2),
+    "timm": partial(
+        timm.create_model, model_name="vit_tiny_patch16_224", embed_dim=32, depth=1, num_heads=2, num_classes=0
+    ),
     "open_clip": partial(
         open_clip.create_model, model_name="ViT-B-16-quickgelu", embed_dim=16, text_cfg=TEXT, vision_cfg=VISION
     ),
