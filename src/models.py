@@ -8,7 +8,7 @@ from video_adapters.commands.atomic import write_text
 
 
 def main() -> None:
-    """Counts every experiment's model, in about half a minute, and writes the table; or lists encoders."""
+    """Counts every experiment's model, in about a minute and a half, and writes the table; or lists encoders."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="the file to write instead of docs/models.md")
     parser.add_argument(
