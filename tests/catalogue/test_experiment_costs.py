@@ -46,7 +46,13 @@ VIEWS = {
     **{"ssv2": (1, 3), "k400": (3, 1), "k700": (3, 3), "diving48": (1, 1)},
     **{"moving_shapes": (1, 1), "moving_shapes_crowded": (1, 1)},
 }
-OTHER_VIEWS = {"aim_swin_k400": (4, 3), "video_swin_k400": (4, 3), "timesformer_k400": (1, 3)}
+OTHER_VIEWS = {
+    "aim_swin_k400": (4, 3),
+    "video_swin_k400": (4, 3),
+    "timesformer_k400": (1, 3),
+    "side4video_k400": (4, 3),
+    "frame2freq_diving48": (1, 3),
+}
 MISPRINTS = {("aim_k400_vit_l14", 8): 2802}
 
 

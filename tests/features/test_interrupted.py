@@ -151,7 +151,7 @@ def test_the_command_ends_with_a_word_and_goes_on(
 ) -> None:
     monkeypatch.undo()  # the command's files are large
     assert set(SMALL + SHAPES) <= set(shapes)
-    own = ["data.num_workers=1", "batch.per_device=1"]
+    own = ["data.num_workers=1", "batch.per_device=1", "features.views=8"]  # enough to be stopped amid
     whole = parts_of(tmp_path / "whole", shapes, *own)
     finished(whole)
     words = [sys.executable, str(SCRIPT), *shapes, *own, f"features.root={tmp_path / 'stopped'}"]

@@ -48,7 +48,9 @@ def test_a_checkpoint_of_every_experiment_can_be_built_again(experiment: str) ->
 @pytest.mark.parametrize("key", ["data", "model", "adapter", "views", "optim", "head", "logger"])
 def test_every_choice_of_a_group_can_be_built_again(key: str) -> None:
     for name in config_names(key):
-        cfg = composed(f"{key}={name}", "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
+        network = {"model=timm": "vit_base_patch16_224.augreg_in21k", "model=open_clip": "ViT-B-16"}.get(f"{key}={name}")
+        named = [] if network is None else [f"model.name={network}"]
+        cfg = composed(f"{key}={name}", *named, "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         assert buildable(config, "it")
 
