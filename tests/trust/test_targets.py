@@ -48,8 +48,8 @@ def test_a_checkpoint_of_every_experiment_can_be_built_again(experiment: str) ->
 @pytest.mark.parametrize("key", ["data", "model", "adapter", "views", "optim", "head", "logger"])
 def test_every_choice_of_a_group_can_be_built_again(key: str) -> None:
     for name in config_names(key):
-        network = {"model=timm": "vit_base_patch16_224.augreg_in21k", "model=open_clip": "ViT-B-16"}.get(f"{key}={name}")
-        named = [] if network is None else [f"model.name={network}"]
+        networks = {"timm": "vit_base_patch16_224.augreg_in21k", "open_clip": "ViT-B-16"}  # which have no default
+        named = [f"model.name={networks[name]}"] if key == "model" and name in networks else []
         cfg = composed(f"{key}={name}", *named, "data.num_classes=5", "data.root=/videos", "name=x", "run_dir=/runs/x")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         assert buildable(config, "it")
