@@ -188,7 +188,8 @@ def test_adapters_start_from_a_probes_head_and_score_as_it_does(there: str, head
 
 
 def test_heads_on_the_encoder_and_on_a_network_beside_it_are_told_apart() -> None:
-    narrow = ["adapter=side4video_shapes", "head=mean"]  # as wide as the toy encoder: shapes say nothing
+    # as wide as the toy encoder: shapes say nothing
+    narrow = ["adapter=side4video_shapes", "adapter.width=32", "adapter.num_heads=2", "head=mean"]
     encoder, beside = build("adapter=aim", "head=mean"), build(*narrow)
     own, other = "the encoder itself", "a network beside the encoder"
     for (model, of), content, (there, here) in (
