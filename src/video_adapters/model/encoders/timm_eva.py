@@ -7,8 +7,9 @@ from timm.models.eva import Eva, EvaAttention, EvaBlock
 from torch import Tensor, cat, nn
 
 from video_adapters.model.encoders.attention import Heads, Mix, Unprojected, over_time, split, split_by, within_frames
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.encoder import Parts, keep_only, require
 from video_adapters.model.encoders.linears import Linears, affine
+from video_adapters.model.encoders.timm_tokens import TimmTokens, fix_image_size
 
 
 class TimmEvaParts(Parts):
@@ -113,7 +114,7 @@ def _bias(attention: EvaAttention | AttentionRope) -> Tensor | None:
     return attention.qkv.bias
 
 
-class TimmEva(Encoder):
+class TimmEva(TimmTokens):
     """Any `timm.create_model(..., num_classes=0)` that is an Eva with one rotation for all blocks, or none.
 
     Attention pooling, the Perception Encoder's, came with the weights and stays frozen like them.
@@ -122,46 +123,18 @@ class TimmEva(Encoder):
     wraps = Eva
 
     def __init__(self, net: Eva) -> None:
-        super().__init__()
         require(isinstance(net.head, nn.Identity), net, "without its classifier (num_classes: 0)")
         require(net.global_pool != "", net, "with pooling (global_pool: token or avg)")
         require(net.patch_drop is None, net, "without patch dropout (patch_drop_rate: 0)")
         require(not net.rope_mixed, net, "with one RoPE for all blocks (rope_type: cat or dinov3), not mixed")
-        if net.dynamic_img_size:  # DINOv3's default; here frames have one size, and so one set of angles
-            net.dynamic_img_size, net.patch_embed.flatten = False, True
+        fix_image_size(net)
         rope = _rotation(net)
-        self.blocks = [TimmEvaParts(block, rope) for block in net.blocks]
+        blocks = [TimmEvaParts(block, rope) for block in net.blocks]
         net.blocks, net.rope = nn.ModuleList(), None
-        self.net = net
-        self.depths = (len(self.blocks),)
-        self.width = net.num_features
-        self.pooled = 1 if net.global_pool == "token" else None
-        self.prefix = net.num_prefix_tokens
-        self.class_token = net.cls_token is not None
-        self.image_size = pixels(net.patch_embed.img_size)
-        check_patches(self.image_size, pixels(net.patch_embed.patch_size))
-        self.mean = as_rgb(net.pretrained_cfg["mean"])
-        self.std = as_rgb(net.pretrained_cfg["std"])
-
-    @property
-    def final_norm(self) -> nn.Module:
-        return self.net.norm if not isinstance(self.net.norm, nn.Identity) else self.net.fc_norm
-
-    @property
-    def patches(self) -> nn.Conv2d:
-        return self.net.patch_embed.proj
-
-    def embeddings(self) -> list[nn.Parameter]:
-        return [p for p in (self.net.cls_token, self.net.reg_token, self.net.pos_embed) if p is not None]
+        super().__init__(net, blocks)
 
     def embed(self, frames: Tensor) -> Tensor:
         return self.net._pos_embed(self.net.patch_embed(frames))[0]
-
-    def pre_norm(self, x: Tensor) -> Tensor:
-        return self.net.norm_pre(x)
-
-    def pool_as_published(self, x: Tensor) -> Tensor:
-        return self.net.forward_head(self.net.norm(x), pre_logits=True)
 
 
 def _rotation(net: Eva) -> Tensor | None:

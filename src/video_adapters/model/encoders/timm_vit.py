@@ -7,8 +7,9 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from video_adapters.model.encoders.attention import Heads, Mix, Unprojected, over_time, split, within_frames
-from video_adapters.model.encoders.encoder import Encoder, Parts, as_rgb, check_patches, keep_only, pixels, require
+from video_adapters.model.encoders.encoder import Parts, keep_only, require
 from video_adapters.model.encoders.linears import Linears, affine
+from video_adapters.model.encoders.timm_tokens import TimmTokens, fix_image_size
 
 
 class TimmVitParts(Parts):
@@ -75,7 +76,7 @@ class TimmVitParts(Parts):
         return Unprojected(mixed, attention.proj.weight, attention.proj.bias, getattr(self.block.ls1, "gamma", None))
 
 
-class TimmVit(Encoder):
+class TimmVit(TimmTokens):
     """Any `timm.create_model(..., num_classes=0)` that is a plain VisionTransformer.
 
     Attention pooling, SigLIP's, came with the weights and stays frozen like them.
@@ -84,43 +85,15 @@ class TimmVit(Encoder):
     wraps = VisionTransformer
 
     def __init__(self, net: VisionTransformer) -> None:
-        super().__init__()
         require(type(net.patch_embed) is PatchEmbed, net, "with one convolution for its patches")
         require(type(net.attn_pool) in (type(None), AttentionPoolLatent), net, "with pooling by a query or none")
         require(isinstance(net.head, nn.Identity), net, "without its classifier (num_classes: 0)")
         require(net.global_pool != "", net, "with pooling (global_pool: token or avg)")
         require(isinstance(net.patch_drop, nn.Identity), net, "without patch dropout (patch_drop_rate: 0)")
-        if net.dynamic_img_size:  # frames have one size here, for which positions need not be resampled every time
-            net.dynamic_img_size, net.patch_embed.flatten = False, True
-        self.blocks = [TimmVitParts(block) for block in net.blocks]
+        fix_image_size(net)
+        blocks = [TimmVitParts(block) for block in net.blocks]
         net.blocks = nn.Sequential()
-        self.net = net
-        self.depths = (len(self.blocks),)
-        self.width = net.num_features
-        self.pooled = 1 if net.global_pool == "token" else None
-        self.prefix = net.num_prefix_tokens
-        self.class_token = net.has_class_token
-        self.image_size = pixels(net.patch_embed.img_size)
-        check_patches(self.image_size, pixels(net.patch_embed.patch_size))
-        self.mean = as_rgb(net.pretrained_cfg["mean"])
-        self.std = as_rgb(net.pretrained_cfg["std"])
-
-    @property
-    def final_norm(self) -> nn.Module:
-        return self.net.norm if not isinstance(self.net.norm, nn.Identity) else self.net.fc_norm
-
-    @property
-    def patches(self) -> nn.Conv2d:
-        return self.net.patch_embed.proj
-
-    def embeddings(self) -> list[nn.Parameter]:
-        return [p for p in (self.net.cls_token, self.net.reg_token, self.net.pos_embed) if p is not None]
+        super().__init__(net, blocks)
 
     def embed(self, frames: Tensor) -> Tensor:
-        return self.net.patch_drop(self.net._pos_embed(self.net.patch_embed(frames)))
-
-    def pre_norm(self, x: Tensor) -> Tensor:
-        return self.net.norm_pre(x)
-
-    def pool_as_published(self, x: Tensor) -> Tensor:
-        return self.net.forward_head(self.net.norm(x), pre_logits=True)
+        return self.net._pos_embed(self.net.patch_embed(frames))
