@@ -138,6 +138,11 @@ def randomise(module: nn.Module, scale: float = 0.1) -> None:
         parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
 
 
+def left_unlearned(model: nn.Module) -> list[str]:
+    """Names of what is to train and has no gradient."""
+    return [name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+
+
 def executions(num_times: int, depth: int = DEPTH) -> list[Execution]:
     """How blocks run whose tokens are all read."""
     return [Execution(num_times=num_times)] * depth
