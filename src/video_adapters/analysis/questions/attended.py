@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from video_adapters.analysis.finding import Finding, Unanswerable
-from video_adapters.analysis.measures.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
-from video_adapters.analysis.measures.attention_weights import BlockAttention, attention
 from video_adapters.analysis.measures.contribution import contributions
 from video_adapters.analysis.runs.trained import Trained, clip_of
 from video_adapters.analysis.style import COLORS, SHADES, as_percent, dress
 from video_adapters.data.video.frame_source import DecodeError
+from video_adapters.model.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
+from video_adapters.model.attention_weights import BlockAttention, attention
 from video_adapters.model.backbone import Backbone
 
 QUESTION = "What does the model look at?"

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from video_adapters.analysis.measures.attention_weights import Weights, attention
 from video_adapters.model.adapters.aim import Aim
 from video_adapters.model.adapters.side4video import Side4Video
+from video_adapters.model.attention_weights import Weights, attention
 from video_adapters.model.backbone import Backbone
 
 from helpers.small_backbones import FAMILIES, backbone, clip

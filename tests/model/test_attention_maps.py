@@ -6,8 +6,8 @@ import pytest
 import torch
 from timm.models.swin_transformer import window_partition
 
-from video_adapters.analysis.measures.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
-from video_adapters.analysis.measures.attention_weights import BlockAttention, attention
+from video_adapters.model.attention_maps import enlarged, looked_at, looked_at_over_time, over_time
+from video_adapters.model.attention_weights import BlockAttention, attention
 
 from helpers.small_backbones import backbone, clip
 

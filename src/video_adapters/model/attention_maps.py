@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from timm.models.swin_transformer import window_reverse
 from torch import Tensor
 
-from video_adapters.analysis.measures.attention_weights import BlockAttention
+from video_adapters.model.attention_weights import BlockAttention
 from video_adapters.model.backbone import Backbone
 from video_adapters.model.encoders.timm_swin import TimmSwinParts
 
