@@ -22,7 +22,7 @@ import torch
 from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT, compose_config
 from video_adapters.model.build import build_classifier, without_weights
-from video_adapters.recognition.export import Exported, write_onnx
+from video_adapters.recognition.export_formats import Exported, write_onnx
 
 from trained import put
 

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from video_adapters.model.build import build_classifier, build_frozen
 from video_adapters.model.checkpoint import PREFIX, Origin
 from video_adapters.model.encoders.linears import Affine
+from video_adapters.recognition import agreement, export_formats
 from video_adapters.recognition import export as exports
 from video_adapters.recognition.export import Request, export
 from video_adapters.recognition.load import Loaded, load
@@ -101,7 +102,7 @@ def test_what_is_exported_has_the_encoders_parameters_and_the_heads_and_no_more(
         path.touch()
         return network
 
-    monkeypatch.setitem(exports._WRITE, "torch_export", write)
+    monkeypatch.setitem(export_formats.WRITE, "torch_export", write)
     path = checkpoint_of(kind, tmp_path)
     about = export(Request(checkpoint=path, format="torch_export"))
     loaded = load(path)
@@ -153,7 +154,7 @@ def test_logits_are_exported_on_request(tmp_path: Path) -> None:
     path = checkpoint_of("vit", tmp_path)
     loaded, clips = load(path), torch.from_numpy(noise(2))
     with torch.no_grad():
-        logits = exports.Exported(loaded.classifier, logits=True)(clips)
+        logits = export_formats.Exported(loaded.classifier, logits=True)(clips)
         assert torch.equal(logits, loaded.classifier(clips))
     about = exports.describe(Request(checkpoint=path, format="torch_export", logits=True), loaded)
     assert about["output"] == {"name": "logits", "shape": ["batch", 3], "dtype": "float32"}
@@ -182,7 +183,7 @@ def test_the_licence_of_the_encoder_goes_from_the_checkpoint_into_the_descriptio
 
 def test_a_file_with_other_values_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = checkpoint_of("vit", tmp_path)
-    monkeypatch.setitem(exports._WRITE, "torch_export", lambda network, *_: lambda clips: network(clips) + 0.001)
+    monkeypatch.setitem(export_formats.WRITE, "torch_export", lambda network, *_: lambda clips: network(clips) + 0.001)
     with pytest.raises(ValueError, match=r"off by up to 0\.00\d+ of the largest that PyTorch gives \("):
         export(Request(checkpoint=path, format="torch_export"))
     assert [file.name for file in tmp_path.iterdir()] == ["toy.ckpt"]
@@ -190,16 +191,16 @@ def test_a_file_with_other_values_is_not_kept(tmp_path: Path, monkeypatch: pytes
 
 def test_a_difference_is_a_share_of_small_scores_and_of_large_ones_none() -> None:
     probabilities, logits = torch.full((1, 100), 0.01), torch.tensor([[20.0, -3.0]])
-    assert exports._difference(probabilities, probabilities + 5e-5) == pytest.approx(5e-3, rel=1e-3)
-    assert exports._difference(logits, logits + 5e-4) == pytest.approx(5e-4, rel=1e-2)
-    assert exports._difference(logits, logits[:, :1]) == float("inf")
+    assert agreement.difference(probabilities, probabilities + 5e-5) == pytest.approx(5e-3, rel=1e-3)
+    assert agreement.difference(logits, logits + 5e-4) == pytest.approx(5e-4, rel=1e-2)
+    assert agreement.difference(logits, logits[:, :1]) == float("inf")
 
 
 def test_a_fault_in_folding_is_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is held against the network as it was trained, not as it is after."""
     path = checkpoint_of("zeroi2v", tmp_path)
     monkeypatch.setattr(Affine, "fold_after", lambda *_: None)
-    monkeypatch.setitem(exports._WRITE, "torch_export", lambda network, *_: network)
+    monkeypatch.setitem(export_formats.WRITE, "torch_export", lambda network, *_: network)
     with pytest.raises(ValueError, match="the torch_export export gives values that are off by up to"):
         export(Request(checkpoint=path, format="torch_export"))
 

@@ -1,33 +1,23 @@
 """A trained checkpoint as a file for other programs: ONNX, or torch.export's own format."""
 
-import importlib.util
 import json
-import logging
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from torch import Tensor, nn
 
 from video_adapters.commands.atomic import put
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.terminal import summary
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.views import Views
-from video_adapters.model.classifier import VideoClassifier
+from video_adapters.recognition.agreement import BATCHES, TOLERANCE, difference, noise
+from video_adapters.recognition.export_formats import SUFFIXES, WRITE, Exported, check_packages
 from video_adapters.recognition.load import Loaded, load
 from video_adapters.recognition.preprocessing import preprocessing
-
-SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
-NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}
-TOLERANCE = 1e-4  # largest difference from what PyTorch gives, as a share of its largest value or, above 1, of 1
-BATCHES = (1, 3)  # sizes that the written file is tried with; it is traced with 2
-
-Run = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +39,7 @@ class Request:
     def __post_init__(self) -> None:
         if self.format not in SUFFIXES:
             raise ValueError(f"the format is '{self.format}', expected one of: {', '.join(SUFFIXES)}")
-        if missing := [name for name in NEEDED[self.format] if importlib.util.find_spec(name) is None]:
-            raise ValueError(
-                f"--format {self.format} needs {', '.join(missing)}: pip install -e '.[export]' brings what is missing"
-            )
+        check_packages(self.format)
         if self.file == self.about:
             raise ValueError(f"--out is {self.file}, but .json is the description's: expected another ending")
         for path in (self.file, self.about):
@@ -75,19 +62,6 @@ class Request:
         return "clips", "logits" if self.logits else "probabilities"
 
 
-class Exported(nn.Module):
-    """What is exported: (B, T, 3, S, S) uint8 -> probabilities, or logits, (B, C) float32. It normalises by itself."""
-
-    def __init__(self, classifier: VideoClassifier, logits: bool = False) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self.logits = logits
-
-    def forward(self, clips: Tensor) -> Tensor:
-        scores = self.classifier(clips).float()
-        return scores if self.logits else scores.softmax(-1)
-
-
 def export(request: Request) -> dict[str, Any]:
     """Writes the network of a checkpoint in another format, in float32, and a description beside it.
 
@@ -101,20 +75,21 @@ def export(request: Request) -> dict[str, Any]:
     """
     check_file(request.file, "--out")
     loaded = load(request.checkpoint, request.weights)
+    backbone = loaded.classifier.backbone
     network = Exported(loaded.classifier, request.logits).eval()
     with torch.no_grad(), tempfile.TemporaryDirectory(dir=request.file.parent, prefix=".export") as folder:
         written = Path(folder) / request.file.name
-        batches = [_clips(loaded, size) for size in BATCHES]
+        batches = [noise(backbone, size) for size in BATCHES]
         expected = [network(clips) for clips in batches]
-        folded = loaded.classifier.backbone.merge()
-        run = _WRITE[request.format](network, _clips(loaded, 2), request.names, written)
-        difference = max(_difference(y, run(clips)) for y, clips in zip(expected, batches, strict=True))
-        if not difference <= TOLERANCE:
+        folded = backbone.merge()
+        run = WRITE[request.format](network, noise(backbone, 2), request.names, written)
+        off = max(difference(y, run(clips)) for y, clips in zip(expected, batches, strict=True))
+        if not off <= TOLERANCE:
             raise ValueError(
-                f"the {request.format} export gives values that are off by up to {difference:.2g} of the largest that "
+                f"the {request.format} export gives values that are off by up to {off:.2g} of the largest that "
                 f"PyTorch gives (or of 1, if that is less), more than {TOLERANCE}: nothing was written"
             )
-        about = describe(request, loaded) | {"folded_parameters": folded, "largest_difference": difference}
+        about = describe(request, loaded) | {"folded_parameters": folded, "largest_difference": off}
         written.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
         for part in sorted(Path(folder).iterdir()):  # large weights lie in a file of their own
             put(part, request.file.parent / part.name)
@@ -143,51 +118,6 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
         "class_names": list(names),
         "encoder_licence": loaded.licence or None,
     }
-
-
-def write_torch_export(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
-    program = torch.export.export(network, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    torch.export.save(program, path)
-    run: Run = torch.export.load(path).module()
-    return run
-
-
-def write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
-    import onnxruntime
-
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it has not folded is nobody's concern
-    program = torch.onnx.export(
-        network,
-        (clips,),
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        input_names=names[:1],
-        output_names=names[1:],
-        verbose=False,
-    )
-    assert program is not None
-    program.save(path)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda clips: torch.from_numpy(session.run(None, {names[0]: clips.numpy()})[0])
-
-
-_WRITE = {"onnx": write_onnx, "torch_export": write_torch_export}
-
-
-def _clips(loaded: Loaded, count: int) -> Tensor:
-    """Noise, the same every time: (count, T, 3, S, S) uint8."""
-    backbone = loaded.classifier.backbone
-    generator = torch.Generator().manual_seed(count)
-    shape = (count, backbone.num_frames, 3, *backbone.encoder.image_size)
-    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-
-
-def _difference(expected: Tensor, given: Tensor) -> float:
-    """The largest. Of several hundred classes' probabilities none may be above 0.01: it is a share of the largest
-    value, unless that is above 1, as logits are."""
-    if expected.shape != given.shape:
-        return float("inf")
-    return float((expected - given).abs().max() / expected.abs().max().clamp(max=1))
 
 
 def _report(request: Request, about: dict[str, Any]) -> None:
