@@ -7,7 +7,7 @@ ARGS ?=       # passed on: make train ARGS="adapter=none"
 JOBS ?= 2     # processes that test; each keeps to one thread
 READY := $(VENV)/.ready
 
-.PHONY: help install train test test-slow check format models pictures ablation ablation-quick clean
+.PHONY: help install train test test-slow test-browser check format models pictures ablation ablation-quick clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,7 +28,10 @@ test: install ## Set up, then run the tests (ARGS="--seed 1": other draws, anoth
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-slow: install ## The tests that take minutes
-	$(VENV)/bin/python -m pytest -m 'slow and not gpu and not network' -n $(JOBS) --dist worksteal $(ARGS)
+	$(VENV)/bin/python -m pytest -m 'slow and not gpu and not network and not browser' -n $(JOBS) --dist worksteal $(ARGS)
+
+test-browser: install ## The tests of pages, in a headless Chromium (Debian: chromium, chromium-driver)
+	$(VENV)/bin/python -m pytest -m browser $(ARGS)
 
 check: install ## Lint, format check, types
 	$(VENV)/bin/ruff check

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["helpers.browser"]
+
 gc.disable()  # until everything is imported, as the commands do (see commands/command.py)
 # Torch and Lightning are imported below, where they are needed: pytest-xdist's own process reads this file, runs no
 # test, and would keep all others waiting for them.
