@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import runpy
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from video_adapters.recognition import results as report
 from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.recognizer import Prediction
 from video_adapters.recognition.results import Recognized
+from video_adapters.recognition.writers import CsvWriter
 from video_adapters.training.callbacks.predictions import Scored, confusion_rows, prediction_rows
 from video_adapters.training.callbacks.predictions import _write as write_rows
 
@@ -95,7 +97,7 @@ def test_what_predict_writes_and_prints_holds_neither(tmp_path: Path, capsys: py
     for outcome in outcomes:
         report.show(outcome, top=2)
     assert not is_steering(capsys.readouterr().out.replace("\n", ""))
-    with report.CsvFile(tmp_path / "out.csv", top=2, windows=False) as file:
+    with closing(CsvWriter(tmp_path / "out.csv", top=2, windows=False)) as file:
         for outcome in outcomes:
             file.add(outcome)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(), newline="")))

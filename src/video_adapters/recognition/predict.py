@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,9 @@ from video_adapters.recognition.annotate import free_name, write_annotated
 from video_adapters.recognition.find_videos import Unread, find_videos
 from video_adapters.recognition.journal import Journal, journal_of, stamp
 from video_adapters.recognition.recognizer import Prediction, Recognizer
-from video_adapters.recognition.results import CsvFile, Outcome, Recognized
+from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
+from video_adapters.recognition.writers import CsvWriter, JsonWriter, Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +59,31 @@ class Request:
         for name, value in (("window", self.window), ("stride", self.stride), ("fps", self.fps)):
             if value is not None and not SHORTEST <= value < float("inf"):
                 raise ValueError(f"--{name} is {value}, expected a number of at least {SHORTEST}")
-        if self.csv is not None and self.json is not None and self.csv.resolve() == self.json.resolve():
-            raise ValueError(f"--csv and --json both name {self.csv}: give each a file of its own")
+        for (option, path), (other, same) in combinations(self.outputs().items(), 2):
+            if path.resolve() == same.resolve():
+                raise ValueError(f"{option} and {other} both name {path}: give each a file of its own")
+
+    def outputs(self) -> dict[str, Path]:
+        """The files that are to be written, by their options."""
+        options = {"--csv": self.csv, "--json": self.json}
+        return {option: path for option, path in options.items() if path is not None}
+
+    def writers(self, num_classes: int) -> list[Writer]:
+        """What writes them, of a checkpoint that tells so many classes apart."""
+        top = min(self.top, num_classes)
+        writers: list[Writer] = []
+        if self.csv is not None:
+            writers.append(CsvWriter(self.csv, top, self.window is not None))
+        if self.json is not None:
+            writers.append(JsonWriter(self.json, top))
+        return writers
 
 
 def predict(request: Request) -> list[Outcome]:
     """Recognises the videos, prints each when it is done, and writes the files that were asked for.
 
-    Rows of the csv are on disk as they come. Stopped or killed, the same command goes on where it was, by a journal
-    beside its output; the json is written at the end, or at an interruption.
+    What came out of a video is on disk when the next one is begun. Stopped or killed, the same command goes on where it
+    was, by a journal beside its output.
 
     Returns: what came out of each video, in the order of `find_videos`.
 
@@ -75,22 +94,20 @@ def predict(request: Request) -> list[Outcome]:
     videos = find_videos(request.videos)
     _protect(request, videos)
     recognizer = Recognizer.from_checkpoint(request.checkpoint, request.weights, request.device, request.views)
-    top, outcomes = min(request.top, len(recognizer.class_names)), list[Outcome]()
+    outcomes = list[Outcome]()
     console = Console(stderr=True)
     progress = Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal)
-    journal = Journal(journal_of([request.csv, request.json]), _unchanged(request), len(recognizer.class_names))
+    journal = Journal(journal_of([*request.outputs().values()]), _unchanged(request), len(recognizer.class_names))
     hint = f"the same command goes on where it was, by {journal.path}" if journal.path else "nothing was to be written"
-    with stoppable(hint), journal, CsvFile(request.csv, top, request.window is not None) as rows, progress:
-        try:
-            for video in progress.track(videos, description="videos"):
-                work = (request, progress, journal, rows)
-                outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, *work)
-                report.show(outcome, request.top)
-                rows.add(outcome)
-                outcomes.append(outcome)
-        finally:
-            if request.json:
-                report.write_json(request.json, outcomes, request.top)
+    with stoppable(hint), journal, ExitStack() as files, progress:
+        writers = [files.enter_context(closing(one)) for one in request.writers(len(recognizer.class_names))]
+        for video in progress.track(videos, description="videos"):
+            work = (request, progress, journal, writers)
+            outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, *work)
+            report.show(outcome, request.top)
+            for writer in writers:
+                writer.add(outcome)
+            outcomes.append(outcome)
     if unread := [outcome for outcome in outcomes if isinstance(outcome, Unread)]:  # they may have scrolled by
         print(f"{len(unread)} of {len(outcomes)} could not be read:", file=sys.stderr)
         for path, reason in unread:
@@ -107,12 +124,17 @@ def _unchanged(request: Request) -> dict[str, Any]:
 
 
 def _outcome(
-    recognizer: Recognizer, video: str, request: Request, progress: Progress, journal: Journal, rows: CsvFile
+    recognizer: Recognizer,
+    video: str,
+    request: Request,
+    progress: Progress,
+    journal: Journal,
+    writers: Sequence[Writer],
 ) -> Outcome:
     entry = journal.of(video)
     try:
         if request.window is not None:
-            result: Any = _timeline(recognizer, video, request, progress, journal, rows)
+            result: Any = _timeline(recognizer, video, request, progress, journal, writers)
         elif entry.about and entry.scores:
             result = Prediction(recognizer.class_names, entry.scores[0][0], entry.about["remarks"])
         else:
@@ -132,14 +154,20 @@ def _outcome(
 
 
 def _timeline(
-    recognizer: Recognizer, video: str, request: Request, progress: Progress, journal: Journal, rows: CsvFile
+    recognizer: Recognizer,
+    video: str,
+    request: Request,
+    progress: Progress,
+    journal: Journal,
+    writers: Sequence[Writer],
 ) -> Timeline:
     """The timeline of a video, from where the journal ends; each part is written as soon as it is known."""
     assert request.window is not None
     earlier = journal.of(video).scores
 
     def note(part: Timeline) -> None:
-        rows.add_windows(video, part)
+        for writer in writers:
+            writer.add_windows(video, part)
         if all(part.probabilities is not scores for scores in earlier):
             journal.add(video, part.probabilities)
 
@@ -175,9 +203,7 @@ def _tracked(progress: Progress, title: str, steps: Iterable[Any], total: int) -
 def _protect(request: Request, videos: Sequence[str | Unread]) -> None:
     """Refuses to write a table over a video, or anything where it cannot be, and makes the folders of the outputs."""
     inputs = {Path(video).resolve() for video in videos if isinstance(video, str)} | {request.checkpoint.resolve()}
-    for option, path in (("--csv", request.csv), ("--json", request.json)):
-        if path is None:
-            continue
+    for option, path in request.outputs().items():
         if path.resolve() in inputs:
             raise ValueError(f"{option} {path} is one of the inputs: choose another file")
         check_file(path, option)
