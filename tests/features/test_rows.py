@@ -54,11 +54,26 @@ def test_a_missing_file_has_a_row_too(tmp_path: Path) -> None:
     assert state_of(str(tmp_path / "gone.mp4")) == (-1,)
 
 
-@pytest.mark.parametrize("other", [Video("/b/x.mp4", 0, 3, 9), Video("/a/y.mp4", 0, 3, 9), Video("/a/x.mp4", 0, 2, 9)])
+@pytest.mark.parametrize(
+    "other",
+    [
+        Video("/b/x.mp4", 0, 3, 9),
+        Video("/a/y.mp4", 0, 3, 9),
+        Video("/a/x.mp4", 0, 2, 9),
+        Video("/a/x.mp4", 0, 3, 9, True),
+    ],
+)
 def test_path_and_span_make_a_row(other: Video) -> None:
     first, second = rows_of(Videos([Video("/a/x.mp4", 0, 3, 9), other]), "/a", None)
     assert first.path == "x.mp4"
     assert first.line() != second.line()
+
+
+def test_rows_of_frames_stand_in_the_index_as_they_always_did() -> None:
+    (frames,) = rows_of(Videos([Video("/a/x.mp4", 0, 3, 9)]), "/a", None)
+    assert frames.line() == b'["x.mp4",3,9,[-1],null]'
+    (seconds,) = rows_of(Videos([Video("/a/x.mp4", 0, 3, 9.5, True)]), "/a", None)
+    assert seconds.line() == b'["x.mp4",3.0,9.5,[-1],null,true]'
 
 
 def test_each_draw_of_a_video_is_a_row_that_knows_the_videos_number(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_span_past_the_end_is_broken(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"start_frame": 2', '"start_frame": 12'))
     found = report.read(str(check(asked(root, tmp_path / "r.csv", "diving48")))).values()
     assert [finding.reason for finding in found if finding.status != "ok"] == [
-        "has 12 frames, its annotation begins at 12"
+        "has 12 frames, none of 12 on that its annotation names"
     ]
 
 

@@ -20,14 +20,15 @@ class Row(NamedTuple):
     """What a row's values were computed from."""
 
     path: str  # relative to the data set's root where it lies below it
-    start: int  # first frame
-    stop: int  # the frame after the last one, or END
+    start: float  # as of Video
+    stop: float
     state: tuple[int, ...]  # of the file, see `state_of`
     draw: tuple[int, int] | None  # of the training transform: which one, and the video's number, both seed it
+    seconds: bool = False  # as of Video
 
     def line(self) -> bytes:
-        """The row in the index, without an end of line."""
-        return json.dumps(self, separators=(",", ":")).encode()
+        """The row in the index, without an end of line; only where a span is in seconds does it say which it is in."""
+        return json.dumps(self if self.seconds else self[:-1], separators=(",", ":")).encode()
 
 
 def state_of(path: str) -> tuple[int, ...]:
@@ -56,7 +57,7 @@ def rows_of(videos: Videos, root: str, draws: int | None) -> list[Row]:
 def _of_video(number: int, video: Video, state: tuple[int, ...], root: str, draws: int | None) -> Iterable[Row]:
     path = in_report(video.path, root)
     numbers = [None] if draws is None else [(draw, number) for draw in range(draws)]
-    return (Row(path, video.start, video.stop, state, draw) for draw in numbers)
+    return (Row(path, video.start, video.stop, state, draw, video.seconds) for draw in numbers)
 
 
 def allot(index: Path, rows: Sequence[Row]) -> tuple[np.ndarray, int]:

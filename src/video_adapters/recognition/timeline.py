@@ -11,10 +11,10 @@ from torch import Tensor
 
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.clips.transform import TestTransform
+from video_adapters.data.video.on_screen import SLACK, end_of, on_screen
 from video_adapters.data.video.reader import Span
 
 FPS = 30.0  # frames per second of a folder of images, which says nothing about it
-SLACK = 1e-6  # seconds; far below any frame's, far above the rounding of its time
 SHORTEST = 1e-3  # seconds; shorter windows and strides are taken for mistakes
 
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -103,8 +103,7 @@ def seconds(span: Span, fps: float = FPS) -> tuple[np.ndarray, float]:
     times = span.times
     if times is None:
         times = np.arange(span.num_frames) / fps
-    last = float(np.median(np.diff(times))) if len(times) > 1 else 1 / fps
-    return times, float(times[-1]) + last
+    return times, end_of(times, alone=1 / fps)
 
 
 def cut(times: np.ndarray, end: float, length: float, stride: float) -> list[Window]:
@@ -122,7 +121,7 @@ def cut(times: np.ndarray, end: float, length: float, stride: float) -> list[Win
     starts = np.arange(0, max(end - length, 0) + SLACK, stride).tolist()
     if starts[-1] + length < end - SLACK:
         starts.append(end - length)
-    return [Window(start, min(start + length, end), _on_screen(times, start, start + length)) for start in starts]
+    return [Window(start, min(start + length, end), on_screen(times, start, start + length)) for start in starts]
 
 
 def window_views(
@@ -150,8 +149,3 @@ def window_views(
 def _plan(window: range, sampling: Sampling, num_clips: int) -> list[list[int]]:
     """The frames of a window's clips."""
     return [[window.start + i for i in clip] for clip in sampling.test(len(window), num_clips)]
-
-
-def _on_screen(times: np.ndarray, start: float, end: float) -> range:
-    first = int(np.searchsorted(times, start + SLACK, "right")) - 1
-    return range(first, max(first + 1, int(np.searchsorted(times, end - SLACK, "left"))))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from video_adapters.commands.wording import did_you_mean
-from video_adapters.data.annotations.videos import Video, Videos
+from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 VIDEO_SUFFIXES = (
     ".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts", ".m2ts",
@@ -16,11 +16,11 @@ VIDEO_SUFFIXES = (
 
 def consistent(videos: Iterable[Video], file: str) -> Videos:
     """The videos of a file, which must not give the same frames two labels."""
-    labels: dict[tuple[str, int, int], int] = {}
+    labels: dict[Video, int] = {}  # by the video without its label
 
     def checked() -> Iterator[Video]:
         for video in videos:
-            first = labels.setdefault((video.path, video.start, video.stop), video.label)
+            first = labels.setdefault(video._replace(label=UNLABELLED), video.label)
             if first != video.label:
                 raise ValueError(f"{file}: {video.path} has label {first}, and label {video.label} too")
             yield video

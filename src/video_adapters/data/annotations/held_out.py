@@ -23,6 +23,21 @@ def held_out(labels: np.ndarray, share: float, groups: Sequence[str] | None = No
     return _of_groups(labels, share, np.asarray(groups, dtype=object), generator)
 
 
+def held_out_files(labels: np.ndarray, share: float, files: Sequence[str]) -> np.ndarray:
+    """The same where some videos may be spans of one file, which then stay together: `share` of the files of each
+    class, a file counting for the rarest class in it. No class is left without training videos."""
+    _, first, file_of = np.unique(np.asarray(files, dtype=object), return_index=True, return_inverse=True)
+    if len(first) == len(labels):
+        return held_out(labels, share)
+    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.lexsort((counts[classes], file_of))  # file by file, each one's rarest class first
+    rarest = order[np.unique(file_of[order], return_index=True)[1]]
+    chosen = held_out(labels[rarest], share)[file_of]
+    for label in np.setdiff1d(labels[chosen], labels[~chosen]):
+        chosen[file_of == file_of[np.flatnonzero(labels == label)[0]]] = False
+    return chosen
+
+
 def stratified(labels: np.ndarray, share: float) -> list[int]:
     """A share of each class, at least one of it, in the order of the list: labels (N,) -> indices.
 

@@ -14,13 +14,14 @@ import numpy as np
 from video_adapters.commands.wording import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import missing, sorted_classes
-from video_adapters.data.annotations.held_out import held_out
+from video_adapters.data.annotations.held_out import held_out, held_out_files
+from video_adapters.data.annotations.span_columns import SPAN_COLUMNS, check_span_columns, span_column, span_of
 from video_adapters.data.annotations.text import decoded, located, read_text
-from video_adapters.data.annotations.videos import END, UNLABELLED, Video, Videos
+from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 PATHS = ("path", "file", "filename", "video")
 LABELS = ("label", "class", "category", "action")
-KNOWN = {*PATHS, *LABELS, "split", "start", "stop"}
+KNOWN = {*PATHS, *LABELS, "split", *SPAN_COLUMNS}
 NO_LABEL = str(UNLABELLED)
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -38,8 +39,9 @@ class VideoTable(Annotations):
     """One csv file with a line per video and a header that names its columns.
 
     Needed are a path (`path`, `file`, `filename` or `video`) and a class (`label`, `class`, `category` or `action`), by
-    name or by number from 0, or -1 for none. Optional are `split` (train, val, test), `start` and `stop` (frames), and
-    a group. Where no row is for "val", some that train are set aside for it (see `held_out`), by group if there is one.
+    name or by number from 0, or -1 for none. Optional are `split` (train, val, test), `start` and `stop` (frames), or
+    `start_s` and `stop_s` (seconds; the names may end in `_sec` and `_seconds`, too), and a group. Where no row is for
+    "val", some that train are set aside for it (see `held_out`): by group if there is one, or by file.
 
     Raises:
         ValueError: for a longer delimiter.
@@ -49,6 +51,7 @@ class VideoTable(Annotations):
     file: str = "videos.csv"  # relative to `root`
     group: str | None = None  # the column that names what must not be on both sides of the split, such as a person
     val_share: float = 0.2  # of the videos that train, set aside for validation where no row is for it
+    whole_files: bool = False  # what is of one file is set aside together: configs say true, runs of before say nothing
     delimiter: str | None = None  # a character, or one's name (tab); None: what divides the header into known columns
     encoding: str | None = None  # of the file; None: see `read_text`
 
@@ -89,7 +92,8 @@ class VideoTable(Annotations):
         return videos
 
     def groups(self, split: str) -> tuple[str, ...] | None:
-        return None if self.group is None else tuple(row.group for row in self._rows if row.split == split)
+        groups = tuple(row.group for row in self._rows if row.split == split)
+        return groups if any(groups) else None
 
     @cached_property
     def _rows(self) -> list[_Row]:
@@ -100,7 +104,7 @@ class VideoTable(Annotations):
         lines = self._content
         videos = [self._video(f"{self.file}, line {line}", row, labels) for line, row in lines.items()]
         splits = self._splits(np.array([video.label for video in videos]))
-        rows = [_Row(*row) for row in zip(lines, videos, splits, self._groups(), strict=True)]
+        rows = [_Row(*row) for row in zip(lines, videos, splits, self._groups, strict=True)]
         _check_once(rows, self.file)
         return rows
 
@@ -108,18 +112,16 @@ class VideoTable(Annotations):
         path, label = row[self._one_of(PATHS)], decoded(row[self._one_of(LABELS)].strip(), where)
         if not path or not label:
             raise ValueError(f"{where}: it names no {'class' if path else 'video'}")
-        try:
-            start, stop = int(row.get("start") or 0), int(row.get("stop") or END)
-        except ValueError as error:
-            raise ValueError(f"{where}: start and stop must be frame numbers: {error}") from error
-        if start < 0 or (stop != END and stop <= start):
-            raise ValueError(f"{where}: there are no frames from {start} up to {stop}")
         named = labels and label != NO_LABEL
-        return Video(located(self.root, path, where), labels[label] if named else int(label), start, stop)
+        return Video(located(self.root, path, where), labels[label] if named else int(label), *span_of(row, where))
 
+    @cached_property
     def _groups(self) -> list[str]:
-        """The group of each row; blank without a column for it."""
-        return [row.get(self.group or "", "").strip() for row in self._content.values()]
+        """The group of each row; without a column for it, its file where files have several rows, else blank."""
+        if self.group is not None:
+            return [row[self.group].strip() for row in self._content.values()]
+        paths = [row[self._one_of(PATHS)] for row in self._content.values()]
+        return paths if self.whole_files and len(set(paths)) < len(paths) else [""] * len(paths)
 
     def _splits(self, labels: np.ndarray) -> list[str]:
         """The split of each row: its own, or else training, of which some are set aside where none is for "val"."""
@@ -129,10 +131,12 @@ class VideoTable(Annotations):
         splits = np.array([SPLIT_NAMES[name] for name in names])
         training = np.flatnonzero(splits == "train")
         if "val" not in splits and len(training):
-            groups = np.array(self._groups(), object)[training]
-            splits[training[held_out(labels[training], self.val_share, groups.tolist() if self.group else None)]] = (
-                "val"
-            )
+            groups = np.array(self._groups, object)[training].tolist()
+            if self.group is None and any(groups):
+                aside = held_out_files(labels[training], self.val_share, groups)
+            else:
+                aside = held_out(labels[training], self.val_share, groups if self.group else None)
+            splits[training[aside]] = "val"
         return splits.tolist()
 
     @cached_property
@@ -150,6 +154,7 @@ class VideoTable(Annotations):
         if len(lines) < 2:
             raise ValueError(f"{self.file} has no line below its header")
         header = list(map(_column, lines.pop(min(lines))))
+        check_span_columns(header, KNOWN, self.file)
         for number, values in lines.items():
             if len(values) != len(header):
                 raise ValueError(f"{self.file}, line {number}: it has more or fewer columns than the header")
@@ -172,7 +177,7 @@ class VideoTable(Annotations):
 def _column(name: str) -> str:
     """A column's name: blanks around it and, where we know the name, capitals make no difference."""
     name = name.strip()
-    return name.lower() if name.lower() in KNOWN else name
+    return span_column(name) or (name.lower() if name.lower() in KNOWN else name)
 
 
 def _delimiter(header: str) -> str:
@@ -186,9 +191,9 @@ def _delimiter(header: str) -> str:
 
 def _check_once(rows: Sequence[_Row], file: str) -> None:
     """Refuses the same frames in two classes, and in training and elsewhere."""
-    uses: dict[tuple[str, int, int], tuple[int, bool]] = {}
+    uses: dict[Video, tuple[int, bool]] = {}
     for line, video, split, _ in rows:
         use = video.label, split == "train"
-        if (first := uses.setdefault((video.path, video.start, video.stop), use)) != use:
+        if (first := uses.setdefault(video._replace(label=UNLABELLED), use)) != use:
             other = "another class" if first[0] != video.label else "the other side of the split"
             raise ValueError(f"{file}, line {line}: {video.path} stands further up too, in {other}")

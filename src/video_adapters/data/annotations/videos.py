@@ -18,8 +18,9 @@ class Video(NamedTuple):
 
     path: str
     label: int  # index into the data set's class names, or UNLABELLED
-    start: int = 0  # first frame that belongs to it
-    stop: int = END  # the frame after its last one, or END
+    start: float = 0  # first frame that belongs to it; or seconds since the file's first one
+    stop: float = END  # the frame after its last one, or seconds; or END
+    seconds: bool = False  # what start and stop count: the file's own time stamps tell which frames that are
 
 
 class Videos(Sequence[Video]):
@@ -33,23 +34,26 @@ class Videos(Sequence[Video]):
     """
 
     def __init__(self, videos: Iterable[Video]) -> None:
-        paths, labels, spans = [], [], []
-        for path, label, start, stop in videos:
+        paths, labels, spans, seconds = [], [], [], []
+        for path, label, start, stop, in_seconds in videos:
             try:
                 paths.append(os.fsencode(path))
             except UnicodeError as error:
                 raise ValueError(f"{path!a} is the name of no file: {error}") from error
-            if not UNLABELLED <= label < MOST_CLASSES or not 0 <= start <= LAST or stop < END:
+            if not UNLABELLED <= label < MOST_CLASSES or not 0 <= start <= LAST or not (stop == END or stop >= 0):
+                unit = "second" if in_seconds else "frame"
                 raise ValueError(
-                    f"{path} has label {label}, begins at frame {start} and ends before {stop}, expected a label below "
-                    f"{MOST_CLASSES} and frames from 0 to {LAST}"
+                    f"{path} has label {label}, begins at {unit} {start} and ends before {stop}, expected a label "
+                    f"below {MOST_CLASSES} and {unit}s from 0 to {LAST}"
                 )
             labels.append(label)
             spans.append((start, min(stop, LAST)))  # no file has so many, and where it ends is looked up there
+            seconds.append(in_seconds)
         self._paths = b"".join(paths)
         self._bounds = np.array(list(accumulate(map(len, paths), initial=0)), np.int64)
         whole = all(span == (0, END) for span in spans)
-        self._spans = None if whole else np.array(spans, np.int32)  # (N, 2)
+        self._seconds = np.array(seconds) if any(seconds) and not whole else None  # (N,) bool
+        self._spans = None if whole else np.array(spans, np.int32 if self._seconds is None else np.float64)  # (N, 2)
         self.labels = np.array(labels, np.int64)
 
     def __len__(self) -> int:
@@ -64,8 +68,16 @@ class Videos(Sequence[Video]):
             return self.select(range(len(self))[index])
         number = range(len(self))[index]
         path = self._paths[self._bounds[number] : self._bounds[number + 1]]
-        start, stop = (0, END) if self._spans is None else map(int, self._spans[number])
-        return Video(os.fsdecode(path), int(self.labels[number]), start, stop)
+        return Video(os.fsdecode(path), int(self.labels[number]), *self._span(number))
+
+    def _span(self, number: int) -> tuple[float, float, bool]:
+        """Start, stop and whether they are seconds."""
+        if self._spans is None:
+            return 0, END, False
+        start, stop = self._spans[number].tolist()
+        if self._seconds is None or not self._seconds[number]:
+            return int(start), int(stop), False
+        return start, stop, True
 
     def select(self, indices: Iterable[int]) -> "Videos":
         """The videos at `indices`, in that order."""

@@ -5,12 +5,13 @@ import os
 from collections import Counter
 from dataclasses import replace
 
-from video_adapters.data.annotations import Video
+from video_adapters.data.annotations import END, Video
 from video_adapters.data.check_report import VideoCheck
 from video_adapters.data.video.decode import VideoReader
 from video_adapters.data.video.frame_folder import FrameFolder
 from video_adapters.data.video.frame_source import DecodeError, resizing
 from video_adapters.data.video.orientation import Orientation, orientation_of
+from video_adapters.data.video.reader import Span
 
 MIRRORED = ("stored mirrored, left and right, and read as players show it",)
 MOST_REMARKS = 3  # a file whose every frame is corrupt says so but once
@@ -23,9 +24,7 @@ def probe_video(video: Video, strict: bool = False) -> VideoCheck:
     if not os.path.lexists(video.path):
         return VideoCheck(path=video.path, status="missing", reason="no such file")
     try:
-        finding = (_folder if os.path.isdir(video.path) else _file)(video.path, strict)
-        if video.start >= (finding.frames or 0):
-            raise DecodeError(video.path, f"has {finding.frames} frames, its annotation begins at {video.start}")
+        finding = (_folder if os.path.isdir(video.path) else _file)(video, strict)
     except DecodeError as error:
         return VideoCheck(path=video.path, status="broken", size=size, stamp=stamp, reason=error.reason)
     return replace(finding, size=size, stamp=stamp)
@@ -52,7 +51,8 @@ def stamp_of(path: str) -> str:
     return hashlib.sha256(repr(entries).encode()).hexdigest()[:16]
 
 
-def _file(path: str, strict: bool) -> VideoCheck:
+def _file(annotated: Video, strict: bool) -> VideoCheck:
+    path = annotated.path
     with VideoReader(path) as video:
         at_first, sizes, orientation = video.quality, Counter[tuple[int, int]](), Orientation()
         try:
@@ -64,6 +64,7 @@ def _file(path: str, strict: bool) -> VideoCheck:
         if strict and len(sizes) > 1:
             raise DecodeError(path, f"the frame size changes on the way: {sorted(sizes)}")
         (width, height), seconds = next(iter(sizes)), _seconds(video)
+        Span(video, annotated.start, END, annotated.seconds)
         others = video.num_frames - sizes[width, height]
         remarks = (*resizing(others, (height, width)),) * bool(others) + MIRRORED * orientation.mirrored
         return VideoCheck(
@@ -80,8 +81,10 @@ def _file(path: str, strict: bool) -> VideoCheck:
         )
 
 
-def _folder(path: str, strict: bool) -> VideoCheck:
+def _folder(annotated: Video, strict: bool) -> VideoCheck:
+    path = annotated.path
     with FrameFolder(path, strict) as video:
+        Span(video, annotated.start, END, annotated.seconds)
         for _, picture in video.stream(range(video.num_frames)):
             height, width = picture.shape[:2]
         return VideoCheck(

@@ -159,11 +159,11 @@ def _line(row: Row, rank: int, read: Reviewed, root: str) -> list[str | int | fl
 
 
 def _name(video: Video, root: str) -> str:
-    """As reports name it; with the frames that belong to it where they are not all."""
+    """As reports name it; with the frames or seconds that belong to it where they are not all."""
     name = in_report(video.path, root)
     if (video.start, video.stop) == (0, END):
         return name
-    return f"{name} [{video.start}:{'' if video.stop == END else video.stop}]"
+    return f"{name} [{video.start}:{'' if video.stop == END else video.stop}{' s' if video.seconds else ''}]"
 
 
 def _basis(cfg: DictConfig, result: Review, read: Reviewed) -> str:
