@@ -17,6 +17,9 @@ class NamesColours(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         return clips.float().mean((1, 3, 4)) / 20
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return logits.softmax(-1)
+
 
 def coloured(path: Path, parts: Sequence[tuple[str, int]], times: Sequence[int] | None = None) -> Path:
     """A video at 30 Hz, or at the given times in milliseconds, of so many frames of each colour in turn."""

@@ -251,6 +251,15 @@ def test_names_of_fewer_classes_than_the_head_has_are_refused(content: dict[str,
         load(tmp_path / "best.ckpt")
 
 
+@pytest.mark.parametrize("thresholds", [[0.5], [float("nan")] * 12, ["0.5"] * 12, [1.5] * 12])
+def test_thresholds_that_are_no_probability_of_each_class_are_refused(
+    content: dict[str, Any], tmp_path: Path, thresholds: list[Any]
+) -> None:
+    torch.save(content | {"origin": content["origin"] | {"thresholds": thresholds}}, tmp_path / "best.ckpt")
+    with pytest.raises(ValueError, match="its thresholds are no probabilities, one of each of its 12 classes"):
+        checkpoint_file.read(tmp_path / "best.ckpt")
+
+
 @pytest.mark.parametrize("link", ["checkpoints", "metrics.csv"])
 def test_links_do_not_lead_what_a_resumed_run_writes_out_of_its_folder(
     content: dict[str, Any], trained: Path, tmp_path: Path, link: str

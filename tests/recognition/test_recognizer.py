@@ -40,6 +40,14 @@ def test_the_likeliest_classes_come_by_name_and_in_order() -> None:
     assert len(prediction.top()) == 3
 
 
+def test_what_is_named_is_the_likeliest_or_all_that_reach_their_thresholds() -> None:
+    chances = np.array([0.25, 0.5, 0.625], np.float32)
+    one = Prediction(("run", "sit", "wave"), chances)
+    assert one.named() == [("wave", 0.625)]
+    assert one._replace(thresholds=(0.25, 0.75, 0.5)).named() == [("wave", 0.625), ("run", 0.25)]
+    assert one._replace(thresholds=(0.9, 0.9, 0.9)).named() == []
+
+
 def test_one_window_over_the_whole_video_says_what_the_video_says(trained: Path) -> None:
     recognizer = Recognizer.from_checkpoint(trained / "checkpoints" / "best.ckpt", device="cpu", views="ssv2")
     (video,) = pd.read_csv(trained / "test" / "predictions.csv")["video"][:1]

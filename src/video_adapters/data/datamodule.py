@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import lightning as L
+import numpy as np
 from torch.utils.data import Dataset
 
 from video_adapters.data import selection
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
+from video_adapters.data.annotations.label_sets import Labels, expect_labels
 from video_adapters.data.annotations.prepared import in_copy
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
@@ -32,6 +34,7 @@ class VideoData(L.LightningDataModule):
         num_frames: T, frames per clip.
         image_size: side of the square frames the encoder gets, in pixels.
         num_classes: size of the head; must agree with the annotation files.
+        labels: "one" class per video, or "multi": any number of them.
         sampling: which frames make a clip; to be called with `num_frames`.
         train_transform: augmentation of a training clip; to be called with `image_size`.
         val_views, test_views: what is scored after each epoch, and at the end.
@@ -85,6 +88,7 @@ class VideoData(L.LightningDataModule):
         steps_per_epoch: int | None = None,
         seed: int = 0,
         tubelet: int = 1,
+        labels: Labels = "one",
     ) -> None:
         super().__init__()
         for key, count in {
@@ -100,7 +104,8 @@ class VideoData(L.LightningDataModule):
         _expect(timeout > 0, "data.timeout", timeout, "seconds, above 0")
         _expect(0 <= max_broken <= 1, "data.max_broken", max_broken, "a share from 0 to 1")
         _expect(0 < fraction <= 1, "data.fraction", fraction, "a share above 0, and at most 1")
-        self.root = os.path.expanduser(root)
+        expect_labels(labels)
+        self.root, self.labels = os.path.expanduser(root), labels
         self.annotations = annotations(root=self.root)
         self.num_frames, self.image_size, self.num_classes = num_frames, image_size, num_classes
         self.sampling = sampling(num_frames=num_frames)
@@ -123,6 +128,20 @@ class VideoData(L.LightningDataModule):
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, by label; their numbers where the data set gives no names."""
         return self.annotations.class_names or tuple(str(label) for label in range(self.num_classes))
+
+    @cached_property
+    def label_sets(self) -> np.ndarray | None:
+        """The classes of each label, (K, C) bool, where a video may have several; None where labels are classes.
+
+        Raises:
+            ValueError: the data set's own files say otherwise than `labels`.
+        """
+        sets, title = self.annotations.label_sets, f"{type(self.annotations).__name__} in {self.root}"
+        if self.labels == "multi" and sets is None:
+            raise ValueError(f"data.labels=multi, but {title} gives each video one class: give data.labels=one")
+        if self.labels == "one" and sets is not None:
+            raise ValueError(f"data.labels=one, but {title} gives videos sets of classes: give data.labels=multi")
+        return sets
 
     @cached_property
     def train_transform(self) -> TrainTransform:

@@ -31,7 +31,7 @@ def build_classifier(cfg: DictConfig) -> VideoClassifier:
     reads = cfg.head.get("reads") or get_object(cfg.head._target_).reads
     backbone = Backbone(encoder, method, cfg.data.num_frames, cfg.data.tubelet, Memory(**cfg.memory), reads)
     head = build_head(cfg.head, width=backbone.width, num_classes=cfg.data.num_classes, num_times=backbone.num_times)
-    return VideoClassifier(backbone, head)
+    return VideoClassifier(backbone, head, cfg.data.get("labels", "one"))
 
 
 def build_head(head: DictConfig, **sizes: Any) -> Head:

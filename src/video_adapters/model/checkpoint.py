@@ -21,18 +21,20 @@ class Origin:
     class_names: tuple[str, ...]  # by label
     encoder: str  # fingerprint of the frozen weights
     licence: str = field(default="", kw_only=True)  # of these; "" where none is known, and in earlier files
+    thresholds: tuple[float, ...] = field(default=(), kw_only=True)  # by label, with several labels per video; () else
     version: int = field(default=VERSION, kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, so that files load with weights_only=True."""
-        return {**asdict(self), "class_names": list(self.class_names)}
+        return {**asdict(self), "class_names": list(self.class_names), "thresholds": list(self.thresholds)}
 
 
 def origin(checkpoint: dict[str, Any]) -> Origin:
     """Where a checkpoint came from."""
     content = checkpoint["origin"]
     rest = {name: content[name] for name in ("licence", "version") if name in content}
-    return Origin(content["config"], tuple(content["class_names"]), content["encoder"], **rest)
+    thresholds = tuple(content.get("thresholds", ()))
+    return Origin(content["config"], tuple(content["class_names"]), content["encoder"], thresholds=thresholds, **rest)
 
 
 def origin_of(classifier: VideoClassifier, config: dict[str, Any], class_names: Sequence[str]) -> Origin:

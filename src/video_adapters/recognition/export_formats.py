@@ -26,7 +26,7 @@ class Exported(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         scores = self.classifier(clips).float()
-        return scores if self.logits else scores.softmax(-1)
+        return scores if self.logits else self.classifier.probabilities(scores)
 
 
 def check_packages(name: str) -> None:

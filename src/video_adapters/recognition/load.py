@@ -19,6 +19,8 @@ from video_adapters.trust.overrides import with_overrides
 
 log = logging.getLogger(__name__)
 
+UNCHOSEN = 0.5  # the threshold of a class for which no validation has chosen one
+
 
 class Loaded(NamedTuple):
     """A trained network and what it was trained for."""
@@ -27,6 +29,7 @@ class Loaded(NamedTuple):
     cfg: DictConfig  # the checkpoint's, with what was given in place of it
     class_names: tuple[str, ...]  # by label
     licence: str = ""  # of the encoder's weights; "" where none is known
+    thresholds: tuple[float, ...] = ()  # by label, from which on a class is named; () where a video has one class
 
 
 def load(path: str | Path, weights: str | Path | None = None, views: str | None = None) -> Loaded:
@@ -55,7 +58,8 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
     licence = origin.licence or own.licence  # a checkpoint that holds the encoder too was built without its weights
     if told := terms(licence):
         log.warning(told)
-    return Loaded(classifier.eval(), cfg, origin.class_names, licence)
+    thresholds = () if classifier.labels == "one" else origin.thresholds or (UNCHOSEN,) * len(origin.class_names)
+    return Loaded(classifier.eval(), cfg, origin.class_names, licence, thresholds)
 
 
 def _built(content: dict[str, Any], cfg: DictConfig) -> VideoClassifier:

@@ -136,7 +136,8 @@ def _outcome(
         if request.window is not None:
             result: Any = _timeline(recognizer, video, request, progress, journal, writers)
         elif entry.about and entry.scores:
-            result = Prediction(recognizer.class_names, entry.scores[0][0], entry.about["remarks"])
+            remarks, chances = entry.about["remarks"], entry.scores[0][0]
+            result = Prediction(recognizer.class_names, chances, remarks, recognizer.thresholds)
         else:
             result = recognizer(video)
     except DecodeError as error:

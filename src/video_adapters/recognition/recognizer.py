@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from torch import Tensor, nn
+from torch import Tensor
 
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.clips.sample import Sampling
@@ -17,7 +17,7 @@ from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.dataset import read_views
 from video_adapters.data.video.reader import open_video
 from video_adapters.data.views import Views
-from video_adapters.model.classifier import mean_probabilities
+from video_adapters.model.classifier import VideoClassifier, mean_probabilities
 from video_adapters.model.finite_weights import NotFinite
 from video_adapters.model.hardware import WEIGHTS, fitting_precision, multiplying
 from video_adapters.recognition.in_memory import Video as InMemory
@@ -32,11 +32,20 @@ class Prediction(NamedTuple):
     class_names: tuple[str, ...]  # by label
     probabilities: np.ndarray  # (C,) float32, by label
     remarks: tuple[str, ...] = ()  # what is odd about the file, such as a missing end
+    thresholds: tuple[float, ...] = ()  # by label, where a video may have several classes; () where it has one
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes with their probabilities, likeliest first."""
         best = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.class_names[label], float(self.probabilities[label])) for label in best]
+
+    def named(self) -> list[tuple[str, float]]:
+        """The classes that the video is said to show, likeliest first: those at or above their threshold, maybe none;
+        where a video has one class, the likeliest."""
+        if not self.thresholds:
+            return self.top(1)
+        reached = {n for n, p, t in zip(self.class_names, self.probabilities, self.thresholds, strict=True) if p >= t}
+        return [(name, chance) for name, chance in self.top(len(self.class_names)) if name in reached]
 
 
 class Recognizer:
@@ -46,18 +55,19 @@ class Recognizer:
     pictures, each a PIL image or (H, W, 3). A list of videos is a batch.
 
     Args:
-        classifier: (B, T, 3, H, W) uint8 -> logits (B, C).
+        classifier: (B, T, 3, H, W) uint8 -> logits (B, C), and what probabilities these are.
         class_names: by label.
         sampling, views: which frames and crops of a video are looked at.
         image_size: side of the square frames that the classifier takes, pixels.
         device: where it runs.
         precision: as Lightning names them.
         at_once: most views that go through it together; None: all.
+        thresholds: by label, of probabilities from which on a class is named; () where a video has one class.
     """
 
     def __init__(
         self,
-        classifier: nn.Module,
+        classifier: VideoClassifier,
         class_names: Sequence[str],
         *,
         sampling: Sampling,
@@ -66,8 +76,10 @@ class Recognizer:
         device: torch.device,
         precision: str = "32-true",
         at_once: int | None = None,
+        thresholds: Sequence[float] = (),
     ) -> None:
         self.class_names = tuple(class_names)
+        self.thresholds = tuple(thresholds)
         self.sampling = sampling
         self.views = views
         self.transform = TestTransform(image_size, resize=views.short_side(image_size), crops=views.crops)
@@ -92,10 +104,11 @@ class Recognizer:
             ValueError: for a missing or foreign checkpoint, weights that are not there or not its own, no such device.
         """
         chosen = chosen_device(device)
-        classifier, cfg, class_names, _ = load(path, weights, views)
+        classifier, cfg, class_names, _, thresholds = load(path, weights, views)
         return cls(
             classifier,
             class_names,
+            thresholds=thresholds,
             sampling=instantiate(cfg.data.sampling, _convert_="all")(num_frames=cfg.data.num_frames),
             views=instantiate(cfg.data.test_views, _convert_="all"),
             image_size=cfg.data.image_size,
@@ -144,7 +157,7 @@ class Recognizer:
     def _recognised(self, videos: Sequence[Any]) -> list[Prediction]:
         views, remarks = zip(*map(self._views, videos), strict=True)
         chances = self.probabilities(torch.stack(views))
-        return [Prediction(self.class_names, *pair) for pair in zip(chances, remarks, strict=True)]
+        return [Prediction(self.class_names, *pair, self.thresholds) for pair in zip(chances, remarks, strict=True)]
 
     def _views(self, video: Any) -> tuple[Tensor, tuple[str, ...]]:
         """The test views of a video, (V, T, 3, S, S) uint8, and what is odd about it."""
@@ -184,8 +197,9 @@ class Recognizer:
             for chances in chain(earlier, self._in_order(track(clips, len(left)))):
                 first = sum(map(len, scores))
                 scores.append(chances)
-                note(Timeline(self.class_names, windows[first : first + len(chances)], chances))
-            return Timeline(self.class_names, windows, np.concatenate(scores), span.quality)
+                part = windows[first : first + len(chances)]
+                note(Timeline(self.class_names, part, chances, thresholds=self.thresholds))
+            return Timeline(self.class_names, windows, np.concatenate(scores), span.quality, self.thresholds)
 
     def _in_order(self, clips: Iterable[Tensor]) -> Iterator[np.ndarray]:
         """Probabilities of windows, several at once: (V, T, 3, S, S) each -> (n, C)."""

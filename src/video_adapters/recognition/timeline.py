@@ -53,6 +53,7 @@ class Timeline(NamedTuple):
     windows: tuple[Window, ...]
     probabilities: np.ndarray  # (windows, C) float32
     remarks: tuple[str, ...] = ()  # what is odd about the file
+    thresholds: tuple[float, ...] = ()  # by label, where a video may have several classes; () where it has one
 
     def top(self, window: int, count: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes of a window with their probabilities, likeliest first."""

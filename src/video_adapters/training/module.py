@@ -129,8 +129,8 @@ class ActionModule(L.LightningModule):
         self._log_scores("test")
 
     def probabilities(self, clips: Tensor, tokens: Tensor | None = None) -> Tensor:
-        """Scores of videos: softmax of each view, then the mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
-        return mean_probabilities(self._network, clips, self.most_views, tokens)
+        """Scores of videos: probabilities of each view, then their mean: (B, V, T, 3, H, W) -> (B, num_classes)."""
+        return mean_probabilities(self.classifier, clips, self.most_views, tokens, self.reads_features)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optim.build(self.classifier)

@@ -159,9 +159,11 @@ def _near(path: Path) -> str:
 
 def _checked(content: Any, path: Path) -> dict[str, Any]:
     """What a file says of its origin, refused where that is more than data, or where something is missing."""
-    kinds = {"config": dict, "class_names": list, "encoder": str, "licence": str, "version": int}
+    kinds = {
+        "config": dict, "class_names": list, "encoder": str, "licence": str, "thresholds": list, "version": int,
+    }  # fmt: skip
     if isinstance(content, dict):
-        content = {"licence": "", **content}  # earlier versions wrote none
+        content = {"licence": "", "thresholds": [], **content}  # earlier versions wrote none
     if not isinstance(content, dict) or any(type(content.get(name)) is not kind for name, kind in kinds.items()):
         raise ValueError(f"{path} is no checkpoint of this project: what it says of its origin has another form")
     if content["version"] != VERSION:
@@ -171,4 +173,10 @@ def _checked(content: Any, path: Path) -> dict[str, Any]:
         )
     if not all(type(name) is str for name in content["class_names"]):
         raise ValueError(f"{path} is no checkpoint of this project: its class names are no text")
+    thresholds, classes = content["thresholds"], len(content["class_names"])
+    if len(thresholds) not in (0, classes) or not all(type(t) is float and 0 <= t <= 1 for t in thresholds):
+        raise ValueError(
+            f"{path} is no checkpoint of this project: its thresholds are no probabilities, one of each of its "
+            f"{classes} classes"
+        )
     return content | {"config": as_data(content["config"], path)}

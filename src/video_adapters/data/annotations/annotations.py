@@ -3,6 +3,8 @@
 import os
 from abc import ABC, abstractmethod
 
+import numpy as np
+
 from video_adapters.data.annotations.files import listed
 from video_adapters.data.annotations.videos import Videos
 
@@ -21,6 +23,12 @@ class Annotations(ABC):
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
+
+    @property
+    def label_sets(self) -> np.ndarray | None:
+        """The classes of each label where a video may have several: (K, C) bool, K distinct sets, to whose rows labels
+        point; None where a label is a class."""
+        return None
 
     @abstractmethod
     def videos(self, split: str) -> Videos:
