@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import lightning as L
@@ -91,15 +91,12 @@ class VideoData(L.LightningDataModule):
         labels: Labels = "one",
     ) -> None:
         super().__init__()
-        for key, count in {
+        _expect_counts({
             "data.num_frames": num_frames, "data.tubelet": tubelet, "data.image_size": image_size,
             "data.num_classes": num_classes, "batch.per_step": per_step, "batch.per_device": per_device,
-        }.items():  # fmt: skip
-            _expect(isinstance(count, int) and count >= 1, key, count, "a whole number, at least 1")
-        if num_frames % tubelet:
-            raise ValueError(f"data.num_frames={num_frames} is no multiple of data.tubelet={tubelet}")
-        for key, most in {"data.max_videos": max_videos, "batch.steps_per_epoch": steps_per_epoch}.items():
-            _expect(most is None or most >= 1, key, most, "null or at least 1")
+        })  # fmt: skip
+        _expect(not num_frames % tubelet, "data.num_frames", num_frames, f"a multiple of data.tubelet={tubelet}")
+        _expect_at_least_1({"data.max_videos": max_videos, "batch.steps_per_epoch": steps_per_epoch})
         _expect(num_workers >= 0, "data.num_workers", num_workers, "at least 0")
         _expect(timeout > 0, "data.timeout", timeout, "seconds, above 0")
         _expect(0 <= max_broken <= 1, "data.max_broken", max_broken, "a share from 0 to 1")
@@ -282,6 +279,16 @@ class VideoData(L.LightningDataModule):
 
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
+
+
+def _expect_counts(counts: Mapping[str, int]) -> None:
+    for key, count in counts.items():
+        _expect(isinstance(count, int) and count >= 1, key, count, "a whole number, at least 1")
+
+
+def _expect_at_least_1(numbers: Mapping[str, int | None]) -> None:
+    for key, most in numbers.items():
+        _expect(most is None or most >= 1, key, most, "null or at least 1")
 
 
 def _expect(fits: bool, key: str, value: object, expected: str) -> None:
