@@ -89,6 +89,13 @@ class Backbone(nn.Module):
         """D, the width of a frame's feature."""
         return self.encoder.width if self.side is None else self.side.width
 
+    @property
+    def frame_wise(self) -> bool:
+        """Whether nothing below the head crosses time: what is made of a frame is the same in every clip it is in."""
+        blocks: Any = self.blocks
+        merged = self.tubelet > 1 or self.time_from is not None or self.side is not None
+        return not merged and not any(block.crosses_time for block in blocks)
+
     def pretrained(self) -> list[nn.Parameter]:
         """Parameters that came with the encoder, or start as copies of such, whether they train or not."""
         blocks: Any = self.blocks
@@ -118,6 +125,14 @@ class Backbone(nn.Module):
             tokens = self._beside(self.side, clips, stored)
         return tokens.flatten(1, -2).unflatten(0, (clips.shape[0], -1))
 
+    def frame_features(self, frames: Tensor) -> Tensor:
+        """What the head reads of frames by themselves, where the backbone is `frame_wise`: (F, 3, H, W) -> (F, D), or
+        (F, N, D). Of the T frames of a clip they are its features; rounding may differ, by what goes together.
+        """
+        assert self.frame_wise
+        x = self._full(self._through_blocks(self.normalise(frames)))
+        return self.encoder.pool(x) if self.reads == "frames" else self.encoder.final_norm(x).flatten(1, -2)
+
     def features(self, clips: Tensor, stored: Tensor | None = None) -> Tensor:
         """One feature per frame or tubelet: (B, frames, 3, H, W) uint8, or float already normalised -> (B, T, D)."""
         if self.side is None:
@@ -128,7 +143,11 @@ class Backbone(nn.Module):
 
     def tokens(self, clips: Tensor) -> Tensor:
         """What leaves the last block, before the final norm: (B, frames, 3, H, W) -> (B*T, ..., D)."""
-        x = self._embedded(self._frames(clips))
+        return self._through_blocks(self._frames(clips))
+
+    def _through_blocks(self, frames: Tensor) -> Tensor:
+        """Normalised frames to what leaves the last block: (B*T, 3 * tubelet, H, W) -> (B*T, ..., D)."""
+        x = self._embedded(frames)
         for segment in self.segments:
             x = recompute(self._through, segment, x, offload=self.memory.offload)
         for i in range(self.memory.checkpoint_blocks, len(self.blocks)):

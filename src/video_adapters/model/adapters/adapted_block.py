@@ -25,7 +25,12 @@ class AdaptedBlock(nn.Module, ABC):
         parts: the pretrained block.
         execution: how it runs.
         drop_path: the rate of `self.drop_path`.
+
+    Attributes:
+        crosses_time: whether what leaves for one frame depends on others; a method that does without says so.
     """
+
+    crosses_time: bool = True
 
     def __init__(self, parts: Parts, execution: Execution, drop_path: float = 0.0) -> None:
         super().__init__()
@@ -134,6 +139,8 @@ class AdaptedBlock(nn.Module, ABC):
 
 class PlainBlock(AdaptedBlock):
     """A pretrained block, run as it is: (B*T, ..., D) -> same shape."""
+
+    crosses_time = False
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.kept(x) + self.attend(x)

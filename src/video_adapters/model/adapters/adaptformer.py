@@ -44,6 +44,8 @@ class AdaptFormer(AdapterMethod):
 class AdaptFormerBlock(AdaptedBlock):
     """x += attn(norm1 x); x += mlp(z) + scale J(z), z = norm2 x (equations 3 and 4): (B*T, ..., D) -> same shape."""
 
+    crosses_time = False
+
     def __init__(self, parts: Parts, execution: Execution, joint: Adapter | None, scale: float) -> None:
         super().__init__(parts, execution)
         self.joint = joint

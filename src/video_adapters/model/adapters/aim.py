@@ -93,6 +93,7 @@ class AimBlock(AdaptedBlock):
         self.temporal, self.temporal_in, self.spatial, self.joint = temporal, temporal_in, spatial, joint
         self.time_bias = time_bias
         self.scale = scale
+        self.crosses_time = temporal is not None
 
     def forward(self, x: Tensor) -> Tensor:
         if self.temporal is not None:
