@@ -5,7 +5,8 @@ import math
 import pytest
 from scipy.stats import binomtest
 
-from video_adapters.training.accuracy import Z, accuracies, between, wilson
+from video_adapters.commands.intervals import Z, between, wilson
+from video_adapters.training.accuracy import accuracies
 
 
 @pytest.mark.parametrize(

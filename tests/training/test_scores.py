@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from video_adapters.training.accuracy import wilson
+from video_adapters.commands.intervals import wilson
 from video_adapters.training.scores import Scores
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from video_adapters.analysis.runs.labels import labels
-from video_adapters.training.accuracy import between
+from video_adapters.commands.intervals import between
 
 
 class Column(NamedTuple):

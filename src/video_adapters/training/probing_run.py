@@ -15,6 +15,7 @@ from torch import Tensor
 
 from video_adapters.commands.atomic import replacing
 from video_adapters.commands.config import choices
+from video_adapters.commands.intervals import percent
 from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import counted
 from video_adapters.data.from_config import build_data, with_classes_counted
@@ -28,7 +29,6 @@ from video_adapters.model.backbone import Backbone
 from video_adapters.model.build import build_frozen, build_head, build_outline
 from video_adapters.model.hardware import make_ready
 from video_adapters.model.heads.head import Head
-from video_adapters.training.accuracy import percent
 from video_adapters.training.optional import optional
 from video_adapters.training.record import refuse_another
 from video_adapters.training.run import train

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from video_adapters.training.accuracy import wilson
+from video_adapters.commands.intervals import wilson
 
 
 class Scores(Metric):

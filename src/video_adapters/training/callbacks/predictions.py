@@ -12,12 +12,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
 from video_adapters.commands.atomic import replacing
+from video_adapters.commands.intervals import wilson
 from video_adapters.commands.wording import as_cell
 from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.video.film_strip import film_strip
 from video_adapters.data.video.frame_source import DecodeError
-from video_adapters.training.accuracy import wilson
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
 

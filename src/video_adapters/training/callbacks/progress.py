@@ -6,9 +6,9 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
+from video_adapters.commands.intervals import percent
 from video_adapters.commands.terminal import QUIET_SECONDS, interactive
 from video_adapters.data.dataset import Batch
-from video_adapters.training.accuracy import percent
 
 
 class EpochLines(Callback):

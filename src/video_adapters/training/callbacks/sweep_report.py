@@ -13,9 +13,9 @@ from omegaconf import DictConfig, flag_override
 from rich.table import Table
 from rich.text import Text
 
+from video_adapters.commands.intervals import between
 from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import counted, printable
-from video_adapters.training.accuracy import between
 
 FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""

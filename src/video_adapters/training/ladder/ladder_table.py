@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from video_adapters.commands.atomic import write_text
+from video_adapters.commands.intervals import between, wilson
 from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import printable
-from video_adapters.training.accuracy import PARTS, between, wilson
+from video_adapters.training.accuracy import PARTS
 from video_adapters.training.ladder.rungs import BEST, Rung
 from video_adapters.training.record import read_record
 

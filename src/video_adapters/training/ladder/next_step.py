@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from video_adapters.training.accuracy import percent
+from video_adapters.commands.intervals import percent
 from video_adapters.training.ladder.ladder_table import Row
 from video_adapters.training.ladder.rungs import ADAPTERS, BEST, LONGER
 
