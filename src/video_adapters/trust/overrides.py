@@ -29,7 +29,7 @@ def with_overrides(config: dict[str, Any], cfg: DictConfig, path: str | Path) ->
     for key, value in changes.items():
         parent, _, name = key.rpartition(".")
         group = OmegaConf.select(merged, parent) if parent else merged
-        if not isinstance(group, DictConfig) or name not in group:
+        if not isinstance(group, DictConfig) or name not in set(group):  # ??? is not "in" a group
             there = ", ".join(map(str, group)) if isinstance(group, DictConfig) else "nothing"
             raise ValueError(
                 f"{key} is no key of the checkpoint's config{meant(key, [*flat(config)])}, where {parent or 'the top'} "
