@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -45,13 +46,16 @@ def origin_of(classifier: VideoClassifier, config: dict[str, Any], class_names: 
 
 def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, Any]) -> None:
     """Fills what trains from a checkpoint of the same model; a head's classes in another order are matched by name.
+    The frozen weights too, where they are inside.
 
     Raises:
         ValueError: when the frozen weights or the set of adapters differ, naming the difference.
     """
     check_same_model(classifier, own, checkpoint)
+    if frozen := _frozen(checkpoint):
+        _check_frozen(classifier, frozen)
     order = _order(origin(checkpoint).class_names, own.class_names)
-    classifier.load_state_dict(_with_head_in(order, _weights(checkpoint)), strict=False)
+    classifier.load_state_dict(frozen | _with_head_in(order, _weights(checkpoint)), strict=False)
 
 
 class Taken(NamedTuple):
@@ -67,13 +71,14 @@ def load_start(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, A
     Classes without names are taken for the same where they are as many. Pretrained weights that the checkpoint left
     frozen stay as they are where they train here; so do adapters, which change nothing before training, where the
     checkpoint has none: then the model scores as the checkpoint's did. With `over_time`, what it learned per frame is
-    resized where it was trained on clips of another number of frames.
+    resized where it was trained on clips of another number of frames. Frozen weights inside are passed over.
 
     Raises:
         ValueError: when the frozen weights, the set of adapters or the head differ, naming the difference, and when
             nothing can be taken over.
     """
     theirs = origin(checkpoint)
+    checkpoint = {key: value for key, value in checkpoint.items() if key != "frozen"}
     order = _order(theirs.class_names, own.class_names)
     if not over_time and _clip(theirs) != _clip(own):
         raise ValueError(_other_clips(theirs, own))
@@ -111,8 +116,16 @@ def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str, order
 
 
 def holds_everything(classifier: VideoClassifier, checkpoint: dict[str, Any]) -> bool:
-    """Whether a checkpoint has every parameter, so that no other file is needed: that of a fully tuned model."""
-    return dict(classifier.named_parameters()).keys() <= _weights(checkpoint).keys()
+    """Whether a checkpoint has every parameter, so that no other file is needed: that of a fully tuned model, and one
+    with the frozen weights inside."""
+    return dict(classifier.named_parameters()).keys() <= _weights(checkpoint).keys() | _frozen(checkpoint).keys()
+
+
+def frozen_weights(classifier: VideoClassifier) -> dict[str, Tensor]:
+    """What a run leaves as it was, by name: all that is not `learned`, each tensor once."""
+    learned, state = classifier.learned(), classifier.state_dict()
+    names = [name for name, _ in chain(classifier.named_parameters(), classifier.named_buffers())]
+    return {name: state[name] for name in names if name in state and name not in learned}
 
 
 def check_same_model(
@@ -158,8 +171,19 @@ def check_same_model(
         raise ValueError("the checkpoint does not fit the model: " + "; ".join(differences) + other)
 
 
-def _weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    return {name.removeprefix(PREFIX): value for name, value in checkpoint["state_dict"].items()}
+def _weights(checkpoint: dict[str, Any], part: str = "state_dict") -> dict[str, Tensor]:
+    return {name.removeprefix(PREFIX): value for name, value in checkpoint[part].items()}
+
+
+def _frozen(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """Weights that training left as they were, where a checkpoint brings them."""
+    return _weights(checkpoint, "frozen") if "frozen" in checkpoint else {}
+
+
+def _check_frozen(classifier: VideoClassifier, frozen: dict[str, Tensor]) -> None:
+    """Refuses frozen weights that are others than the model's, by name or shape."""
+    if differences := _differences(frozen_weights(classifier), frozen):
+        raise ValueError("the encoder inside does not fit the model: " + "; ".join(differences))
 
 
 def _other_encoder(theirs: Origin, own: Origin) -> str:

@@ -15,6 +15,7 @@ from video_adapters.commands.wording import did_you_mean
 from video_adapters.model.checkpoint import VERSION
 from video_adapters.model.finite_weights import refuse_not_finite
 from video_adapters.trust.config_file import as_data
+from video_adapters.trust.shared_folder import is_shared, local, read_folder
 
 log = logging.getLogger(__name__)
 LAST = "last.ckpt"  # the state that a run goes on from
@@ -26,19 +27,27 @@ KINDS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int6
 def read(path: str | Path) -> dict[str, Any]:
     """Reads one of our checkpoints onto the CPU, without running code from it.
 
+    Args:
+        path: a file, the folder of a shared model, or `hf:user/name`, which is one on the hub.
+
     Raises:
         ValueError: for a missing file, and for one that is none of ours.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
+    path = local(path)
+    if shared := is_shared(path):
+        content: Any = read_folder(path)
+    elif not path.is_file():
         near = sorted(str(p) for p in path.glob("**/*.ckpt")) if path.is_dir() else []
         hint = f"; it is a folder, with {', '.join(near[:4])}" if near else _near(path)
         raise ValueError(f"there is no checkpoint file at {path.absolute()}{hint}")
-    content = _unpickled(path)
+    else:
+        content = _unpickled(path)
     if not isinstance(content, dict) or "origin" not in content:
         raise ValueError(f"{path} is no checkpoint of this project: it does not say which model it belongs to")
     content = content | {"origin": _checked(content["origin"], path)}
     _check_weights(content.get("state_dict"), path)
+    if "frozen" in content:  # which no file of a run has
+        _check_weights(content["frozen"] if shared else None, path)
     return content
 
 
