@@ -11,16 +11,29 @@ def arguments() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt")
-    add("--format", required=True, help="onnx or torch_export")
+    add("--format", required=True, help="onnx, torch_export, or hub: a folder that others can use, or the hub")
     add("--out", type=command.path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2")
     add("--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now")
     add("--logits", action="store_true", help="logits instead of probabilities")
     add("--overwrite", action="store_true", help="replace files that exist")
+    add = parser.add_argument_group("with --format hub").add_argument
+    add("--to", metavar="NAME", help="user/name on the Hugging Face hub (hf:user/name), or a folder (./folder)")
+    add("--encoder", action="store_true", help="put the frozen encoder inside too")
+    add("--public", action="store_true", help="a new repository that everybody sees")
+    add("--license", metavar="ID", help="of what was trained: mit, apache-2.0, ...")
     return parser
 
 
 def main() -> None:
     given = arguments().parse_args()
+    if given.format == "hub":
+        from video_adapters.recognition.hub import request_of, share
+
+        command.run(lambda: share(request_of(vars(given))))
+        return
+    for name in ("to", "encoder", "public", "license"):
+        if vars(given).pop(name):
+            raise SystemExit(f"--{name} goes with --format hub")
     from video_adapters.recognition.export import Request, export  # here, so that --help answers at once
 
     command.run(lambda: export(Request(**vars(given))))

@@ -24,6 +24,7 @@ from video_adapters.recognition.in_memory import Video as InMemory
 from video_adapters.recognition.in_memory import frames_of, is_batch
 from video_adapters.recognition.load import load
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
+from video_adapters.trust.shared_folder import shared
 
 
 class Prediction(NamedTuple):
@@ -116,6 +117,19 @@ class Recognizer:
             precision=fitting_precision(str(cfg.trainer.precision), "gpu" if chosen.type == "cuda" else "cpu"),
             at_once=cfg.batch.per_device,
         )
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path, weights: str | Path | None = None, device: str = "auto", views: str | None = None
+    ) -> "Recognizer":
+        """Rebuilds a shared model: a folder, or `user/name` on the Hugging Face hub, from where it is fetched once.
+
+        The other arguments are those of `from_checkpoint`.
+
+        Raises:
+            ValueError: there is no such folder or repository; and as `from_checkpoint`.
+        """
+        return cls.from_checkpoint(shared(source), weights, device, views)
 
     @overload
     def __call__(self, video: list[str] | list[Path] | list[list[Any]]) -> list[Prediction]: ...
