@@ -125,3 +125,9 @@ def test_one_rung_is_no_ladder(tmp_path: Path) -> None:
     write_scored(tmp_path / "b", 0.9, seed=1, **ALL)
     with pytest.raises(Unanswerable, match=r"The runs \(2\) have adapters at the same sites .* hparams_search=sites"):
         sites_figures.answer(read_runs(tmp_path))
+
+
+def test_the_first_rungs_alone_are_a_ladder_without_placements(tmp_path: Path) -> None:
+    for top1, rung in ((0.2, "frozen"), (0.3, "+ spatial")):
+        write_scored(tmp_path / rung, top1, name=rung, **LADDER[rung])
+    assert list(sites.compared(read_runs(tmp_path))) == ["Sites"]

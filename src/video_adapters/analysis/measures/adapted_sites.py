@@ -38,8 +38,9 @@ def compared(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     whole = adapted["rung"].notna() & adapted["blocks"].isin(["all", "none"])
     everywhere = adapted["blocks"].ne("none") & adapted[list(_KEYS)].notna().all(axis=1)
     parts = {
-        "Sites": _comparable(adapted[whole].assign(variant=adapted["rung"])),
-        "Placement": _comparable(adapted[everywhere].assign(variant=adapted["blocks"])),
+        # the column first: to a selection of no rows pandas would add all of them
+        "Sites": _comparable(adapted.assign(variant=adapted["rung"])[whole]),
+        "Placement": _comparable(adapted.assign(variant=adapted["blocks"])[everywhere]),
     }
     several = {title: part for title, part in parts.items() if part is not None}
     if not several:
