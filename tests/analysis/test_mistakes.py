@@ -70,7 +70,7 @@ def test_a_strip_holds_the_frames_side_by_side() -> None:
 
 def test_a_run_that_was_not_tested_has_no_errors_to_show(tmp_path: Path) -> None:
     with pytest.raises(Unanswerable, match="has not been tested"):
-        errors.answer(str(tmp_path), None)
+        errors.answer(str(tmp_path), None, tmp_path)
     with pytest.raises(ValueError, match=r"no .*predictions.csv: the run has not been tested"):
         read_predictions(tmp_path)
 

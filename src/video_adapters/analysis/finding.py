@@ -26,3 +26,4 @@ class Finding:
     text: str
     figures: "dict[str, Figure]" = field(default_factory=dict)  # by caption
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # by caption
+    panels: dict[str, str] = field(default_factory=dict)  # by caption: HTML, which a page alone shows

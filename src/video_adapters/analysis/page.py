@@ -1,24 +1,35 @@
 """Answers as sections of an HTML page that needs nothing beside itself."""
 
-import base64
 import html
-from io import BytesIO
 
-import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
 
+from video_adapters.analysis import confusion_table
 from video_adapters.analysis.finding import Finding
+from video_adapters.analysis.inline_svg import DRAWING, inline_svg
 
-RESOLUTION = 150  # dots per inch
-SHOWN = 88  # pixels of the page per inch of a figure: letters of figures and page are of one size
+STYLE = (
+    DRAWING
+    + confusion_table.STYLE
+    + """
+body { counter-reset: figure; }
+figure.picture > figcaption::before { counter-increment: figure; content: "Figure " counter(figure) ". "; }
+figure.picture:has(.clips) { display: flex; flex-direction: column; }
+figure.picture > figcaption { margin-top: .3rem; }
+"""
+)
+"""CSS of the page. Figures are numbered through it, their captions below them; those of tables stand above."""
 
 
 def drawn(answer: Finding) -> str:
     """An answer as the page shows it. Closes its figures."""
+    salt = answer.question
+    pictures = {caption: inline_svg(figure, caption, f"{salt} {caption}") for caption, figure in answer.figures.items()}
     parts = [f"<p>{html.escape(answer.text)}</p>"]
-    parts += [_figure(caption, _picture(caption, figure)) for caption, figure in answer.figures.items()]
-    parts += [_figure(caption, _table(table), "table") for caption, table in answer.tables.items()]
+    for caption, content in (pictures | answer.panels).items():
+        parts.append(f'<figure class="picture">\n{content}\n{_caption(caption)}\n</figure>')
+    for caption, table in answer.tables.items():
+        parts.append(f'<figure class="table">\n{_caption(caption)}\n{_table(table)}\n</figure>')
     return "\n".join(parts)
 
 
@@ -27,18 +38,8 @@ def left_out(why: str) -> str:
     return f'<p class="left-out">Left out: {html.escape(why)}</p>'
 
 
-def _figure(caption: str, content: str, kind: str = "picture") -> str:
-    return f'<figure class="{kind}">\n<figcaption>{html.escape(caption)}</figcaption>\n{content}\n</figure>'
-
-
-def _picture(caption: str, figure: Figure) -> str:
-    """A figure as an image inside the page."""
-    buffer = BytesIO()
-    plt.close(figure)  # first: the next figures must not pile up where this one cannot be drawn
-    figure.savefig(buffer, format="png", dpi=RESOLUTION)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    width = round(figure.get_figwidth() * SHOWN)
-    return f'<img alt="{html.escape(caption)}" width="{width}" src="data:image/png;base64,{data}">'
+def _caption(text: str) -> str:
+    return f"<figcaption>{html.escape(text)}</figcaption>"
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -12,15 +12,17 @@ import pandas as pd
 
 from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.measures.frame_order import score_orders
-from video_adapters.analysis.page import drawn, left_out
+from video_adapters.analysis.page import STYLE, drawn, left_out
 from video_adapters.analysis.questions import ablation, attended, mistakes, ratio, sites, time
 from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
 from video_adapters.analysis.runs.folder import read_runs
+from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
 from video_adapters.analysis.tables import overview
 from video_adapters.commands.atomic import write_text
 from video_adapters.commands.html_page import page
 from video_adapters.commands.wording import counted
+from video_adapters.training.accuracy import between
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
         runs = read_runs(request.runs)
     missing = Missing([str(warning.message) for warning in caught], {})
     sections: dict[str, str] = {}
-    for question, answer in _questions(runs, request).items():
+    for question, answer in _questions(runs, request, path.absolute().parent).items():
         announce(question)
         try:
             sections[question] = drawn(answer())
@@ -67,7 +69,7 @@ def write(request: Request, path: Path, announce: Callable[[str], None] = print)
             missing.left_out[question] = _reason(question, error)
             sections[question] = left_out(missing.left_out[question])
     title = f"{counted(len(runs), 'run')} in {request.runs}"
-    write_text(path, page(title, sections, missing.warnings))
+    write_text(path, page(title, sections, missing.warnings, STYLE))
     return missing
 
 
@@ -82,8 +84,8 @@ def _reason(question: str, error: Exception) -> str:
 class _Inspected:
     """The run whose network and videos are looked into; loaded when first needed."""
 
-    def __init__(self, runs: pd.DataFrame, request: Request) -> None:
-        self._runs, self._request = runs, request
+    def __init__(self, runs: pd.DataFrame, request: Request, folder: Path) -> None:
+        self._runs, self._request, self._folder = runs, request, folder
 
     @cached_property
     def run(self) -> str:
@@ -105,14 +107,15 @@ class _Inspected:
             data = load_data(self.run, self._request.data_root)
         except Unanswerable:
             data = None
-        return self._named(mistakes.answer(self.run, data))
+        return self._named(mistakes.answer(self.run, data, self._folder))
 
     def _named(self, answer: Finding) -> Finding:
         return replace(answer, text=f"{answer.text} (Of the run {self.run}.)")
 
 
-def _questions(runs: pd.DataFrame, request: Request) -> dict[str, Callable[[], Finding]]:
-    one = _Inspected(runs, request)
+def _questions(runs: pd.DataFrame, request: Request, folder: Path) -> dict[str, Callable[[], Finding]]:
+    """The questions in their order; `folder` is where the page will lie."""
+    one = _Inspected(runs, request, folder)
     return {
         QUESTION: lambda: _learned(runs),
         ablation.QUESTION: lambda: ablation.answer(runs),
@@ -132,7 +135,21 @@ def _learned(runs: pd.DataFrame) -> Finding:
         f"{counted(len(runs), 'run')}, {int(runs['finished'].sum())} finished. In parentheses behind an accuracy: the "
         "95 % interval that its number of videos leaves."
     )
-    figures = {"Learning curves": plot_curves(runs)}
+    figures = {f"{_best_by_validation(runs)} Logged steps are faint, their running means strong.": plot_curves(runs)}
     if runs["clips_per_s"].notna().any():
-        figures["Speed of training"] = plot_throughput(runs)
+        fastest = runs["clips_per_s"].argmax()
+        speed, wait = runs["clips_per_s"].iloc[fastest], runs["data_wait"].iloc[fastest]
+        caption = f"{labels(runs)[fastest]} trains fastest, {speed:.3g} clips a second ({wait:.0%} waiting for data)."
+        figures[caption] = plot_throughput(runs)
     return Finding(question=QUESTION, text=text, figures=figures, tables={"The best first": overview(runs)})
+
+
+def _best_by_validation(runs: pd.DataFrame) -> str:
+    """A sentence on the best run, with the interval that its number of videos leaves."""
+    if runs["best_val_top1"].isna().all():
+        return "No run has been validated yet."
+    best = runs["best_val_top1"].argmax()
+    run = runs.iloc[best]
+    videos = run.get("val/videos")
+    score = between(run["best_val_top1"], 0 if pd.isna(videos) else float(videos))
+    return f"The best by validation is {labels(runs)[best]}: top-1 {score} in epoch {int(run['best_epoch'])}."

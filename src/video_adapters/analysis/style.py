@@ -9,6 +9,8 @@ from matplotlib.ticker import PercentFormatter
 COLORS: Any = matplotlib.color_sequences["petroff10"]  # Petroff 2021, arXiv:2107.02270
 SHADES = "cividis"  # of one quantity from little to much (Nunez et al. 2018)
 GRAY = "0.45"
+GRID = "0.85"
+ON_COLOR = "0.05"  # text on a coloured ground: black, and white, are turned by the page in the dark, as its ground is
 
 matplotlib.rcParams["text.parse_math"] = False  # dollars in the names of classes are dollars
 
@@ -16,7 +18,7 @@ matplotlib.rcParams["text.parse_math"] = False  # dollars in the names of classe
 def dress(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
     """Title, labels with units, a faint grid, no box."""
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    axes.grid(alpha=0.3)
+    axes.grid(color=GRID)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -18,8 +18,10 @@ from video_adapters.commands.wording import counted
 QUESTION = "What does each configuration score, and at which cost?"
 CAPTION = (
     "Means over seeds with standard deviations. Filled: no other is as cheap and better, or as good and cheaper; the "
-    "line is what is had at a cost"
+    "line is what is had at a cost."
 )
+CLOSE = 0.01
+"""Accuracy that one gives away for a cheaper configuration: a point, about what another seed makes."""
 COSTS = ("trainable_parameters", "macs", "kept_bytes")
 """Columns that accuracy is drawn over."""
 
@@ -37,10 +39,26 @@ def answer(runs: pd.DataFrame) -> Finding:
     best, score, fewest = table.index[0], COLUMNS[score_of(kept)].title, int(table["runs"].min())
     text = f"{counted(len(table), 'configuration')}, each of at least {counted(fewest, 'run')}; the best is {best}: "
     text = f"{text}{score} {table[score].iloc[0]}. {left_out}".rstrip()
-    figures = {CAPTION: plot(means, score_of(kept))} if len(means) > 1 and _costs(means) else {}
+    figures = {}
+    if len(means) > 1 and _costs(means):
+        figures[f"{_cheapest(means, score_of(kept))} {CAPTION}"] = plot(means, score_of(kept))
     return Finding(
         question=QUESTION, text=text, figures=figures, tables={"Means and standard deviations over seeds": table}
     )
+
+
+def _cheapest(means: pd.DataFrame, score: str) -> str:
+    """A sentence on what comes near to the best, the first of rows of `ablation_means`, at least of the first cost that
+    is known."""
+    best, column = means.index[0], _costs(means)[0]
+    near = means[means[score] >= means[score].iloc[0] - CLOSE].dropna(subset=column)
+    reached = f"{best} reaches {means[score].iloc[0]:.1%}"
+    cheapest = near.index[near[column].astype(float).argmin()] if len(near) else best
+    if cheapest == best:
+        return f"{reached}; within a point of it nothing costs less ({COLUMNS[column].title})."
+    title, cost, more = COLUMNS[column].title, *(COLUMNS[column].text(near[column][name]) for name in (cheapest, best))
+    near_best = f"the cheapest within a point of it is {cheapest}, {near[score][cheapest]:.1%}"
+    return f"{reached}; {near_best} ({title}: {cost}, not {more})."
 
 
 def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -42,12 +42,17 @@ def answer(trained: Trained, video: int = 0) -> Finding:
     title = trained.class_names[trained.data.videos("test")[video].label]
     figures = {}
     if any(block.space is not None for block in blocks):
-        figures[f"Attention within the frames of a clip of '{title}'"] = plot_space(backbone, clip, blocks)
+        maps = {i: looked_at(backbone, i, block) for i, block in enumerate(blocks) if block.space is not None}
+        caption = f"Attention within the frames of a clip of '{title}': {_sharpest(maps)} its mean over patches."
+        figures[caption] = plot_space(backbone, clip, blocks)
     if any(block.time is not None for block in blocks):
-        figures["Attention over time, mean over tokens and heads"] = plot_time(blocks)
-        figures["What the other frames look at, patch by patch"] = plot_received(backbone, clip, blocks)
+        figures[f"{_most_over_time(blocks)} Means over tokens and heads; a row's shares sum to 1."] = plot_time(blocks)
+        maps = {i: looked_at_over_time(backbone, block) for i, block in enumerate(blocks) if block.time is not None}
+        caption = f"Attention that each patch gets from the other frames: {_sharpest(maps)} an even spread."
+        figures[caption] = plot_received(backbone, clip, blocks)
     if len(table.columns):
-        figures["What adapters add"] = plot_contributions(table)
+        caption = f"{_largest_branch(table)} Means over tokens and at most {MOST_CLIPS} test videos."
+        figures[caption] = plot_contributions(table)
     if not figures:
         raise Unanswerable(f"{trained.run} attends by kernels of its own and has no adapters that add to its tokens.")
     return Finding(question=QUESTION, text=verdict(blocks, table, backbone.side is not None), figures=figures)
@@ -62,10 +67,20 @@ def verdict(blocks: list[BlockAttention], table: pd.DataFrame, beside: bool = Fa
     if any(block.time is not None for block in blocks):
         text.append(_most_over_time(blocks))
     if len(table.columns):
-        block, site = table.stack().idxmax()
-        share = f"{table[site][block]:.0%} of what it is added to"
-        text.append(f"The largest branch is that of the {site.replace('_', ' ')} adapter in block {block}: {share}.")
+        text.append(_largest_branch(table))
     return " ".join(text)
+
+
+def _largest_branch(table: pd.DataFrame) -> str:
+    block, site = table.stack().idxmax()
+    share = f"{table[site][block]:.0%} of what it is added to"
+    return f"The largest branch is that of the {site.replace('_', ' ')} adapter in block {block}: {share}."
+
+
+def _sharpest(maps: dict[int, Tensor]) -> str:
+    """Words on the block with the highest value in these maps, by block."""
+    block = max(maps, key=lambda i: float(maps[i].max()))
+    return f"block {block} dwells most on one patch, with {float(maps[block].max()):.1f} times"
 
 
 def clip_of_test(trained: Trained, video: int) -> Tensor:

@@ -11,6 +11,7 @@ from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, d
 from video_adapters.commands.wording import counted
 
 _MOST_RUNS = len(COLORS)  # more curves than colours cannot be told apart
+_MOST_POINTS = 400  # of a running mean: two for each pixel of a figure
 _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged steps
 
 
@@ -26,9 +27,11 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
         metrics = read_metrics(path).reindex(columns=["train/loss", "val/top1"])
         values = metrics["train/loss"].dropna()
         mean = values.rolling(max(1, len(values) // _SMOOTHING), min_periods=1, center=True).mean()
-        loss.plot(values.index + 1, values, color=color, alpha=0.25, linewidth=0.8)  # steps are logged from 0
+        # steps are logged from 0; all faint lines lie below, where many points become one picture
+        loss.plot(values.index + 1, values, color=color, alpha=0.25, linewidth=0.8, zorder=1.5)
         alone = "." if len(mean) == 1 else ""  # a line needs two
-        loss.plot(values.index + 1, mean, color=color, label=label, marker=alone)
+        mean = mean.iloc[:: max(1, len(mean) // _MOST_POINTS)]
+        loss.plot(mean.index + 1, mean, color=color, label=label, marker=alone)
         scores = metrics["val/top1"].dropna()
         top1.plot(scores.index + 1, scores, color=color, marker=".", alpha=0.8)
     dress(loss, "Training loss", "optimizer step", "cross-entropy (nats)")

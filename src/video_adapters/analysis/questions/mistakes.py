@@ -1,6 +1,7 @@
 """Mistakes of the model: confusions, and the worst clips as strips of film."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,15 +11,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from video_adapters.analysis.confusion_table import confusion_table, strips
+from video_adapters.analysis.example_clips import Example, TestedVideos, most_certain, with_strips
 from video_adapters.analysis.finding import Finding, Unanswerable
 from video_adapters.analysis.runs.test_files import Confusion, read_confusion, read_predictions
-from video_adapters.analysis.runs.trained import clip_of
 from video_adapters.analysis.style import SHADES, clip_text
 from video_adapters.analysis.tables import percentages
 from video_adapters.commands.wording import counted
-from video_adapters.data.annotations import Video
 from video_adapters.data.datamodule import VideoData
-from video_adapters.data.video.frame_source import DecodeError
 
 QUESTION = "What does the model get wrong?"
 MOST_CLASSES = 20
@@ -38,8 +38,13 @@ class Error(NamedTuple):
     certainty: float  # probability of the predicted class
 
 
-def answer(run: str, data: VideoData | None) -> Finding:
-    """The confusions of a run's test and, where its videos are at hand, the clips that it was most wrongly certain of.
+def answer(run: str, data: VideoData | None, folder: Path) -> Finding:
+    """The confusions of a run's test with clips of each and, where its videos are at hand, strips of their frames.
+
+    Args:
+        run: its folder.
+        data: its videos; None where they are not at hand.
+        folder: where the page with the answer will lie, from which it links videos.
 
     Raises:
         Unanswerable: the run has not been tested.
@@ -47,12 +52,38 @@ def answer(run: str, data: VideoData | None) -> Finding:
     confusion = read_confusion(run)
     if confusion is None:
         raise Unanswerable(f"The run {run} has not been tested; `python src/eval.py checkpoint=...` does it.")
-    errors = worst(read_predictions(run))
-    figures = {"Test videos by what they show and what was said": plot_confusion(confusion)}
-    if data is not None and errors:
-        figures["The errors it was most certain of, frame by frame"] = plot_errors(errors, data)
+    predictions = read_predictions(run)
     tables = {"Most frequent confusions (% of the class)": percentages(confused_pairs(confusion).set_index("shown"))}
-    return Finding(question=QUESTION, text=verdict(confusion, errors), figures=figures, tables=tables)
+    return Finding(
+        question=QUESTION, text=verdict(confusion, worst(predictions)), tables=tables,
+        panels=_panels(confusion, predictions, data, folder),
+    )  # fmt: skip
+
+
+def _panels(confusion: Confusion, predictions: pd.DataFrame, data: VideoData | None, folder: Path) -> dict[str, str]:
+    """The matrix, whose numbers lead to clips, and the worst clips."""
+    chosen = most_confused(confusion)
+    names = [confusion.names[i] for i in chosen]
+    clips = with_strips(most_certain(predictions, product(names, names)), data)
+    panels = {_matrix_caption(confusion, len(chosen)): confusion_table(confusion, chosen, clips, folder)}
+    if errors := worst(predictions):
+        shown = with_strips({"worst": [Example(error.video, error.certainty) for error in errors]}, data)["worst"]
+        caption = f"The errors it was most certain of: {_taken(errors[0])} comes first. The frames are those it saw."
+        panels[caption] = strips(list(zip(map(_taken, errors), shown, strict=True)), folder)
+    return panels
+
+
+def _matrix_caption(confusion: Confusion, drawn: int) -> str:
+    first = _most_frequent(confusion) or "Every test video is recognised."
+    some = f" Of {len(confusion.names)} classes those {drawn} with most errors." if drawn < len(confusion.names) else ""
+    return (
+        f"{first}{some} Rows: what the test videos show; columns: what was said; shades: the square root of the share "
+        "of its row. A number leads to its clips."
+    )
+
+
+def _taken(error: Error) -> str:
+    return f"'{error.class_name}' taken for '{error.predicted}', certainty {error.certainty:.0%}"
 
 
 def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
@@ -62,13 +93,19 @@ def verdict(confusion: Confusion, errors: Sequence[Error]) -> str:
     text = [f"{wrong} of {total} test videos are wrong ({wrong / total:.1%})."]
     if confusion.unread.any():
         text.append(f"{int(confusion.unread.sum())} of these could not be read.")
-    if len(pairs := confused_pairs(confusion, 1)):
-        first = pairs.iloc[0]
-        share = f"{counted(int(first['videos']), 'video')}, {first['share of the class']:.0%} of the class"
-        text.append(f"Most often '{first['shown']}' is taken for '{first['said']}' ({share}).")
+    if most := _most_frequent(confusion):
+        text.append(most)
     if errors:
         text.append(f"The most certain error has a probability of {errors[0].certainty:.0%}.")
     return " ".join(text)
+
+
+def _most_frequent(confusion: Confusion) -> str:
+    """A sentence on the most frequent error; empty without any."""
+    for _, pair in confused_pairs(confusion, 1).iterrows():
+        share = f"{counted(int(pair['videos']), 'video')}, {pair['share of the class']:.0%} of the class"
+        return f"Most often '{pair['shown']}' is taken for '{pair['said']}' ({share})."
+    return ""
 
 
 def worst(predictions: pd.DataFrame, count: int = MOST_CLIPS) -> list[Error]:
@@ -92,7 +129,7 @@ def confused_pairs(confusion: Confusion, count: int = 10) -> pd.DataFrame:
 
 def plot_confusion(confusion: Confusion) -> Figure:
     """Shares of each class's videos by what was said of them, the numbers of videos written in where they fit."""
-    chosen = _most_confused(confusion)
+    chosen = most_confused(confusion)
     counts = confusion.counts[np.ix_(chosen, chosen)]
     shares = counts / np.maximum(1, confusion.counts[chosen].sum(1) + confusion.unread[chosen])[:, None]
     names = [clip_text(confusion.names[i]) for i in chosen]
@@ -113,15 +150,14 @@ def plot_confusion(confusion: Confusion) -> Figure:
 
 def plot_errors(errors: Sequence[Error], data: VideoData) -> Figure:
     """A strip of film for each error, by the frames that the model saw."""
-    # where they lie may have changed since the test: the ends of their paths have not
-    videos = {Path(video.path).parts[-3:]: video for video in data.videos("test")}
-    clips = [_clip(videos.get(Path(error.video).parts[-3:]), data) for error in errors]
+    videos = TestedVideos(data)
+    clips = [videos.clip(error.video) for error in errors]
     frames = max((len(clip) for clip in clips if clip is not None), default=1)
     figure, axes = plt.subplots(
         len(errors), 1, figsize=(max(6, frames), 1.45 * len(errors)), squeeze=False, layout="constrained"
     )
     for panel, error, clip in zip(axes[:, 0], errors, clips, strict=True):
-        note = f"'{error.class_name}' taken for '{error.predicted}', certainty {error.certainty:.0%}"
+        note = _taken(error)
         if clip is not None:
             panel.imshow(strip(clip), interpolation="nearest")
         panel.set_axis_off()
@@ -136,15 +172,7 @@ def strip(clip: Tensor) -> np.ndarray:
     return np.concatenate([*frames], axis=1)[:, :-gap]
 
 
-def _clip(video: Video | None, data: VideoData) -> Tensor | None:
-    """What the model saw of a video; None where it is not there or cannot be read."""
-    try:
-        return None if video is None else clip_of(data, video)
-    except DecodeError:
-        return None
-
-
-def _most_confused(confusion: Confusion) -> np.ndarray:
+def most_confused(confusion: Confusion) -> np.ndarray:
     """Labels of the classes to draw, in the data set's order: (C,) or fewer."""
     if len(confusion.names) <= MOST_CLASSES:
         return np.arange(len(confusion.names))

@@ -22,7 +22,7 @@ from video_adapters.analysis.tables import presentable
 from video_adapters.commands.wording import counted
 
 QUESTION = "How small may the bottleneck be?"
-CAPTION = "Means over seeds with standard deviations; faint dots are single runs"
+CAPTION = "Means over seeds with standard deviations; faint dots are single runs."
 KEY = "adapter.ratio"
 CLOSE = 0.01
 """Accuracy that one gives away for a smaller bottleneck: a point, about what another seed makes."""
@@ -37,7 +37,9 @@ def answer(runs: pd.DataFrame) -> Finding:
     score = _score(families)
     tables = {f"Means over seeds: {name}": presentable(by_ratio(sweep, score)) for name, sweep in families.items()}
     text = f"{verdict(families)} {select(runs).left_out}".rstrip()
-    return Finding(question=QUESTION, text=text, figures={CAPTION: plot(families)}, tables=tables)
+    return Finding(
+        question=QUESTION, text=text, figures={f"{_smallest(families)} {CAPTION}": plot(families)}, tables=tables
+    )
 
 
 def sweeps(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -124,9 +126,20 @@ def _score(families: dict[str, pd.DataFrame]) -> str:
     return score_of(pd.concat(families.values()))
 
 
+def _smallest(families: dict[str, pd.DataFrame]) -> str:
+    """A sentence on the ratio that suffices, for each sweep."""
+    score = _score(families)
+    ratios = [f"{_enough(by_ratio(sweep, score), score):g} for {name}" for name, sweep in families.items()]
+    return f"The smallest bottleneck within a point of the best: {', '.join(ratios)}."
+
+
+def _enough(table: pd.DataFrame, score: str) -> float:
+    """The smallest ratio that is CLOSE to the best, of rows of `by_ratio`."""
+    return float(table.index[table[score] >= table[score].max() - CLOSE][0])
+
+
 def _verdict(name: str, table: pd.DataFrame, score: str) -> str:
-    best = table[score].idxmax()
-    enough = table.index[table[score] >= table[score].max() - CLOSE][0]
+    best, enough = table[score].idxmax(), _enough(table, score)
     train = ""
     if "trainable_parameters" in table:
         train = f", {table['trainable_parameters'][enough] / 1e6:.3g} M parameters"

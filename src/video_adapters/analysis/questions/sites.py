@@ -22,7 +22,7 @@ def answer(runs: pd.DataFrame) -> Finding:
     return Finding(
         question=QUESTION,
         text=f"{verdict(parts)} {select(runs).left_out}".rstrip(),
-        figures={"Means over n runs with standard deviations": plot(means)},
+        figures={f"{_steps(means)} Means over n runs with standard deviations.": plot(means)},
         tables={title: presentable(table) for title, table in means.items()},
     )
 
@@ -34,6 +34,20 @@ def verdict(parts: dict[str, pd.DataFrame]) -> str:
         table = by(part)
         text.append(f"{title}: {', '.join(f'{name} {value:.1%}' for name, value in table[_score(table)].items())}.")
     text += [note for part in parts.values() if (note := other_differences(part))]
+    return " ".join(text)
+
+
+def _steps(means: dict[str, pd.DataFrame]) -> str:
+    """A sentence for each part: the rung that adds most, the best placement."""
+    text = []
+    for title, table in means.items():
+        scores = table[_score(table)]
+        if title == "Sites":
+            step = int(scores.diff().iloc[1:].argmax())
+            gain = 100 * (scores.iloc[step + 1] - scores.iloc[step])
+            text.append(f"'{scores.index[step + 1]}' adds most: {gain:.1f} points to '{scores.index[step]}'.")
+        else:
+            text.append(f"The best placement is '{scores.idxmax()}', with {scores.max():.1%}.")
     return " ".join(text)
 
 

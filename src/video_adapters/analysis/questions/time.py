@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from video_adapters.analysis.finding import Finding
 from video_adapters.analysis.measures.frame_order import Scored, by_class, by_order
-from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
+from video_adapters.analysis.style import COLORS, GRAY, ON_COLOR, as_percent, clip_text, dress
 from video_adapters.analysis.tables import percentages
 
 QUESTION = "Does the model use time?"
@@ -26,7 +26,13 @@ _MARKERS = {
 def answer(scored: Scored) -> Finding:
     """What other orders of frames do to the accuracy, over all videos and by class."""
     table, classes = by_order(scored), by_class(scored)
-    figures = {"Over all test videos": plot_orders(scored), "By class": plot_classes(scored)}
+    top1 = 100 * table["top1"]
+    lost = {order: top1["as filmed"] - top1[order] for order in ("shuffled", "reversed", "one frame")}
+    figures = {
+        f"Shuffled frames cost {lost['shuffled']:.1f} points of accuracy, reversed ones {lost['reversed']:.1f}, all "
+        f"but one {lost['one frame']:.1f}.": plot_orders(scored),
+        f"{_extremes(classes)} Lines lead from shuffled frames to those as filmed.": plot_classes(scored),
+    }
     tables = {
         "% of test videos": percentages(table),
         "Accuracy by class (%), the most temporal first": percentages(classes),
@@ -42,8 +48,7 @@ def verdict(scored: Scored) -> str:
     text = [
         f"{'Yes' if lost > 0.05 else 'Hardly'}: top-1 is {top1['as filmed']:.1%} as filmed, {top1['shuffled']:.1%} "
         f"with shuffled frames, {top1['reversed']:.1%} with reversed ones, {top1['one frame']:.1%} with a single one.",
-        f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
-        f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%}).",
+        _extremes(classes),
     ]
     if "its reversal" in table:
         text.append(
@@ -51,6 +56,14 @@ def verdict(scored: Scored) -> str:
             f"within the right pair is right for {table['right of the pair']['shuffled']:.1%} (a coin: 50 %)."
         )
     return " ".join(text)
+
+
+def _extremes(classes: pd.DataFrame) -> str:
+    """A sentence on the most temporal class and the least, the first and the last of rows of `by_class`."""
+    return (
+        f"Shuffling costs most in '{classes.index[0]}' ({classes['loss'].iloc[0]:.0%} of its videos) and least in "
+        f"'{classes.index[-1]}' ({classes['loss'].iloc[-1]:.0%})."
+    )
 
 
 def plot_orders(scored: Scored) -> Figure:
@@ -62,7 +75,13 @@ def plot_orders(scored: Scored) -> Figure:
     shown = [kind for kind in kinds if kind in table]
     for kind, color in zip(shown, (COLORS[0], COLORS[1], "0.8"), strict=False):
         bars = axes.barh(table.index, table[kind], left=left, color=color, label=kinds[kind], height=0.7)
-        axes.bar_label(bars, [f"{v:.1%}" if v > 0.07 else "" for v in table[kind]], label_type="center", fontsize=9)
+        axes.bar_label(
+            bars,
+            [f"{v:.1%}" if v > 0.07 else "" for v in table[kind]],
+            label_type="center",
+            fontsize=9,
+            color=ON_COLOR,
+        )
         left += table[kind].to_numpy()
     axes.axvline(1 / len(scored.class_names), color=GRAY, linestyle=":", label="chance")
     dress(axes, "", f"what is said of {len(scored.labels)} test videos (% of them)", "frames of the clip")
