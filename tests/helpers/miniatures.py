@@ -9,6 +9,14 @@ from pathlib import Path
 import av
 from PIL import Image
 
+from helpers.tool_exports import (
+    write_createml,
+    write_cvat,
+    write_label_studio,
+    write_label_studio_csv,
+    write_label_studio_timeline,
+    write_via,
+)
 from helpers.videos import numbered_frames, write_video
 
 
@@ -134,6 +142,12 @@ MINIATURES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     ),
     "csv": (write_table, ["data=csv", "data.annotations.group=person"]),
     "class folders": (write_class_folders, ["data=folders"]),
+    "label studio": (write_label_studio, ["data=label_studio"]),
+    "label studio timeline": (write_label_studio_timeline, ["data=label_studio", "data.annotations.frame_rate=24"]),
+    "label studio csv": (write_label_studio_csv, ["data=label_studio", "data.annotations.file=export.csv"]),
+    "cvat": (write_cvat, ["data=cvat"]),
+    "createml": (write_createml, ["data=createml"]),
+    "via": (write_via, ["data=via"]),
 }
 """How each is written, and what is said on the command line beside data.root."""
 

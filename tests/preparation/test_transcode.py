@@ -117,7 +117,7 @@ def test_what_cannot_be_read_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "new").iterdir()) == []
 
 
-SETS = ("ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list", "frame folders")
+SETS = ("ssv2", "k400", "ucf101", "diving48", "csv", "class folders", "list", "frame folders", "createml")
 QUICK_SETS = ("k400", "list")  # a publisher's layout, a list
 
 
@@ -145,7 +145,7 @@ def test_a_copy_trains_by_the_same_data_config(name: str, tmp_path: Path, shapes
     scores = run(tmp_path / "run", *words, f"data.root={to}", *SMALL, *FRAMES)
     assert [value for name, value in scores.items() if name.endswith("test/unreadable")] == [0]
     made = {path.relative_to(to) for path in to.rglob("*.mp4")}
-    videos = [p for p in before if p.suffix in {".mp4", ".avi", ".webm"} or (p / "img_00001.png").exists()]
+    videos = [p for p in before if p.suffix in {".mp4", ".avi", ".webm", ".mov"} or (p / "img_00001.png").exists()]
     assert made == {Path(copied_name(str(p.relative_to(root)))) for p in videos} - _unlisted(name)
 
 

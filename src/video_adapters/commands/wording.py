@@ -33,6 +33,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f" (did you mean {by_lower[near[0]]}?)" if near else ""
 
 
+def brief(text: str, most: int = 500) -> str:
+    """The beginning of a text that may be of any length."""
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
 def printable(text: str, keep: str = "") -> str:
     """Text as a terminal can show it, whatever bytes were in a file's name: control characters as `\\x1b`, but those to
     `keep`, which the text has on purpose."""

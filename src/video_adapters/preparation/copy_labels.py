@@ -15,7 +15,7 @@ from video_adapters.data.check_report import in_report, is_below
 from video_adapters.data.video.picture import IMAGE_SUFFIXES
 from video_adapters.preparation.encode_video import Copy
 
-LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst")  # copied however large
+LABEL_SUFFIXES = (".json", ".csv", ".tsv", ".txt", ".list", ".lst", ".xml")  # copied however large
 MOST_BYTES = 64 * 2**20  # of any other file; half a million lines of 100 bytes are 50 MB
 LEFT_OUT = "left_out.csv"
 OWN = (MARKER, LEFT_OUT, LOCK)  # what a copy has of itself

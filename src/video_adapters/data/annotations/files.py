@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from video_adapters.commands.wording import did_you_mean
+from video_adapters.commands.wording import brief, did_you_mean
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 VIDEO_SUFFIXES = (
@@ -29,9 +29,14 @@ def consistent(videos: Iterable[Video], file: str) -> Videos:
 
 
 def load_json(file: str) -> Any:
+    with open(file, "rb") as opened:
+        return as_json(opened.read(), file)
+
+
+def as_json(content: str | bytes, file: str) -> Any:
+    """What a file's content says; a ValueError that names the file where it is not JSON."""
     try:
-        with open(file, encoding="utf-8") as opened:
-            return json.load(opened)
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
 
@@ -39,14 +44,14 @@ def load_json(file: str) -> Any:
 def parsed(entries: Any, parse: Callable[[Any], Any], file: str) -> Iterator[Any]:
     """Entries of a file, parsed; one of another form is an error that shows it."""
     if not isinstance(entries, Iterable):
-        raise ValueError(f"{file} holds {entries!r}, expected a list")
+        raise ValueError(f"{file} holds {brief(repr(entries))}, expected a list")
     for entry in entries:
         try:
             yield parse(entry)
         except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
             if isinstance(error, ValueError) and file in str(error):  # it says already what is wrong where
                 raise
-            raise ValueError(f"{file}: entry {entry} has not the official form: {error!r}") from error
+            raise ValueError(f"{file}: entry {brief(str(entry))} has not the official form: {error!r}") from error
 
 
 def subfolders(folder: str) -> list[str]:

@@ -38,6 +38,22 @@ def held_out_files(labels: np.ndarray, share: float, files: Sequence[str]) -> np
     return chosen
 
 
+def set_aside(
+    splits: np.ndarray, labels: np.ndarray, share: float, groups: Sequence[str] | None, files: Sequence[str] | None
+) -> np.ndarray:
+    """The split of each video, (N,), some of "train" being "val" where none was: by group, or else by file if given."""
+    training = np.flatnonzero(splits == "train").tolist()
+    if "val" in splits or not training:
+        return splits
+    if groups is None and files is not None:
+        aside = held_out_files(labels[training], share, [files[i] for i in training])
+    else:
+        aside = held_out(labels[training], share, None if groups is None else [groups[i] for i in training])
+    splits = splits.copy()
+    splits[np.array(training)[aside]] = "val"
+    return splits
+
+
 def stratified(labels: np.ndarray, share: float) -> list[int]:
     """A share of each class, at least one of it, in the order of the list: labels (N,) -> indices.
 

@@ -14,7 +14,7 @@ import numpy as np
 from video_adapters.commands.wording import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import missing, sorted_classes
-from video_adapters.data.annotations.held_out import held_out, held_out_files
+from video_adapters.data.annotations.held_out import set_aside
 from video_adapters.data.annotations.span_columns import SPAN_COLUMNS, check_span_columns, span_column, span_of
 from video_adapters.data.annotations.text import decoded, located, read_text
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
@@ -129,15 +129,8 @@ class VideoTable(Annotations):
         if unknown := sorted(set(names) - SPLIT_NAMES.keys()):
             raise ValueError(f"{self.file} has the splits {unknown}, expected {', '.join(SPLITS)}")
         splits = np.array([SPLIT_NAMES[name] for name in names])
-        training = np.flatnonzero(splits == "train")
-        if "val" not in splits and len(training):
-            groups = np.array(self._groups, object)[training].tolist()
-            if self.group is None and any(groups):
-                aside = held_out_files(labels[training], self.val_share, groups)
-            else:
-                aside = held_out(labels[training], self.val_share, groups if self.group else None)
-            splits[training[aside]] = "val"
-        return splits.tolist()
+        groups, files = (self._groups, None) if self.group else (None, self._groups if any(self._groups) else None)
+        return set_aside(splits, labels, self.val_share, groups, files).tolist()
 
     @cached_property
     def _content(self) -> dict[int, dict[str, str]]:
