@@ -3,8 +3,12 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from video_adapters.commands import command
+
+LIVE = ("smoothing", "enter", "leave", "shortest", "timeout", "give_up", "jsonl")
+SHARED = ("checkpoint", "videos", "weights", "device", "views", "window", "stride", "fps", "annotate")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -25,7 +29,21 @@ def arguments() -> argparse.ArgumentParser:
     add("--csv", type=command.path, metavar="FILE", help="writes a row per video, or per window")
     add("--json", type=command.path, metavar="FILE", help="writes an object per video")
     add("--annotate", type=command.path, metavar="FOLDER", help="writes copies with the class on them, silent")
+    live_arguments(parser.add_argument_group("a stream", "SOURCE is a camera, an address, a file, or - (see the docs)"))
     return parser
+
+
+def live_arguments(group: Any) -> None:
+    """What --live takes beside `SHARED`."""
+    add = group.add_argument
+    add("--live", action="store_true", help="recognises one source in real time, and tells events")
+    add("--smoothing", type=float, metavar="S", help="time constant of the scores (default: a quarter of a window)")
+    add("--enter", type=float, metavar="P", help="score at which an event begins (default: 0.6, or the class's own)")
+    add("--leave", type=float, metavar="P", help="score below which it ends (default: two thirds of that)")
+    add("--shortest", type=float, metavar="S", help="shorter events are not told (default: a quarter of a window)")
+    add("--timeout", type=float, metavar="S", help="without a frame, until a source is lost (default: 10)")
+    add("--give-up", type=float, metavar="S", help="without a frame, until it is not tried again (default: 300)")
+    add("--jsonl", type=command.path, metavar="FILE", help="writes events as JSON lines; -: to standard output")
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
@@ -37,11 +55,22 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main() -> None:
-    given = parsed(sys.argv[1:])
+    given = vars(parsed(sys.argv[1:]))
+    live, settings = given.pop("live"), {name: given.pop(name) for name in LIVE}
+    wrong = given.keys() - SHARED if live else LIVE
+    for name in sorted(wrong):
+        if (given | settings)[name] != arguments().get_default(name):
+            kind = "whole videos, not for --live" if live else "streams: give --live too"
+            raise SystemExit(f"--{name.replace('_', '-')} is for {kind}")
+    if live:
+        from video_adapters.recognition.live import run_live
+
+        command.run(lambda: run_live(**{name: given[name] for name in SHARED}, **settings))
+        return
     from video_adapters.recognition.predict import Request, predict  # here, so that --help answers at once
     from video_adapters.recognition.results import Recognized
 
-    outcomes = command.run(lambda: predict(Request(**vars(given))))
+    outcomes = command.run(lambda: predict(Request(**given)))
     done = (isinstance(outcome, Recognized) and not outcome.not_annotated for outcome in outcomes)
     raise SystemExit(int(not all(done)))
 

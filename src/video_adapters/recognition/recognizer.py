@@ -1,5 +1,6 @@
 """From a checkpoint and a video file to class names with probabilities."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
@@ -22,9 +23,13 @@ from video_adapters.model.finite_weights import NotFinite
 from video_adapters.model.hardware import WEIGHTS, fitting_precision, multiplying
 from video_adapters.recognition.in_memory import Video as InMemory
 from video_adapters.recognition.in_memory import frames_of, is_batch
+from video_adapters.recognition.live_reader import Look
 from video_adapters.recognition.load import load
+from video_adapters.recognition.streaming import Stream, StreamSettings
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
 from video_adapters.trust.shared_folder import shared
+
+log = logging.getLogger(__name__)
 
 
 class Prediction(NamedTuple):
@@ -87,7 +92,7 @@ class Recognizer:
         self.device = device
         self.at_once = at_once
         self.precision = precision
-        self._classifier = classifier.to(device, WEIGHTS.get(precision)).eval()
+        self.classifier = classifier.to(device, WEIGHTS.get(precision)).eval()
 
     @classmethod
     def from_checkpoint(
@@ -215,6 +220,25 @@ class Recognizer:
                 note(Timeline(self.class_names, part, chances, thresholds=self.thresholds))
             return Timeline(self.class_names, windows, np.concatenate(scores), span.quality, self.thresholds)
 
+    def stream(
+        self, source: str | Path, *, note: Callable[[str], None] = log.info, look: Look | None = None, **settings: Any
+    ) -> Stream:
+        """Recognises what a camera, an address, a pipe or a file shows, in real time, until it is over.
+
+            with recognizer.stream("rtsp://camera/1", window=2.0) as stream:
+                for update in stream:
+                    for event in update.started + update.ended:
+                        print(event.class_name, event.start, event.end)
+
+        Args:
+            source: `-` (standard input), `/dev/video0`, `camera:NAME`, an address (rtsp, http, https, tcp, udp), a
+                file, or a folder of frames. Addresses are opened: take none from a file that others wrote.
+            note: is told what becomes of the source, in words, by another thread.
+            look: is told every frame, by another thread.
+            settings: fields of `StreamSettings`, such as window, stride, enter; a ValueError for impossible ones.
+        """
+        return Stream(self, str(source), StreamSettings(**settings), note, look)
+
     def _in_order(self, clips: Iterable[Tensor]) -> Iterator[np.ndarray]:
         """Probabilities of windows, several at once: (V, T, 3, S, S) each -> (n, C)."""
         waiting: list[Tensor] = []
@@ -227,14 +251,19 @@ class Recognizer:
             yield self.probabilities(torch.stack(waiting))
 
     @torch.inference_mode()
-    def probabilities(self, clips: Tensor) -> np.ndarray:
+    def probabilities(self, clips: Tensor, of_features: bool = False) -> np.ndarray:
         """Scores of videos, averaged over their views: (B, V, T, 3, S, S) uint8 -> (B, C) float32.
+
+        `of_features`: clips are what the backbone made of them, (B, V, T, ...), which the head alone reads.
 
         Raises:
             NotFinite: they are no numbers, of which the likeliest would be the first class.
         """
         with multiplying(self.precision, self.device):
-            scores = mean_probabilities(self._classifier, clips.to(self.device), self.at_once).cpu().numpy()
+            scores: Any = mean_probabilities(
+                self.classifier, clips.to(self.device), self.at_once, of_features=of_features
+            )
+            scores = scores.cpu().numpy()
         if not np.isfinite(scores).all():
             raise NotFinite(f"the scores are no finite numbers in precision {self.precision}, whose range they left")
         return scores
@@ -242,7 +271,7 @@ class Recognizer:
     @torch.inference_mode()
     def _features(self, clips: Tensor) -> np.ndarray:
         """(B, V, T, 3, S, S) uint8 -> (B, V, T, D) float32."""
-        backbone: Any = self._classifier.backbone
+        backbone: Any = self.classifier.backbone
         views = clips.to(self.device).flatten(0, 1)
         with multiplying(self.precision, self.device):
             features = torch.cat([backbone.features(part).float() for part in views.split(self.at_once or len(views))])
