@@ -11,11 +11,21 @@ def arguments() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt")
-    add("--format", required=True, help="onnx, torch_export, or hub: a folder that others can use, or the hub")
-    add("--out", type=command.path, metavar="FILE", help="default: beside the checkpoint, as .onnx or .pt2")
+    add(
+        "--format", required=True, help="onnx, openvino, torch_export, or hub: a folder that others can use, or the hub"
+    )
+    add("--out", type=command.path, metavar="FILE", help="default: beside the checkpoint, as .onnx, .xml or .pt2")
     add("--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now")
     add("--logits", action="store_true", help="logits instead of probabilities")
     add("--overwrite", action="store_true", help="replace files that exist")
+    add = parser.add_argument_group("with --format onnx and openvino").add_argument
+    add("--precision", help="of the encoder's products: fp32 (default), fp16 or int8")
+    add(
+        "--data", type=command.path, metavar="ROOT", help="where validation's videos are now, to score fp16 and int8 on"
+    )
+    add("--max-loss", type=float, metavar="POINTS", help="of that accuracy that fp16 and int8 may lose (1)")
+    add("--videos", type=int, metavar="N", help="validation videos to score, at most (1000)")
+    add("--calibration", type=int, metavar="N", help="validation videos for the ranges of int8 (128)")
     add = parser.add_argument_group("with --format hub").add_argument
     add("--to", metavar="NAME", help="user/name on the Hugging Face hub (hf:user/name), or a folder (./folder)")
     add("--encoder", action="store_true", help="put the frozen encoder inside too")
@@ -34,9 +44,11 @@ def main() -> None:
     for name in ("to", "encoder", "public", "license"):
         if vars(given).pop(name):
             raise SystemExit(f"--{name} goes with --format hub")
-    from video_adapters.recognition.export import Request, export  # here, so that --help answers at once
+    from video_adapters.recognition.export import export  # here, so that --help answers at once
+    from video_adapters.recognition.export_request import Request
 
-    command.run(lambda: export(Request(**vars(given))))
+    words = {name: value for name, value in vars(given).items() if value is not None}
+    command.run(lambda: export(Request(**words)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from video_adapters.model.checkpoint import PREFIX, Origin
 from video_adapters.model.encoders.linears import Affine
 from video_adapters.recognition import agreement, export_formats
 from video_adapters.recognition import export as exports
-from video_adapters.recognition.export import Request, export
+from video_adapters.recognition.export import export
+from video_adapters.recognition.export_request import Request
 from video_adapters.recognition.load import Loaded, load
 from video_adapters.training.trainer import AtomicCheckpointIO
 
@@ -72,6 +74,19 @@ def noise(count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 256, (count, 4, 3, 32, 32), np.uint8)
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch, opened: Callable[[Any], Any]) -> None:
+    """Writes an empty file in torch_export's place, which takes many seconds; `opened` says what it is of a network."""
+    files: dict[Path, Any] = {}
+
+    def write(network: Any, clips: Any, names: Any, path: Path) -> None:
+        path.touch()
+        files[path] = opened(network)
+
+    monkeypatch.setitem(export_formats.WRITE, "torch_export", write)
+    monkeypatch.setitem(export_formats.OPEN, "torch_export", files.__getitem__)
+    monkeypatch.setattr(agreement, "TURNS", (1, 1))
+
+
 def deployed(loaded: Loaded) -> int:
     """Parameters of a network as it is deployed: the encoder's, the head's, and a temporal embedding if there is one.
 
@@ -94,15 +109,8 @@ def stored(path: Path) -> int:
 def test_what_is_exported_has_the_encoders_parameters_and_the_heads_and_no_more(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Written by a stand-in that keeps the network, since torch's exporters take many seconds."""
     written: list[Any] = []
-
-    def write(network: Any, clips: Any, names: Any, path: Path) -> Any:
-        written.append(network)
-        path.touch()
-        return network
-
-    monkeypatch.setitem(export_formats.WRITE, "torch_export", write)
+    stand_in(monkeypatch, lambda network: written.append(network) or network)
     path = checkpoint_of(kind, tmp_path)
     about = export(Request(checkpoint=path, format="torch_export"))
     loaded = load(path)
@@ -183,7 +191,7 @@ def test_the_licence_of_the_encoder_goes_from_the_checkpoint_into_the_descriptio
 
 def test_a_file_with_other_values_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = checkpoint_of("vit", tmp_path)
-    monkeypatch.setitem(export_formats.WRITE, "torch_export", lambda network, *_: lambda clips: network(clips) + 0.001)
+    stand_in(monkeypatch, lambda network: lambda clips: network(clips) + 0.001)
     with pytest.raises(ValueError, match=r"off by up to 0\.00\d+ of the largest that PyTorch gives \("):
         export(Request(checkpoint=path, format="torch_export"))
     assert [file.name for file in tmp_path.iterdir()] == ["toy.ckpt"]
@@ -200,7 +208,7 @@ def test_a_fault_in_folding_is_found_too(tmp_path: Path, monkeypatch: pytest.Mon
     """The file is held against the network as it was trained, not as it is after."""
     path = checkpoint_of("zeroi2v", tmp_path)
     monkeypatch.setattr(Affine, "fold_after", lambda *_: None)
-    monkeypatch.setitem(export_formats.WRITE, "torch_export", lambda network, *_: network)
+    stand_in(monkeypatch, lambda network: network)
     with pytest.raises(ValueError, match="the torch_export export gives values that are off by up to"):
         export(Request(checkpoint=path, format="torch_export"))
 
@@ -219,5 +227,5 @@ def test_files_in_the_way_and_unknown_formats_are_refused(tmp_path: Path) -> Non
     Request(checkpoint=tmp_path / "toy.ckpt", format="torch_export", overwrite=True)
     with pytest.raises(ValueError, match=r"but \.json is the description's"):
         Request(checkpoint=tmp_path / "c.ckpt", format="onnx", out=tmp_path / "new.json")
-    with pytest.raises(ValueError, match="the format is 'tflite', expected one of: onnx, torch_export"):
+    with pytest.raises(ValueError, match="the format is 'tflite', expected one of: onnx, openvino, torch_export"):
         Request(checkpoint=tmp_path / "toy.ckpt", format="tflite")

@@ -1,100 +1,156 @@
-"""A trained checkpoint as a file for other programs: ONNX, or torch.export's own format."""
+"""A trained checkpoint as a file for other programs: ONNX, OpenVINO's format, or torch.export's own."""
 
 import json
+import logging
+import math
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from hydra.utils import instantiate
+from torch import Tensor
 
 from video_adapters.commands.atomic import put
 from video_adapters.commands.outputs import check_file
 from video_adapters.commands.terminal import summary
+from video_adapters.commands.wording import counted
 from video_adapters.data.clips.sample import Sampling
+from video_adapters.data.datamodule import VideoData
 from video_adapters.data.views import Views
-from video_adapters.recognition.agreement import BATCHES, TOLERANCE, difference, noise
-from video_adapters.recognition.export_formats import SUFFIXES, WRITE, Exported, check_packages
+from video_adapters.recognition.agreement import BATCHES, TOLERANCE, largest_difference, latencies, noise
+from video_adapters.recognition.export_accuracy import calibration_clips, compare, validation_data
+from video_adapters.recognition.export_formats import OPEN, WRITE, Exported, Run, openvino_computes_in, write_openvino
+from video_adapters.recognition.export_request import Request
 from video_adapters.recognition.load import Loaded, load
 from video_adapters.recognition.preprocessing import preprocessing
+from video_adapters.recognition.reduced_precision import check_size, to_fp16, to_int8
 
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is to be exported, and where it goes.
-
-    Raises:
-        ValueError: for an unknown format, packages that it needs and that are not there, files in the way,
-            and the name of the description.
-    """
-
-    checkpoint: Path
-    format: str  # one of SUFFIXES
-    out: Path | None = None  # None: beside the checkpoint, by its name
-    weights: Path | None = None  # of the frozen encoder; None: where the checkpoint remembers them
-    logits: bool = False  # instead of probabilities
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        if self.format not in SUFFIXES:
-            raise ValueError(f"the format is '{self.format}', expected one of: {', '.join(SUFFIXES)}")
-        check_packages(self.format)
-        if self.file == self.about:
-            raise ValueError(f"--out is {self.file}, but .json is the description's: expected another ending")
-        for path in (self.file, self.about):
-            if path.exists() and not self.overwrite:
-                raise ValueError(f"{path} exists already: choose another --out, or say --overwrite")
-
-    @property
-    def file(self) -> Path:
-        """Where the exported network goes."""
-        return self.out or self.checkpoint.with_suffix(SUFFIXES[self.format])
-
-    @property
-    def about(self) -> Path:
-        """Where a description of its input and output goes."""
-        return self.file.with_suffix(".json")
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """Of input and output."""
-        return "clips", "logits" if self.logits else "probabilities"
+log = logging.getLogger(__name__)
 
 
 def export(request: Request) -> dict[str, Any]:
-    """Writes the network of a checkpoint in another format, in float32, and a description beside it.
+    """Writes the network of a checkpoint in another format, and a description beside it.
 
-    Of its adapters what can be is folded into the encoder's matrices. The written file is run before it gets its name,
-    on batches of several sizes, and compared with the network as it was trained.
+    Of its adapters what can be is folded into the encoder's matrices. The written file is run before it gets its name:
+    in float32 on batches of several sizes, whose values are compared with those of the network as it was trained; in
+    fp16 and int8 on validation videos too, beside the file in float32.
 
     Returns: the description.
 
     Raises:
-        ValueError: for what `load` refuses, a place that cannot be written to, and an output that is not PyTorch's.
+        ValueError: for what `load` refuses, a place that cannot be written to, validation videos that are not at hand,
+            an output in float32 that is not PyTorch's, and an accuracy that loses more than `max_loss` points.
     """
     check_file(request.file, "--out")
     loaded = load(request.checkpoint, request.weights)
-    backbone = loaded.classifier.backbone
-    network = Exported(loaded.classifier, request.logits).eval()
-    with torch.no_grad(), tempfile.TemporaryDirectory(dir=request.file.parent, prefix=".export") as folder:
+    data = None
+    if request.precision != "fp32":
+        data = validation_data(loaded.cfg, None if request.data is None else str(request.data), request.videos)
+    parent = request.file.parent
+    with (
+        torch.no_grad(),
+        tempfile.TemporaryDirectory(dir=parent, prefix=".export") as folder,
+        tempfile.TemporaryDirectory(dir=parent, prefix=".export") as scratch,
+    ):
         written = Path(folder) / request.file.name
-        batches = [noise(backbone, size) for size in BATCHES]
-        expected = [network(clips) for clips in batches]
-        folded = backbone.merge()
-        run = WRITE[request.format](network, noise(backbone, 2), request.names, written)
-        off = max(difference(y, run(clips)) for y, clips in zip(expected, batches, strict=True))
-        if not off <= TOLERANCE:
-            raise ValueError(
-                f"the {request.format} export gives values that are off by up to {off:.2g} of the largest that "
-                f"PyTorch gives (or of 1, if that is less), more than {TOLERANCE}: nothing was written"
-            )
-        about = describe(request, loaded) | {"folded_parameters": folded, "largest_difference": off}
+        measured = _write(request, loaded, data, written, Path(scratch) / "fp32.onnx")
+        about = describe(request, loaded) | measured
         written.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
         for part in sorted(Path(folder).iterdir()):  # large weights lie in a file of their own
-            put(part, request.file.parent / part.name)
+            put(part, parent / part.name)
     _report(request, about)
     return about
+
+
+def _write(request: Request, loaded: Loaded, data: VideoData | None, written: Path, scratch: Path) -> dict[str, Any]:
+    """Writes the file, by way of an ONNX file in float32 where it is made of one, and checks it.
+
+    Returns: what was measured.
+    """
+    backbone = loaded.classifier.backbone
+    network = Exported(loaded.classifier, request.logits).eval()
+    batches = [noise(backbone, size) for size in BATCHES]
+    expected = [network(clips) for clips in batches]
+    folded = backbone.merge()
+    direct = request.precision == "fp32" and request.format != "openvino"
+    plain = written if direct else scratch
+    WRITE[request.format](network, noise(backbone, 2), request.names, plain)
+    runs = [OPEN["torch_export" if request.format == "torch_export" else "onnx"](plain)]
+    off = largest_difference(expected, batches, runs[0])
+    _check(off, request.format, TOLERANCE)
+    measured: dict[str, Any] = {"folded_parameters": folded}
+    if not direct:
+        measured |= _convert(request, plain, data, written)
+        runs.append(OPEN[request.format](written, request.precision))
+        off = largest_difference(expected, batches, runs[1])
+        _check(off, request.kind, TOLERANCE if request.precision == "fp32" else math.inf)
+    if data is not None:
+        measured |= {"accuracy": _accuracy(request, loaded, data, *runs)}
+    return measured | {"largest_difference": off, "latency": _latency(runs, batches[0])}
+
+
+def _check(off: float, name: str, allowed: float = math.inf) -> None:
+    """Refuses a file whose values are too far from those of PyTorch, or no numbers."""
+    if not math.isfinite(off):
+        raise ValueError(f"the {name} export gives values that are no finite numbers: nothing was written")
+    if off > allowed:
+        raise ValueError(
+            f"the {name} export gives values that are off by up to {off:.2g} of the largest that PyTorch gives (or of "
+            f"1, if that is less), more than {allowed}: nothing was written"
+        )
+
+
+def _convert(request: Request, plain: Path, data: VideoData | None, written: Path) -> dict[str, Any]:
+    """Makes a file of the format and precision that are asked for of an ONNX file in float32.
+
+    Returns: what the description says of it.
+    """
+    about: dict[str, Any] = {}
+    reduced = written if request.format == "onnx" else plain.with_name("reduced.onnx")
+    if request.precision == "int8":
+        assert data is not None
+        check_size(plain)
+        to_int8(plain, reduced, calibration_clips(data, request.calibration))
+        about["calibration"] = {
+            "split": data.splits["val"],
+            "videos": min(request.calibration, len(data.videos("val"))),
+            "ranges": "least and greatest value of each activation, over one view of each video",
+        }
+    elif request.precision == "fp16" and request.format == "onnx":
+        check_size(plain)
+        to_fp16(plain, reduced)
+    else:
+        reduced = plain
+    if request.format == "openvino":
+        write_openvino(reduced, written, half=request.precision == "fp16")
+        about["inference_precision_hint"] = openvino_computes_in(request.precision)
+    return about
+
+
+def _accuracy(request: Request, loaded: Loaded, data: VideoData, plain: Run, reduced: Run) -> dict[str, Any]:
+    """Both files' accuracy, if that of the second is near enough to be kept."""
+    probabilities = loaded.classifier.probabilities if request.logits else lambda scores: scores
+    comparison = compare(data, probabilities, plain, reduced)
+    if comparison.points < -request.max_loss:
+        raise ValueError(
+            f"{request.kind} loses more than {request.max_loss:g} points: {comparison}; nothing was written "
+            "(--max-loss says how many it may lose)"
+        )
+    about = {"split": data.splits["val"], "views": data.views["val"].described(), "max_loss_points": request.max_loss}
+    return {"in_words": str(comparison)} | comparison.described() | about
+
+
+def _latency(runs: Sequence[Run], clip: Tensor) -> dict[str, Any]:
+    """Of the file that is kept, which is the last, and of ONNX in float32, the first."""
+    times = latencies(runs, clip)
+    about = {"milliseconds": 1000 * median(times[-1]), "clips": 1, "threads": torch.get_num_threads()}
+    if len(runs) > 1:
+        ratio = median(plain / own for plain, own in zip(*times, strict=True))
+        about |= {"onnx_fp32_milliseconds": 1000 * median(times[0]), "times_as_fast": ratio}
+    return {name: round(value, 3) for name, value in about.items()} | {"turns": len(times[0])}
 
 
 def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
@@ -106,6 +162,7 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
     sampling: Sampling = instantiate(cfg.data.sampling)(num_frames=backbone.num_frames)
     return {
         "format": request.format,
+        "precision": request.precision,
         "checkpoint": str(request.checkpoint),
         "input": {"name": given, "shape": ["batch", backbone.num_frames, 3, height, width], "dtype": "uint8"},
         "output": {"name": result, "shape": ["batch", len(names)], "dtype": "float32"},
@@ -121,13 +178,31 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
 
 
 def _report(request: Request, about: dict[str, Any]) -> None:
-    folded = about["folded_parameters"]
+    folded, off = about["folded_parameters"], about["largest_difference"]
     rows = {
         "written": str(request.file),
         "description": f"{request.about}: class names, and how frames are chosen, resized and cropped",
         "input": f"{about['input']['name']} {about['input']['shape']} uint8",
         "output": f"{about['output']['name']} {about['output']['shape']} float32",
         "folded": f"{folded:,} parameters of adapters, into the encoder's matrices" if folded else "nothing",
-        "checked": f"batches of {' and '.join(map(str, BATCHES))}: off by at most {about['largest_difference']:.1g}",
+        "checked": f"batches of {' and '.join(map(str, BATCHES))}: off by at most {off:.1g}",
     }
+    if "inference_precision_hint" in about:
+        rows["checked"] += f", computed in {about['inference_precision_hint']}"
+    if "calibration" in about:
+        rows["calibrated"] = f"on {counted(about['calibration']['videos'], 'validation video')}"
+    if "accuracy" in about:
+        rows["accuracy"] = about["accuracy"]["in_words"]
+    rows["latency"] = _told_latency(about["latency"])
     summary("exported", rows)
+    if (ratio := about["latency"].get("times_as_fast", 1)) < 1:
+        log.warning("%s is slower on this CPU than onnx in fp32: %.2f times as fast", request.kind, ratio)
+
+
+def _told_latency(latency: dict[str, Any]) -> str:
+    text = f"{latency['milliseconds']:.1f} ms a clip"
+    if "times_as_fast" in latency:
+        text += (
+            f", ONNX in fp32 {latency['onnx_fp32_milliseconds']:.1f} ms: {latency['times_as_fast']:.2f} times as fast"
+        )
+    return f"{text} ({counted(latency['threads'], 'thread')} of this CPU, median of {latency['turns']} turns)"

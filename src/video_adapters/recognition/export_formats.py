@@ -1,4 +1,4 @@
-"""Formats of exported networks: ONNX and torch.export's own; each is written, and opened to be run."""
+"""Formats of exported networks: ONNX, OpenVINO's, and torch.export's own; each is written, and opened to be run."""
 
 import importlib.util
 import logging
@@ -10,10 +10,16 @@ from torch import Tensor, nn
 
 from video_adapters.model.classifier import VideoClassifier
 
-SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
-NEEDED = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}
-
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch_export": ".pt2"}
+PACKAGES = {
+    "onnx": {"onnx": "export", "onnxscript": "export", "onnxruntime": "export"},
+    "openvino": {"onnx": "export", "onnxscript": "export", "onnxruntime": "export", "openvino": "openvino"},
+    "torch_export": {},
+}
+"""What a format needs, and the extra of this project's that brings it. OpenVINO's is made of the ONNX file."""
+PRECISIONS = {"onnx": ("fp32", "fp16", "int8"), "openvino": ("fp32", "fp16", "int8"), "torch_export": ("fp32",)}
 Run = Callable[[Tensor], Tensor]
+"""An opened file: (B, T, 3, S, S) uint8 -> probabilities, or logits, (B, C). It takes as many threads as torch does."""
 
 
 class Exported(nn.Module):
@@ -31,22 +37,22 @@ class Exported(nn.Module):
 
 def check_packages(name: str) -> None:
     """A ValueError where packages that a format needs are not there."""
-    if missing := [package for package in NEEDED[name] if importlib.util.find_spec(package) is None]:
+    missing = {package: extra for package, extra in PACKAGES[name].items() if importlib.util.find_spec(package) is None}
+    if missing:
+        extras = ",".join(dict.fromkeys(missing.values()))
         raise ValueError(
-            f"--format {name} needs {', '.join(missing)}: pip install -e '.[export]' brings what is missing"
+            f"--format {name} needs {', '.join(missing)}: pip install -e '.[{extras}]' brings what is missing"
         )
 
 
-def write_torch_export(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
+def write_torch_export(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> None:
+    """Writes a network as torch.export's own format, for batches of any size; `clips` are a batch to trace it with."""
     program = torch.export.export(network, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     torch.export.save(program, path)
-    run: Run = torch.export.load(path).module()
-    return run
 
 
-def write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> Run:
-    import onnxruntime
-
+def write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: Path) -> None:
+    """Writes a network as ONNX, in float32, as `write_torch_export`; `names` are those of its input and output."""
     logging.getLogger("onnxscript").setLevel(logging.ERROR)  # which constants it has not folded is nobody's concern
     program = torch.onnx.export(
         network,
@@ -59,8 +65,49 @@ def write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: 
     )
     assert program is not None
     program.save(path)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda clips: torch.from_numpy(session.run(None, {names[0]: clips.numpy()})[0])
 
 
-WRITE = {"onnx": write_onnx, "torch_export": write_torch_export}
+def write_openvino(source: Path, path: Path, half: bool) -> None:
+    """Writes an ONNX network as OpenVINO's .xml and .bin, weights in `half` their bytes or as they are."""
+    import openvino
+
+    openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=half)
+
+
+def open_torch_export(path: Path, precision: str = "fp32") -> Run:
+    run: Run = torch.export.load(path).module()
+    return run
+
+
+def open_onnx(path: Path, precision: str = "fp32") -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda clips: torch.from_numpy(session.run(None, {name: clips.numpy()})[0])
+
+
+def open_openvino(path: Path, precision: str = "fp32") -> Run:
+    import openvino
+
+    settings = {
+        "INFERENCE_PRECISION_HINT": openvino_computes_in(precision),
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
+    compiled = openvino.Core().compile_model(path, "CPU", settings)
+    return lambda clips: torch.from_numpy(compiled(clips.numpy())[0].copy())
+
+
+def openvino_computes_in(precision: str) -> str:
+    """OpenVINO's INFERENCE_PRECISION_HINT for what a file leaves open: in fp16 and int8 what it takes by itself, which
+    is bf16 on a CPU that multiplies in it; fp32 is to be fp32."""
+    import openvino
+
+    return "f32" if precision == "fp32" else openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+
+
+WRITE = {"onnx": write_onnx, "openvino": write_onnx, "torch_export": write_torch_export}
+"""Writers of a network in float32; OpenVINO's format is then made of the ONNX file."""
+OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torch_export": open_torch_export}
