@@ -29,6 +29,16 @@ def arguments() -> argparse.ArgumentParser:
     add("--csv", type=command.path, metavar="FILE", help="writes a row per video, or per window")
     add("--json", type=command.path, metavar="FILE", help="writes an object per video")
     add("--annotate", type=command.path, metavar="FOLDER", help="writes copies with the class on them, silent")
+    tool = parser.add_argument_group("Label Studio", "tasks to import, labelled already, the unsure first")
+    tool.add_argument("--label-studio", type=command.path, metavar="FILE", help="writes them, and an interface beside")
+    tool.add_argument(
+        "--label-studio-config", type=command.path, metavar="FILE",
+        help="the labelling interface of a project that there is, whose names are to be used",
+    )  # fmt: skip
+    tool.add_argument(
+        "--label-studio-root", type=command.path, metavar="FOLDER", default="/",
+        help="what Label Studio serves files from: its LOCAL_FILES_DOCUMENT_ROOT (default: /)",
+    )  # fmt: skip
     live_arguments(parser.add_argument_group("a stream", "SOURCE is a camera, an address, a file, or - (see the docs)"))
     return parser
 

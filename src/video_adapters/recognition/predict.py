@@ -22,6 +22,7 @@ from video_adapters.recognition import results as report
 from video_adapters.recognition.annotate import free_name, write_annotated
 from video_adapters.recognition.find_videos import Unread, find_videos
 from video_adapters.recognition.journal import Journal, journal_of, stamp
+from video_adapters.recognition.label_studio_tasks import Interface, LabelStudioWriter, interface_of
 from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
@@ -48,6 +49,9 @@ class Request:
     csv: Path | None = None
     json: Path | None = None
     annotate: Path | None = None  # folder for annotated copies
+    label_studio: Path | None = None  # tasks with predictions
+    label_studio_config: Path | None = None  # the project's labelling interface; None: one of our own
+    label_studio_root: Path = Path("/")  # the folder that Label Studio serves files from
 
     def __post_init__(self) -> None:
         if not self.videos:
@@ -59,13 +63,16 @@ class Request:
         for name, value in (("window", self.window), ("stride", self.stride), ("fps", self.fps)):
             if value is not None and not SHORTEST <= value < float("inf"):
                 raise ValueError(f"--{name} is {value}, expected a number of at least {SHORTEST}")
+        if self.label_studio is None and self.label_studio_config is not None:
+            raise ValueError(f"--label-studio-config {self.label_studio_config} was given without --label-studio FILE")
+        self._interface()
         for (option, path), (other, same) in combinations(self.outputs().items(), 2):
             if path.resolve() == same.resolve():
                 raise ValueError(f"{option} and {other} both name {path}: give each a file of its own")
 
     def outputs(self) -> dict[str, Path]:
         """The files that are to be written, by their options."""
-        options = {"--csv": self.csv, "--json": self.json}
+        options = {"--csv": self.csv, "--json": self.json, "--label-studio": self.label_studio}
         return {option: path for option, path in options.items() if path is not None}
 
     def writers(self, num_classes: int) -> list[Writer]:
@@ -76,7 +83,17 @@ class Request:
             writers.append(CsvWriter(self.csv, top, self.window is not None))
         if self.json is not None:
             writers.append(JsonWriter(self.json, top))
+        if self.label_studio is not None:
+            model, windows = "/".join(self.checkpoint.absolute().parts[-3:]), self.window is not None
+            one = LabelStudioWriter(self.label_studio, self._interface(), model, self.label_studio_root, windows)
+            writers.append(one)
         return writers
+
+    def _interface(self) -> Interface:
+        """The names that Label Studio's project uses."""
+        if self.label_studio_config is None:
+            return Interface()
+        return interface_of(self.label_studio_config, self.window is not None)
 
 
 def predict(request: Request) -> list[Outcome]:

@@ -62,19 +62,29 @@ class Timeline(NamedTuple):
         return [(self.class_names[label], float(chances[label])) for label in best]
 
     def runs(self) -> list[Run]:
-        """Neighbouring windows of the same class as one, end to end.
+        """Neighbouring windows of the same class as one, end to end; where a video may have several classes, those in
+        which a class reaches its threshold, by their start.
 
         Where windows overlap, each speaks for the time that is nearer to its middle than to another's.
         """
-        labels = self.probabilities.argmax(1)
         shares = self._shares()
         runs = []
-        for label, group in groupby(range(len(labels)), key=lambda window: int(labels[window])):
-            windows = list(group)
+        for label, windows in self._stretches():
             chance = float(self.probabilities[windows, label].mean())
             start, end = shares[windows[0]][0], shares[windows[-1]][1]
             runs.append(Run(start, end, self.class_names[label], chance, range(windows[0], windows[-1] + 1)))
-        return runs
+        return sorted(runs, key=lambda run: run.start)
+
+    def _stretches(self) -> Iterator[tuple[int, list[int]]]:
+        """The classes that are named, each with windows that follow each other."""
+        windows = range(len(self.windows))
+        if not self.thresholds:
+            labels = self.probabilities.argmax(1)
+            yield from ((label, list(group)) for label, group in groupby(windows, key=lambda i: int(labels[i])))
+            return
+        reached = self.probabilities >= np.array(self.thresholds, self.probabilities.dtype)
+        for label in np.flatnonzero(reached.any(0)).tolist():
+            yield from ((label, list(group)) for on, group in groupby(windows, key=reached[:, label].item) if on)
 
     def at(self, time: float) -> tuple[str, float]:
         """The likeliest class at a time in seconds, with its probability: by the window with the nearest middle."""

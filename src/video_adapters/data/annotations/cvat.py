@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
-from xml.parsers import expat
 
 from video_adapters.data.annotations.tool_export import Mark, ToolExport
 from video_adapters.data.annotations.video_table import SPLIT_NAMES
 from video_adapters.data.annotations.videos import END, LAST
+from video_adapters.data.annotations.xml_file import parse_xml
 
 SHAPES = ("box", "polygon", "polyline", "points", "cuboid", "ellipse", "mask", "skeleton")
 TASKS = ("task", "job")  # elements of <meta> that describe one
@@ -32,11 +31,7 @@ class Cvat(ToolExport):
 
     def marks(self, file: str) -> Iterator[Mark]:
         document = _Document(self.attribute)
-        try:
-            document.read(file)
-        except expat.ExpatError as error:
-            hint = "; it is a zip: unpack it, and give its annotations.xml" if _is_zip(file) else ""
-            raise ValueError(f"{file} is no XML of CVAT: {error}{hint}") from error
+        document.read(file)
         yield from document.marks(file)
 
 
@@ -54,10 +49,7 @@ class _Task:
 
 
 class _Document:
-    """The annotations of a file, read element by element: nothing is kept but tasks and stretches.
-
-    Entities and document types are refused: CVAT writes none, and small ones can blow up.
-    """
+    """The annotations of a file, read element by element: nothing is kept but tasks and stretches."""
 
     def __init__(self, attribute: str | None) -> None:
         self._attribute = attribute
@@ -73,13 +65,7 @@ class _Document:
         self._image_name = ""  # of one that is no frame of a video
 
     def read(self, file: str) -> None:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = _refuse
-        parser.EntityDeclHandler = _refuse
-        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
-        parser.CharacterDataHandler = self._characters
-        with open(file, "rb") as opened:
-            parser.ParseFile(opened)
+        parse_xml(file, self._start, self._end, self._characters)
 
     def marks(self, file: str) -> Iterator[Mark]:
         if not self.tasks:
@@ -197,12 +183,3 @@ def _frame(text: str) -> int:
     if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or int(text) > LAST:
         raise ValueError(f"'{text[:40]}' is no number of a frame, expected 0 to {LAST}")
     return int(text)
-
-
-def _refuse(*_: Any) -> None:
-    raise ValueError("it declares a document type or entities, which CVAT does not write")
-
-
-def _is_zip(file: str) -> bool:
-    with open(file, "rb") as opened:
-        return opened.read(4) == b"PK\x03\x04"
