@@ -51,7 +51,7 @@ class Request:
     annotate: Path | None = None  # folder for annotated copies
     label_studio: Path | None = None  # tasks with predictions
     label_studio_config: Path | None = None  # the project's labelling interface; None: one of our own
-    label_studio_root: Path = Path("/")  # the folder that Label Studio serves files from
+    label_studio_root: Path | None = None  # the folder that Label Studio serves files from; None: /
 
     def __post_init__(self) -> None:
         if not self.videos:
@@ -63,8 +63,9 @@ class Request:
         for name, value in (("window", self.window), ("stride", self.stride), ("fps", self.fps)):
             if value is not None and not SHORTEST <= value < float("inf"):
                 raise ValueError(f"--{name} is {value}, expected a number of at least {SHORTEST}")
-        if self.label_studio is None and self.label_studio_config is not None:
-            raise ValueError(f"--label-studio-config {self.label_studio_config} was given without --label-studio FILE")
+        for name in ("label_studio_config", "label_studio_root"):
+            if self.label_studio is None and (given := getattr(self, name)) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} {given} was given without --label-studio FILE")
         self._interface()
         for (option, path), (other, same) in combinations(self.outputs().items(), 2):
             if path.resolve() == same.resolve():
@@ -85,8 +86,8 @@ class Request:
             writers.append(JsonWriter(self.json, top))
         if self.label_studio is not None:
             model, windows = "/".join(self.checkpoint.absolute().parts[-3:]), self.window is not None
-            one = LabelStudioWriter(self.label_studio, self._interface(), model, self.label_studio_root, windows)
-            writers.append(one)
+            served = self.label_studio_root or Path("/")
+            writers.append(LabelStudioWriter(self.label_studio, self._interface(), model, served, windows))
         return writers
 
     def _interface(self) -> Interface:
