@@ -31,7 +31,7 @@ def raw(group: str, name: str) -> Any:
 
 
 def recipes() -> list[Any]:
-    """The experiments; slow are those whose adapter and head, apart from rates, are those of others before them.
+    """The experiments; slow are those whose adapter and head, apart from numbers, are those of others before them.
 
     The files are read one by one, since composing them would keep every process of the tests waiting.
     """
@@ -42,7 +42,7 @@ def recipes() -> list[Any]:
         parts = [
             OmegaConf.merge(raw(group, tree.get(f"override /{group}", "mean")), tree.get(group, {})) for group in PARTS
         ]
-        kinds = [{k: v for k, v in OmegaConf.to_container(part).items() if type(v) is not float} for part in parts]
+        kinds = [{k: v for k, v in OmegaConf.to_container(part).items() if isinstance(v, str | bool)} for part in parts]
         family = f"{'swin' in tree['override /model']} {OmegaConf.select(tree, 'data.tubelet')}"
         own = {f"{family} {group} {kind}" for group, kind in zip(PARTS, kinds, strict=True)}
         marked.append(pytest.param(name, marks=pytest.mark.slow if own <= known else []))
