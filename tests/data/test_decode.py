@@ -498,8 +498,8 @@ def pipe(folder: Path) -> Path:
 
 BROKEN = {
     "missing": (lambda folder: folder / "none.mp4", "No such file"),
-    "empty": (holding("empty.mp4", b""), "Invalid data"),
-    "text": (holding("text.mp4", b"not a video\n" * 50), "Invalid data"),
+    "empty": (holding("empty.mp4", b""), "no video, or so damaged"),
+    "text": (holding("text.mp4", b"not a video\n" * 50), "no video, or so damaged"),
     "text that FFmpeg would draw": (holding("text.txt", b"not a video\n" * 50), "is no video"),
     "a folder": (lambda folder: folder, "directory"),
     "a pipe": (pipe, "is no file"),

@@ -210,10 +210,12 @@ def frame_folder(spoil: Callable[[Path], object]) -> Callable[..., Path]:
 
 
 KINDS = {
-    "empty": Kind(content("v.mp4", b""), "Invalid data", None),
+    "empty": Kind(content("v.mp4", b""), "no video, or so damaged", None),
     "text": Kind(content("v.txt", b"no video\n" * 99), "is no video", None),
     "html": Kind(
-        content("v.mp4", b"<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 9), "Invalid data", None
+        content("v.mp4", b"<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 9),
+        "no video, or so damaged",
+        None,
     ),
     "cut header": Kind(changed(lambda data: data[40:]), "", None),
     "cut tail": Kind(lambda folder, _: cut_tail(folder), "is cut short", range(20)),

@@ -180,7 +180,7 @@ def test_what_is_left_out_is_listed(damaged: Path, tmp_path: Path, capsys: pytes
     listed = (tmp_path / "copy" / "left_out.csv").read_text()
     assert [line.rpartition("/")[2] for line in listed.splitlines()[1:]] == [
         "1007.webm,is missing",
-        "1001.webm,Invalid data found when processing input",
+        '1001.webm,"is no video, or so damaged that nothing tells what it holds"',
     ]
     shown = capsys.readouterr().out
     assert "│ train          │ 5 of 6 videos" in shown

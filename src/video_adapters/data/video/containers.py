@@ -53,7 +53,7 @@ def _probing(path: str) -> dict[str, str]:
     return {"codec_whitelist": "none"} if head.startswith(EBML) and _VP9 in head else {}
 
 
-def _explained(path: str, error: Exception) -> Exception:
+def _explained(path: str, error: Exception) -> ValueError:
     with open(path, "rb") as file:
         head = file.read(HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
     kinds = [kind for start, kind in LISTS.items() if head.startswith(start)]
@@ -65,4 +65,4 @@ def _explained(path: str, error: Exception) -> Exception:
         return ValueError(
             "is no video, or in a container that is not read here; mp4, mkv, webm, avi, mov, ts and more are"
         )
-    return error
+    return ValueError("is no video, or so damaged that nothing tells what it holds")
