@@ -21,6 +21,7 @@ def test_a_run_logs_for_tensorboard_what_it_logs_in_its_csv(
     rows = pd.read_csv(tmp_path / "metrics.csv")
     for name in ("train/loss", "val/top1", "test/top1", "test/top1_low"):
         assert [event.value for event in events.Scalars(name)] == pytest.approx(rows[name].dropna().tolist(), rel=1e-5)
+    assert "test/worst/1" in events.Tags()["images"]
     assert f"tensorboard --logdir {tmp_path / 'tensorboard'}" in capsys.readouterr().out
 
 

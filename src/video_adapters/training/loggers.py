@@ -1,4 +1,4 @@
-"""Where figures go: W&B, online or not, TensorBoard, and a CSV in the run's folder."""
+"""Loggers of figures: W&B, online or not, TensorBoard, and a CSV in the run's folder."""
 
 import csv
 import importlib.util
@@ -6,11 +6,12 @@ import logging
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import wandb
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from lightning.pytorch.loggers.logger import Logger
@@ -18,8 +19,12 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from video_adapters.commands.atomic import replacing
 from video_adapters.training.optional import optional
+from video_adapters.training.tolerant import Tolerant
 
 log = logging.getLogger(__name__)
+
+PACKAGES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
+"""What loggers need, by the extra of this project that brings it; MLflow's store is a database."""
 
 
 @contextmanager
@@ -117,9 +122,21 @@ def wandb_logger(**settings: Any) -> WandbLogger:
     return logger
 
 
-def tensorboard_logger(save_dir: str) -> TensorBoardLogger:
+class TensorBoard(Tolerant, TensorBoardLogger):
+    """Lightning's logger."""
+
+    title = "TensorBoard"
+
+    def show_test(self, folder: Path, strips: Sequence[tuple[np.ndarray, str]]) -> None:
+        """Shows film strips of a test, (H, W, 3) uint8, with their captions, under the name of the test's folder."""
+        for rank, (picture, caption) in enumerate(strips, 1):
+            self.experiment.add_image(f"{folder.name}/worst/{rank}", picture, dataformats="HWC")
+            self.experiment.add_text(f"{folder.name}/worst/{rank}", caption)
+
+
+def tensorboard_logger(save_dir: str) -> TensorBoard:
     """A logger for TensorBoard; accuracies are fractions, as in `metrics.csv`. A resumed run goes on in its folder."""
-    return TensorBoardLogger(save_dir, name="", version="", default_hp_metric=False)
+    return TensorBoard(save_dir, name="", version="", default_hp_metric=False)
 
 
 def expect_packages(loggers: Mapping[str, Any]) -> None:
@@ -128,12 +145,14 @@ def expect_packages(loggers: Mapping[str, Any]) -> None:
     Raises:
         ValueError: saying how to get it.
     """
-    wanted = any("tensorboard" in entry["_target_"] for entry in loggers.values() if entry)
-    if wanted and importlib.util.find_spec("tensorboard") is None:
-        raise ValueError(
-            "logger=tensorboard needs the package tensorboard: pip install -e '.[tensorboard]' brings it; logger=csv "
-            "needs nothing"
-        )
+    for name, packages in PACKAGES.items():
+        wanted = any(f"{name}_logger" in entry["_target_"] for entry in loggers.values() if entry)
+        missing = [package for package in packages if importlib.util.find_spec(package) is None]
+        if wanted and missing:
+            raise ValueError(
+                f"logger={name} needs the package {missing[0]}: pip install -e '.[{name}]' brings it; logger=csv "
+                "needs nothing"
+            )
 
 
 def _is_first_process() -> bool:

@@ -34,6 +34,7 @@ from video_adapters.training.beginning import Beginning, has_start
 from video_adapters.training.callbacks.predictions import Predictions
 from video_adapters.training.callbacks.speed import peak_memory
 from video_adapters.training.loggers import expect_packages, wandb_run
+from video_adapters.training.mlflow_logger import Mlflow
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.plan import planned
 from video_adapters.training.processes import ending_others
@@ -165,16 +166,17 @@ def _start_from(path: str | None, resize_time: bool, module: ActionModule) -> No
 
 
 def _identity(entry: DictConfig, record: dict[str, Any]) -> dict[str, Any]:
-    """A W&B logger continues under the id that the run was started with; jobs of a sweep are a group."""
-    if "wandb" not in entry["_target_"]:
+    """W&B and MLflow continue under the id that the run was started with; jobs of a sweep are a group."""
+    if not entry["_target_"].endswith(("wandb_logger", "mlflow_logger")):
         return {}
     choices = record["choices"]
-    tags = [
-        choices[group] for group in ("experiment", "data", "model", "adapter", "hparams_search") if group in choices
-    ]
+    groups = ("experiment", "data", "model", "adapter", "hparams_search")
+    tags = {name: choices[name] for name in groups if name in choices}
     swept = is_sweep()
     group = f"{Path(HydraConfig.get().sweep.dir).name}, {choices.get('hparams_search', 'sweep')}" if swept else None
-    return {"id": record["wandb_id"], "resume": "allow", "tags": list(dict.fromkeys(tags)), "group": group}
+    if entry["_target_"].endswith("mlflow_logger"):
+        return {"id": record["wandb_id"], "tags": tags | ({"sweep": group} if group else {})}
+    return {"id": record["wandb_id"], "resume": "allow", "tags": list(dict.fromkeys(tags.values())), "group": group}
 
 
 @rank_zero_only
@@ -281,5 +283,8 @@ def _report(trainer: Any, data: VideoData, folder: Path, record: dict[str, Any],
         rows["W&B"] = f"wandb sync {Path(wandb.run.dir).parent}" if wandb.run.offline else str(wandb.run.url)
     if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
         rows["TensorBoard"] = f"tensorboard --logdir {folder / 'tensorboard'}"
+    for logger in trainer.loggers:
+        if isinstance(logger, Mlflow):
+            rows["MLflow"] = logger.where
     rows["evaluate"] = f"python src/eval.py checkpoint={best}"
     summary("done", rows)

@@ -1,4 +1,4 @@
-"""Predictions of a test, video by video: files beside the run, and tables in W&B."""
+"""Predictions of a test, video by video: files beside the run, tables and pictures in its loggers."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +18,8 @@ from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.video.film_strip import film_strip
 from video_adapters.data.video.frame_source import DecodeError
+from video_adapters.training.loggers import TensorBoard
+from video_adapters.training.mlflow_logger import Mlflow
 from video_adapters.training.optional import optional
 from video_adapters.training.processes import gather
 
@@ -74,6 +76,9 @@ class Predictions(Callback):
             if isinstance(logger, WandbLogger):
                 with optional("W&B's tables and pictures of the test"):
                     _show(logger.experiment, scored, videos, names, pl_module.tested_as)
+            elif isinstance(logger, Mlflow | TensorBoard):
+                with optional(f"{logger.title}'s pictures of the test"):
+                    logger.show_test(self.folder, worst_strips(scored, videos, names))
 
 
 def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
