@@ -84,3 +84,21 @@ def test_strips_are_of_the_videos_wherever_they_lie_now(toy_runs: Path) -> None:
     assert there.images[0].get_array().shape == (40, 8 * 40 + 7 * 2, 3)  # 8 frames of 40 pixels, gaps of 2
     assert there.get_title(loc="left").startswith(f"'{first.class_name}' taken for '{first.predicted}', certainty ")
     assert gone.get_title(loc="left").endswith("(the video cannot be read)")
+
+
+def test_of_several_classes_per_video_average_precisions_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "per_class.csv").write_text(
+        "class,videos,average_precision,precision,recall,threshold\n"
+        "a,3,0.9000,0.5000,1.0000,0.5\nNA,1,0.4000,,0.0000,0.5\nnone,0,,,,0.5\n"
+    )
+    answer = errors.answer(str(tmp_path), None, tmp_path)
+    assert answer.text == (
+        "The mean average precision over 2 classes is 65.0%. The hardest is 'NA', with 40.0% (1 video)."
+    )
+    (axes,) = next(iter(answer.figures.values())).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["NA", "a"]
+    assert [bar.get_width() for bar in axes.patches] == [0.4, 0.9]
+    (table,) = answer.tables.values()
+    assert table.loc["a", "recall"] == "100.0"
+    assert not answer.panels

@@ -31,7 +31,12 @@ STYLE = f"""
 .clips:target {{ display: block; }}
 .strip img {{ height: {HEIGHT}px; max-width: 100%; object-fit: contain; object-position: left; }}
 .strip video {{ height: 16rem; }}
-@media print {{ .screen {{ display: none; }} .confusion th, .confusion td {{ font-size: 7pt; }} }}
+@media print {{
+  .screen {{ display: none; }}
+  .confusion th, .confusion td, .confusion td:last-child {{ font-size: 7pt; }}
+  figure.picture:has(.strip) {{ break-inside: auto; }}
+  .confusion, .strip {{ break-inside: avoid; }}
+}}
 """
 """CSS of a page with such a table."""
 

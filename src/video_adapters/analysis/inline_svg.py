@@ -34,6 +34,7 @@ svg.drawing * { stroke-linejoin: round; stroke-linecap: butt; }
 svg.drawing text { fill: currentColor; }
 figure.picture { overflow-x: auto; }
 @media screen and (max-width: 45rem) { svg.drawing { max-width: none; min-width: 40rem; } }
+@media print { svg.drawing { min-width: 0; max-height: 9cm; } }
 @media screen and (prefers-color-scheme: dark) {
   svg.drawing { --c2: #ff6b4a; --c4: #c58af0; --c5: #c98f7d; --c8: #9aa0ae; }
 }

@@ -21,8 +21,8 @@ from video_adapters.analysis.runs.trained import Trained, best_run, load_data, l
 from video_adapters.analysis.tables import overview
 from video_adapters.commands.atomic import write_text
 from video_adapters.commands.html_page import page
+from video_adapters.commands.intervals import between
 from video_adapters.commands.wording import counted
-from video_adapters.training.accuracy import between
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,13 @@ from torch import Tensor
 from video_adapters.analysis.confusion_table import confusion_table, strips
 from video_adapters.analysis.example_clips import Example, TestedVideos, most_certain, with_strips
 from video_adapters.analysis.finding import Finding, Unanswerable
-from video_adapters.analysis.runs.test_files import Confusion, read_confusion, read_predictions
+from video_adapters.analysis.questions import average_precisions
+from video_adapters.analysis.runs.test_files import (
+    Confusion,
+    read_average_precisions,
+    read_confusion,
+    read_predictions,
+)
 from video_adapters.analysis.style import SHADES, clip_text
 from video_adapters.analysis.tables import percentages
 from video_adapters.commands.wording import counted
@@ -49,6 +55,8 @@ def answer(run: str, data: VideoData | None, folder: Path) -> Finding:
     Raises:
         Unanswerable: the run has not been tested.
     """
+    if (classes := read_average_precisions(run)) is not None:
+        return _of_several(classes)
     confusion = read_confusion(run)
     if confusion is None:
         raise Unanswerable(f"The run {run} has not been tested; `python src/eval.py checkpoint=...` does it.")
@@ -57,6 +65,16 @@ def answer(run: str, data: VideoData | None, folder: Path) -> Finding:
     return Finding(
         question=QUESTION, text=verdict(confusion, worst(predictions)), tables=tables,
         panels=_panels(confusion, predictions, data, folder),
+    )  # fmt: skip
+
+
+def _of_several(classes: pd.DataFrame) -> Finding:
+    """The answer where a video may have several classes."""
+    text = average_precisions.verdict(classes)
+    table = percentages(classes.sort_values("average_precision").set_index("class").drop(columns="threshold"))
+    return Finding(
+        question=QUESTION, text=text, figures={f"{text} By class, the least on top.": average_precisions.plot(classes)},
+        tables={"By class, the least first (%)": table},
     )  # fmt: skip
 
 

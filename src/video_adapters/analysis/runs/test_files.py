@@ -54,6 +54,19 @@ def read_predictions(run: str | Path) -> pd.DataFrame:
     return table.assign(**{name: table[name].map(of_cell) for name in names})
 
 
+def read_average_precisions(run: str | Path) -> pd.DataFrame | None:
+    """A row per class of a test of videos with several: class, videos, average_precision, precision, recall, threshold
+    (`test/per_class.csv`); None where it has not been tested, or each video has one class."""
+    path = _test_file(run, "per_class.csv")
+    if not path.is_file():
+        return None
+    table = pd.read_csv(path, keep_default_na=False, dtype=str)
+    if "average_precision" not in table:
+        return None
+    numbers = table.drop(columns="class").apply(pd.to_numeric, errors="coerce")
+    return numbers.assign(**{"class": table["class"].map(of_cell)})
+
+
 def _test_file(run: str | Path, name: str) -> Path:
     """A file of a run's test, which is called by another name where its videos chose the checkpoint or trained it."""
     paths = [Path(run) / folder / name for folder in ("test", "val_as_test", "train_as_test")]
