@@ -14,6 +14,7 @@ from video_adapters.model.build import build_classifier
 from video_adapters.model.checkpoint import Origin
 from video_adapters.model.encoders import pretrained
 from video_adapters.model.execution import cast_frozen
+from video_adapters.training.loss import LossSettings, build_loss
 from video_adapters.training.module import ActionModule
 
 from helpers.toy import SMALL, composed
@@ -85,7 +86,7 @@ def losses(experiment: str, half: torch.dtype | None, *more: str) -> Tensor:
         optim=instantiate(cfg.optim, _convert_="all"),
         schedule=instantiate(cfg.schedule, _convert_="all"),
         origin=Origin({}, (), ""),
-        label_smoothing=cfg.loss.label_smoothing,
+        loss=build_loss(LossSettings(), cfg.data.num_classes),
     ).train()
     return _three_steps(module, cfg.data.num_frames, cfg.trainer.gradient_clip_val, half)
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import lightning as L
@@ -12,10 +12,12 @@ from torch.utils.data import Dataset
 from video_adapters.data import selection
 from video_adapters.data.annotations import Annotations, Videos
 from video_adapters.data.annotations.held_out import stratified
-from video_adapters.data.annotations.label_sets import Labels, expect_labels
+from video_adapters.data.annotations.label_sets import Labels, expect_labels, expected_sets, strata
 from video_adapters.data.annotations.prepared import in_copy
+from video_adapters.data.balanced import BalancedDraws
 from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.clips.transform import TestTransform, TrainTransform
+from video_adapters.data.config_numbers import expect, expect_at_least_1, expect_counts
 from video_adapters.data.dataset import Sample, TestClips, TrainClips, collate
 from video_adapters.data.loader import ResumableLoader
 from video_adapters.data.sampler import Split, StepSampler, split_step
@@ -35,6 +37,8 @@ class VideoData(L.LightningDataModule):
         image_size: side of the square frames the encoder gets, in pixels.
         num_classes: size of the head; must agree with the annotation files.
         labels: "one" class per video, or "multi": any number of them.
+        balanced: draws training videos so that every class has the same share, see `BalancedDraws`; an epoch has as
+            many clips all the same.
         sampling: which frames make a clip; to be called with `num_frames`.
         train_transform: augmentation of a training clip; to be called with `image_size`.
         val_views, test_views: what is scored after each epoch, and at the end.
@@ -89,20 +93,21 @@ class VideoData(L.LightningDataModule):
         seed: int = 0,
         tubelet: int = 1,
         labels: Labels = "one",
+        balanced: bool = False,
     ) -> None:
         super().__init__()
-        _expect_counts({
+        expect_counts({
             "data.num_frames": num_frames, "data.tubelet": tubelet, "data.image_size": image_size,
             "data.num_classes": num_classes, "batch.per_step": per_step, "batch.per_device": per_device,
         })  # fmt: skip
-        _expect(not num_frames % tubelet, "data.num_frames", num_frames, f"a multiple of data.tubelet={tubelet}")
-        _expect_at_least_1({"data.max_videos": max_videos, "batch.steps_per_epoch": steps_per_epoch})
-        _expect(num_workers >= 0, "data.num_workers", num_workers, "at least 0")
-        _expect(timeout > 0, "data.timeout", timeout, "seconds, above 0")
-        _expect(0 <= max_broken <= 1, "data.max_broken", max_broken, "a share from 0 to 1")
-        _expect(0 < fraction <= 1, "data.fraction", fraction, "a share above 0, and at most 1")
+        expect(not num_frames % tubelet, "data.num_frames", num_frames, f"a multiple of data.tubelet={tubelet}")
+        expect_at_least_1({"data.max_videos": max_videos, "batch.steps_per_epoch": steps_per_epoch})
+        expect(num_workers >= 0, "data.num_workers", num_workers, "at least 0")
+        expect(timeout > 0, "data.timeout", timeout, "seconds, above 0")
+        expect(0 <= max_broken <= 1, "data.max_broken", max_broken, "a share from 0 to 1")
+        expect(0 < fraction <= 1, "data.fraction", fraction, "a share above 0, and at most 1")
         expect_labels(labels)
-        self.root, self.labels = os.path.expanduser(root), labels
+        self.root, self.labels, self.balanced = os.path.expanduser(root), labels, balanced
         self.annotations = annotations(root=self.root)
         self.num_frames, self.image_size, self.num_classes = num_frames, image_size, num_classes
         self.sampling = sampling(num_frames=num_frames)
@@ -133,17 +138,20 @@ class VideoData(L.LightningDataModule):
         Raises:
             ValueError: the data set's own files say otherwise than `labels`.
         """
-        sets, title = self.annotations.label_sets, f"{type(self.annotations).__name__} in {self.root}"
-        if self.labels == "multi" and sets is None:
-            raise ValueError(f"data.labels=multi, but {title} gives each video one class: give data.labels=one")
-        if self.labels == "one" and sets is not None:
-            raise ValueError(f"data.labels=one, but {title} gives videos sets of classes: give data.labels=multi")
-        return sets
+        return expected_sets(
+            self.annotations.label_sets, self.labels, f"{type(self.annotations).__name__} in {self.root}"
+        )
 
     @cached_property
     def train_transform(self) -> TrainTransform:
         """The augmentation of a training clip, classes that flips change by their label."""
-        return self._train_transform.numbered(self.class_names)
+        transform = self._train_transform.numbered(self.class_names)
+        if self.labels == "multi" and transform.flip_pairs:
+            raise ValueError(
+                "data.train_transform.flip_pairs turns one class into another, and data.labels=multi has several: give "
+                "data.train_transform.flip=0 data.train_transform.flip_pairs=[]"
+            )
+        return transform
 
     @cached_property
     def splits(self) -> dict[str, str]:
@@ -172,11 +180,11 @@ class VideoData(L.LightningDataModule):
             listed, split = in_copy(self.root, self.annotations.videos(self.splits[use])), self.splits[use]
             videos = selection.evenly(listed, self.max_videos)
             if use == "train" and self.fraction < 1:
-                videos = videos.select(stratified(videos.labels, self.fraction))
-            selection.check_labels(videos, use, split, self.annotations, self.root, self.num_classes)
+                videos = videos.select(stratified(strata(videos.labels, self.label_sets), self.fraction))
+            selection.check_labels(videos, use, split, self.annotations, self.root, self.num_classes, self.label_sets)
             if use == "train":
                 selection.name_small_copy(self.root, self.image_size)
-                selection.name_empty_classes(listed, split, self.class_names)
+                selection.name_empty_classes(listed, split, self.class_names, self.label_sets)
             if (report := self.reports.get(use)) is not None:
                 kept = selection.readable(videos, split, report, self.root)
                 self.left_out[use] = len(videos) - len(kept)
@@ -255,15 +263,17 @@ class VideoData(L.LightningDataModule):
             raise ValueError(f"data.{use}_views of {views.described()}: {error}") from error
 
     def _loader(self, use: str, split: Split) -> ResumableLoader:
-        trains = use == "train"
+        trains, labels = use == "train", self.videos(use).labels
+        draws = BalancedDraws(labels, self.label_sets, self.seed) if trains and self.balanced else None
         keys = StepSampler(
-            len(self.videos(use)),
+            len(labels),
             split,
             world_size=self._world_size(),
             rank=self.trainer.global_rank if self.trainer else 0,
             seed=self.seed,
             shuffle=trains,
             steps=self.steps_per_epoch if trains else None,
+            draws=draws,
         )
         read = use in self.sources and not self.token_bytes
         num_workers = 0 if read else self.num_workers  # what is read from memory needs nobody's help
@@ -279,18 +289,3 @@ class VideoData(L.LightningDataModule):
 
     def _world_size(self) -> int:
         return self.trainer.world_size if self.trainer else 1
-
-
-def _expect_counts(counts: Mapping[str, int]) -> None:
-    for key, count in counts.items():
-        _expect(isinstance(count, int) and count >= 1, key, count, "a whole number, at least 1")
-
-
-def _expect_at_least_1(numbers: Mapping[str, int | None]) -> None:
-    for key, most in numbers.items():
-        _expect(most is None or most >= 1, key, most, "null or at least 1")
-
-
-def _expect(fits: bool, key: str, value: object, expected: str) -> None:
-    if not fits:
-        raise ValueError(f"{key} is {value}, expected {expected}")

@@ -95,13 +95,16 @@ class ResumableLoader(Loader):
         if state["layout"] != self._layout():
             raise ValueError(
                 f"the run was stopped in mid-epoch with {_described(state['layout'])}, and would go on with "
-                f"{_described(self._layout())}: resume with the same devices and batch.*, or at the end of an epoch"
+                f"{_described(self._layout())}: resume with the same devices, batch.* and data.balanced, or at the end "
+                "of an epoch"
             )
         self.keys.skip = state["batches"]
 
     def _layout(self) -> list[int]:
-        """A step's split, the devices, the videos, the steps of an epoch (0: as many as the videos make)."""
-        return [*self.keys.split, self.keys.world_size, self.keys.num_videos, self.keys.steps or 0]
+        """A step's split, the devices, the videos, the steps of an epoch (0: as many as the videos make); and 1 where
+        classes have equal shares."""
+        balanced = [] if self.keys.draws is None else [1]  # none in earlier states
+        return [*self.keys.split, self.keys.world_size, self.keys.num_videos, self.keys.steps or 0, *balanced]
 
 
 def _quiet_worker(_: int) -> None:
@@ -127,7 +130,7 @@ def _warn_of_few_cores(num_workers: int, num_cores: int) -> None:
 
 
 def _described(layout: list[int]) -> str:
-    clips, accumulation, devices, videos, steps = layout
+    clips, accumulation, devices, videos, steps, *balanced = layout
     epoch = f", {counted(steps, 'step')} an epoch" if steps else ""
     split = f"{counted(devices, 'device')} x {counted(clips, 'clip')} x {accumulation} accumulated"
-    return f"{split} over {counted(videos, 'video')}{epoch}"
+    return f"{split} over {counted(videos, 'video')}{epoch}{', classes balanced' if balanced else ''}"

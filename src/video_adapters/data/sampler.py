@@ -1,6 +1,6 @@
 """Distribution of videos over batches and processes, exact for any number of videos, processes, accumulations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -43,7 +43,7 @@ def split_step(per_step: int, per_device: int, devices: int) -> Split:
 
 @dataclass(eq=False)
 class StepSampler(Sampler[list[Key]]):
-    """Batches of keys for one process, shuffled anew each epoch, every video exactly once an epoch.
+    """Batches of keys for one process, shuffled anew each epoch, every video exactly once an epoch, or by `draws`.
 
     Videos are dealt to optimizer steps first, then to processes, so the step's content does not depend on how many
     processes share it. A last step that is short is filled up with repeats of weight 0, just enough that every process
@@ -60,6 +60,7 @@ class StepSampler(Sampler[list[Key]]):
     seed: int = 0  # of the order
     shuffle: bool = True  # false for evaluation: the data set's own order, epoch 0
     steps: int | None = None  # optimizer steps an epoch; None: an epoch is once through the data set
+    draws: Callable[[int, int], Iterator[Key]] | None = None  # keys from the n-th on, in the place of its own order
     epoch: int = field(default=0, init=False)
     skip: int = field(default=0, init=False)  # batches given before an interruption, left out of the next iteration
 
@@ -99,7 +100,7 @@ class StepSampler(Sampler[list[Key]]):
     def _step_keys(self) -> Iterator[list[Key]]:
         """The keys of each optimizer step of the epoch, over all processes."""
         length = self.num_videos if self.steps is None else self.steps * self.per_step
-        stream = self._stream(self.epoch * length, (self.epoch + 1) * length)
+        stream = (self.draws or self._stream)(self.epoch * length, (self.epoch + 1) * length)
         while keys := list(islice(stream, self.per_step)):
             yield [key._replace(weight=1 / len(keys)) for key in keys]
 

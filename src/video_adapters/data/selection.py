@@ -48,7 +48,15 @@ def readable(videos: Videos, split: str, report: str, root: str) -> Videos:
     return videos.select(i for i, status in enumerate(statuses) if status not in check_report.UNREADABLE)
 
 
-def check_labels(videos: Videos, use: str, split: str, annotations: Annotations, root: str, num_classes: int) -> None:
+def check_labels(
+    videos: Videos,
+    use: str,
+    split: str,
+    annotations: Annotations,
+    root: str,
+    num_classes: int,
+    label_sets: np.ndarray | None = None,
+) -> None:
     """A ValueError for videos of a split whose labels do not fit the number of classes, or teach nothing."""
     title, names = f"{type(annotations).__name__} in {root}", annotations.class_names
     if not len(videos):
@@ -70,16 +78,21 @@ def check_labels(videos: Videos, use: str, split: str, annotations: Annotations,
             f"the split '{split}' of {title} has {counted(unlabelled, 'video')} without a label (-1), "
             f"which can neither train nor be scored: choose another by data.{use}_split, or leave them out"
         )
-    if (high := int(videos.labels.max())) >= num_classes:
+    high = int(videos.labels.max()) if label_sets is None else label_sets.shape[1] - 1
+    if high >= num_classes:
         raise ValueError(
             f"the split '{split}' of {title} has labels up to {high}, "
             f"but data.num_classes is {num_classes}: labels must lie between 0 and {num_classes - 1}"
         )
 
 
-def name_empty_classes(videos: Videos, split: str, class_names: Sequence[str]) -> None:
+def name_empty_classes(
+    videos: Videos, split: str, class_names: Sequence[str], label_sets: np.ndarray | None = None
+) -> None:
     """Warns of classes that cannot be learned, since no training video shows them."""
-    empty = sorted({*range(len(class_names))} - {*videos.labels.tolist()})
+    labels = np.unique(videos.labels)
+    shown = labels if label_sets is None else np.flatnonzero(label_sets[labels].any(0))
+    empty = sorted({*range(len(class_names))} - {*shown.tolist()})
     if empty:
         named = ", ".join(f"'{class_names[label]}'" for label in empty[:4])
         log.warning(

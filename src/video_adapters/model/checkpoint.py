@@ -12,6 +12,7 @@ from video_adapters.model.resize_time import resize_time, time_weights
 
 PREFIX = "classifier."  # of parameter names in files
 VERSION = 1  # of the layout of files
+UNCHOSEN = 0.5  # the threshold of a class for which no validation has chosen one
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ def load_trained(classifier: VideoClassifier, own: Origin, checkpoint: dict[str,
     classifier.load_state_dict(frozen | _with_head_in(order, _weights(checkpoint)), strict=False)
 
 
+def thresholds_for(own: Origin, checkpoint: dict[str, Any]) -> tuple[float, ...]:
+    """A checkpoint's thresholds in the order of a model's own classes; () where it has none."""
+    theirs = origin(checkpoint)
+    order = _order(theirs.class_names, own.class_names) if theirs.thresholds else None
+    return tuple(theirs.thresholds[label] for label in order or ())
+
+
 class Taken(NamedTuple):
     """What a model took over from a checkpoint that it starts from."""
 
@@ -79,7 +87,7 @@ def load_start(classifier: VideoClassifier, own: Origin, checkpoint: dict[str, A
     """
     theirs = origin(checkpoint)
     checkpoint = {key: value for key, value in checkpoint.items() if key != "frozen"}
-    order = _order(theirs.class_names, own.class_names)
+    order = _order(theirs.class_names, own.class_names) if _labels(theirs) == _labels(own) else None
     if not over_time and _clip(theirs) != _clip(own):
         raise ValueError(_other_clips(theirs, own))
     if over_time:
@@ -101,6 +109,11 @@ def check_same_classes(own: Origin, checkpoint: dict[str, Any], root: str, order
     Raises:
         ValueError: naming the first class that differs.
     """
+    if (of_it := _labels(origin(checkpoint))) != _labels(own):
+        raise ValueError(
+            f"the checkpoint was trained with data.labels={of_it}, here it is {_labels(own)}: give the same, or train "
+            "by init_from=CHECKPOINT, which makes a new head"
+        )
     there, here = origin(checkpoint).class_names, own.class_names
     order = _order(there, here)
     if order is not None and not (ordered and order != list(range(len(here)))):
@@ -250,6 +263,11 @@ def _other_clips(theirs: Origin, own: Origin) -> str:
         f"the checkpoint was trained on {_clip(theirs)}, the model here is built for {_clip(own)}; a new run may "
         "start from it all the same by init_from=PATH resize_time=true, which interpolates over time"
     )
+
+
+def _labels(of: Origin) -> str:
+    """Whether its videos have one class or several; earlier versions knew but the former."""
+    return str(of.config.get("data", {}).get("labels", "one"))
 
 
 def _clip(of: Origin) -> str:

@@ -19,8 +19,6 @@ from video_adapters.trust.overrides import with_overrides
 
 log = logging.getLogger(__name__)
 
-UNCHOSEN = 0.5  # the threshold of a class for which no validation has chosen one
-
 
 class Loaded(NamedTuple):
     """A trained network and what it was trained for."""
@@ -58,7 +56,9 @@ def load(path: str | Path, weights: str | Path | None = None, views: str | None 
     licence = origin.licence or own.licence  # a checkpoint that holds the encoder too was built without its weights
     if told := terms(licence):
         log.warning(told)
-    thresholds = () if classifier.labels == "one" else origin.thresholds or (UNCHOSEN,) * len(origin.class_names)
+    thresholds = (
+        () if classifier.labels == "one" else origin.thresholds or (checkpoint.UNCHOSEN,) * len(origin.class_names)
+    )
     return Loaded(classifier.eval(), cfg, origin.class_names, licence, thresholds)
 
 

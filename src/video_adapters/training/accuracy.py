@@ -12,16 +12,17 @@ PARTS = {"val_as_test": "chose the checkpoint", "train_as_test": "it was trained
 def accuracies(scores: Mapping[str, float], prefix: str) -> dict[str, str]:
     """The accuracies of a test or validation in rows for the terminal, as far as they are there.
 
-    The mean over classes has no interval in closed form, and that of top-1 is too narrow for it.
+    Means over classes have no interval in closed form, and that of top-1 is too narrow for them.
     """
     videos = round(scores.get(f"{prefix}videos", 0))
     rows = {}
-    for name in (f"{prefix}top1", f"{prefix}top5", f"{prefix}mean_class"):
+    for name in (f"{prefix}top1", f"{prefix}top5"):
         if name in scores:
-            rows[name] = between(scores[name], 0 if name.endswith("mean_class") else videos)
+            rows[name] = between(scores[name], videos)
     if rows and videos:
         rows[next(iter(rows))] += f", the 95% interval of {counted(videos, 'video')}"
-    return rows
+    means = (f"{prefix}mean_class", f"{prefix}mAP")
+    return rows | {name: percent(scores[name]) for name in means if name in scores}
 
 
 def told_part(data: VideoData, name: str) -> dict[str, str]:

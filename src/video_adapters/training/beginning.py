@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from video_adapters.data.datamodule import VideoData
 from video_adapters.model.heads.class_names import NamesHead
 from video_adapters.training.module import ActionModule
-from video_adapters.training.solution import keep_as_best
+from video_adapters.training.solution import keep_as_best, monitor_of
 
 log = logging.getLogger(__name__)
 
@@ -54,4 +54,4 @@ class Beginning(L.Callback):
         if self._scores:
             for logger in trainer.loggers:
                 logger.log_metrics(self._scores, step=0)
-            keep_as_best(trainer, self._scores["val/top1"])
+            keep_as_best(trainer, self._scores[monitor_of(trainer)])

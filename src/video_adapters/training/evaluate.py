@@ -58,9 +58,9 @@ def evaluate(cfg: DictConfig) -> dict[str, float]:
     data.reports["test"] = OmegaConf.select(cfg, "data.report")
     data.videos("test")  # what is missing shows before the encoder is loaded
     classifier = build_for(loaded, merged)
-    module = build_module(merged, classifier, data)
+    module = build_module(merged, classifier, data, trains=False)
     checkpoint.check_same_classes(module.origin, loaded, data.root)
-    checkpoint.load_trained(classifier, module.origin, loaded)
+    module.load_trained(loaded)
     if told := terms(checkpoint.origin(loaded).licence or module.origin.licence):
         rank_zero_only(log.warning)(told)
     stopped = any("EarlyStopping" in key for key in loaded.get("callbacks", {}))
@@ -95,5 +95,6 @@ def _report(data: VideoData, path: str, folder: Path, scores: dict[str, float], 
         rows["videos"] += f"; {data.left_out['test']} more left out by a report"
         rows["report"] = data.reports["test"]
     rows |= accuracies(scores, f"{name}/") | told_part(data, name)
-    rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, confusion.csv, probabilities.npy"
+    confusion = "" if data.label_sets is not None else "confusion.csv, "
+    rows["of each video and class"] = f"{folder}/predictions.csv, per_class.csv, {confusion}probabilities.npy"
     summary(f"split '{data.splits['test']}' of {data.root}", rows)

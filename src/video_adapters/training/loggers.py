@@ -116,7 +116,7 @@ def wandb_logger(**settings: Any) -> WandbLogger:
     logger = WandbLogger(**settings, settings=wandb.Settings(console="off"))
     logger._wandb_init.pop("anonymous")  # Lightning hands it on whatever it is, and W&B warns that it has no effect
     if _is_first_process():
-        for name in ("top1", "top1_low", "top1_high", "top5", "mean_class"):  # the ends rise with their middle
+        for name in ("top1", "top1_low", "top1_high", "top5", "mean_class", "mAP"):  # the ends rise with their middle
             logger.experiment.define_metric(f"val/{name}", step_metric="trainer/global_step", summary="max")
         logger.experiment.define_metric("val/loss", step_metric="trainer/global_step", summary="min")
     return logger

@@ -1,20 +1,29 @@
 """The training step and the evaluation step."""
 
 import logging
+from dataclasses import replace
 from typing import Any, Literal
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from video_adapters.data.dataset import Batch
-from video_adapters.model.checkpoint import PREFIX, Origin, check_same_classes, check_same_model
+from video_adapters.model.checkpoint import (
+    PREFIX,
+    Origin,
+    check_same_classes,
+    check_same_model,
+    load_trained,
+    thresholds_for,
+)
 from video_adapters.model.classifier import VideoClassifier, mean_probabilities
 from video_adapters.model.execution import without_autocast
 from video_adapters.model.finite_weights import NotFinite, refuse_not_finite
 from video_adapters.training.callbacks.finite import suggestion
+from video_adapters.training.loss import OneLabelLoss, SeveralLabelsLoss
+from video_adapters.training.multi_scores import MultiScores
 from video_adapters.training.optim import AdamW
 from video_adapters.training.schedule import WarmupCosine, log_interval, renew, total_steps
 from video_adapters.training.scores import Scores, hits
@@ -27,7 +36,8 @@ class ActionModule(L.LightningModule):
 
     Logged: train/{loss,top1,gradient_norm} per optimizer step, over all its clips, the norm ahead of clipping;
     {val,test}/{top1,top5,mean_class,loss}, accuracies as fractions, and the ends of top1's 95 % interval,
-    {val,test}/{top1_low,top1_high}.
+    {val,test}/{top1_low,top1_high}. With several labels per video {val,test}/mAP stands in the place of accuracies, and
+    every validation chooses the thresholds that are saved next.
     """
 
     # What is frozen is not in the checkpoints; `on_load_checkpoint` compares what is, name by name.
@@ -40,22 +50,26 @@ class ActionModule(L.LightningModule):
         optim: AdamW,
         schedule: WarmupCosine,
         origin: Origin,
-        label_smoothing: float = 0.0,
+        loss: OneLabelLoss | SeveralLabelsLoss,
         most_views: int | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"loss.label_smoothing is {label_smoothing}, expected a share from 0 to below 1")
         self.classifier = classifier  # what of it trains was decided when it was built
         self.optim = optim
         self.schedule = schedule
-        self.label_smoothing = label_smoothing
+        self.loss = loss
         self.most_views = most_views  # that go through the network at once when videos are scored; None: all of a batch
         self.origin = origin  # what a checkpoint has to say about where it comes from
         self.reads_features = False  # whether the clips of batches are stored features, which the head alone reads
         self.tested_as = "test"  # the name of the test's figures, see VideoData.tested_as
         num_classes = classifier.head.linear.out_features
-        self.scores = torch.nn.ModuleDict({split: Scores(num_classes) for split in ("val", "test")})
+        self.several = isinstance(loss, SeveralLabelsLoss)  # classes of a video
+        self.scores = torch.nn.ModuleDict(
+            {
+                split: MultiScores(loss.label_sets) if isinstance(loss, SeveralLabelsLoss) else Scores(num_classes)
+                for split in ("val", "test")
+            }
+        )
         self.rate = 0.0  # of the head, at the running optimizer step
         self.step_loss = self.gradient_norm = torch.tensor(0.0)  # of the last one, over all devices
         self._step_sums = torch.zeros(2)  # loss and correct clips of the running optimizer step, as shares of it
@@ -78,11 +92,10 @@ class ActionModule(L.LightningModule):
         stored = {} if batch.tokens is None else {"tokens": batch.tokens[:, 0]}
         logits = self._network(batch.clips[:, 0], batch.weights, **stored)
         with without_autocast(logits):
-            losses = F.cross_entropy(
-                logits.float(), batch.labels, reduction="none", label_smoothing=self.label_smoothing
-            )
+            losses = self.loss(logits.float(), batch.labels)
             loss = (torch.where(batch.weights > 0, losses, 0) * batch.weights).sum()
-        correct = (hits(logits, batch.labels, 1)[:, 0] * batch.weights).sum()
+        first = torch.zeros_like(losses) if self.several else hits(logits, batch.labels, 1)[:, 0]
+        correct = (first * batch.weights).sum()
         self._step_sums = self._step_sums.to(loss.device) + torch.stack([loss, correct]).detach()
         # Weights already make the step's loss a mean; undo the means that DDP and accumulation would take of it.
         return loss * self.trainer.world_size * self.trainer.accumulate_grad_batches
@@ -98,7 +111,8 @@ class ActionModule(L.LightningModule):
         if not self.step_finished():
             return
         self.log("train/loss", self.step_loss, prog_bar=True)
-        self.log("train/top1", self._step_top1)
+        if not self.several:
+            self.log("train/top1", self._step_top1)
         self.log("train/lr", self.rate)
         self.log("train/gradient_norm", self.gradient_norm)
 
@@ -161,8 +175,21 @@ class ActionModule(L.LightningModule):
         refuse_not_finite(checkpoint["state_dict"], "the checkpoint")
         check_same_model(self.classifier, self.origin, checkpoint)
         check_same_classes(self.origin, checkpoint, "the data set", ordered=True)
+        self._take_thresholds(checkpoint)
         for state in checkpoint.get("optimizer_states", []):
             self.optim.check(self.classifier, state["param_groups"])
+
+    def load_trained(self, content: dict[str, Any]) -> None:
+        """Fills what trains from a checkpoint of the same model, and takes its thresholds over.
+
+        Raises:
+            ValueError: naming the difference, if it is of another one.
+        """
+        load_trained(self.classifier, self.origin, content)
+        self._take_thresholds(content)
+
+    def _take_thresholds(self, content: dict[str, Any]) -> None:
+        self.origin = replace(self.origin, thresholds=thresholds_for(self.origin, content))
 
     def _score(self, split: Literal["val", "test"], batch: Batch) -> Tensor:
         probabilities = self.probabilities(batch.clips, batch.tokens)
@@ -177,11 +204,13 @@ class ActionModule(L.LightningModule):
         values = metric.compute()
         metric.reset()
         self._check_scores(split, int(values["not_finite"]), int(values["videos"] - values["unreadable"]))
-        for name in ("top1", "top1_low", "top1_high", "top5", "mean_class", "loss", "videos", "unreadable"):
+        if self.several and split == "val":
+            self.origin = replace(self.origin, thresholds=tuple(values["thresholds"].tolist()))
+        for name in (name for name in values if name not in ("not_finite", "thresholds")):
             self.log(
                 f"{self.tested_as if split == 'test' else split}/{name}",
                 values[name].float(),
-                prog_bar=name == "top1",
+                prog_bar=name in ("top1", "mAP"),
                 rank_zero_only=True,
             )
 

@@ -14,6 +14,7 @@ from video_adapters.model.build import build_head
 from video_adapters.model.execution import Memory
 from video_adapters.model.heads.class_names import NamesHead
 from video_adapters.training.loggers import expect_packages
+from video_adapters.training.loss import LossSettings
 from video_adapters.training.trainer import refuse_what_is_ours
 from video_adapters.trust import checkpoint_file
 
@@ -87,6 +88,8 @@ def _checkpoint(cfg: DictConfig) -> None:
 
 def _recipe(cfg: DictConfig) -> None:
     Memory(**cfg.memory)
+    settings: Any = OmegaConf.to_container(cfg.loss)
+    LossSettings(**settings)
     head = build_head(cfg.head, width=ANY_WIDTH, num_classes=ANY_CLASSES, num_times=ANY_TIMES)
     if isinstance(head, NamesHead):
         from video_adapters.model.encoders.text_tower import expect_text_tower  # here: timm and open_clip take seconds

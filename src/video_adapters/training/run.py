@@ -48,15 +48,13 @@ from video_adapters.training.record import (
     state_before_end,
     write_record,
 )
-from video_adapters.training.solution import Solution
+from video_adapters.training.solution import Solution, monitor_of
 from video_adapters.training.stored_features import of_this_place, read_from_store
 from video_adapters.training.trainer import build_module, build_trainer, refuse_sweep_over_processes, validates_early
 from video_adapters.trust import checkpoint_file
 from video_adapters.trust.checkpoint_file import LAST
 
 log = logging.getLogger(__name__)
-
-BEST = ("val/top1", "val/videos")  # of the validation that chose the checkpoint
 
 
 @interruptible()
@@ -65,7 +63,7 @@ def train(cfg: DictConfig, overrides: list[str], solution: Solution | None = Non
 
     With a `solution` nothing is left to train; `cfg.probe` looks for one.
 
-    Returns: the best val/top1, and the test's scores, as fractions.
+    Returns: the best figure of validation, such as val/top1, and the test's scores, as fractions.
 
     Raises:
         ValueError: for whatever in config, data or weights stands in the way, before anything is trained.
@@ -231,7 +229,7 @@ def _test(trainer: Any, module: ActionModule, data: VideoData) -> dict[str, floa
     """Scores the best checkpoint or, when nothing was validated, the weights as they are."""
     best = _best(trainer)
     if best:
-        checkpoint.load_trained(module.classifier, module.origin, checkpoint_file.read(best))
+        module.load_trained(checkpoint_file.read(best))
     module.tested_as = data.tested_as(chosen=bool(best) or _stopping_has_looked(trainer))
     for callback in trainer.callbacks:
         if isinstance(callback, Predictions) and callback.folder.name == "test":
@@ -253,22 +251,23 @@ def _best(trainer: L.Trainer) -> str:
 def _best_score(trainer: L.Trainer, data: VideoData) -> dict[str, float]:
     keeper = trainer.checkpoint_callback
     score = keeper.best_model_score if isinstance(keeper, ModelCheckpoint) else None
-    return {} if score is None else {"val/top1": float(score), "val/videos": float(len(data.videos("val")))}
+    return {} if score is None else {monitor_of(trainer): float(score), "val/videos": float(len(data.videos("val")))}
 
 
-def _outcome(scores: dict[str, float]) -> dict[str, float]:
-    """What a finished run is compared by: the best val/top1, and the test's figures."""
-    return {name: value for name, value in scores.items() if name in BEST or "test/" in name}
+def _outcome(trainer: L.Trainer, scores: dict[str, float]) -> dict[str, float]:
+    """What a finished run is compared by: the best figure of validation, of so many videos, and the test's figures."""
+    best = (monitor_of(trainer), "val/videos")
+    return {name: value for name, value in scores.items() if name in best or "test/" in name}
 
 
 @rank_zero_only
 def _report(trainer: Any, data: VideoData, folder: Path, record: dict[str, Any], scores: dict[str, float]) -> None:
     """Prints the scores, where everything is, and what to type next; notes that the run has finished."""
-    note_finish(folder, record | {"peak_memory_gib": round(peak_memory() / 2**30, 3)}, _outcome(scores))
+    note_finish(folder, record | {"peak_memory_gib": round(peak_memory() / 2**30, 3)}, _outcome(trainer, scores))
     best = _best(trainer) or str(folder / "checkpoints" / LAST)
     name = trainer.lightning_module.tested_as
-    rows = accuracies(_outcome(scores), "val/") | accuracies(scores, f"{name}/")
-    if f"{name}/top1" in scores:
+    rows = accuracies(_outcome(trainer, scores), "val/") | accuracies(scores, f"{name}/")
+    if f"{name}/videos" in scores:
         rows |= told_part(data, name)
     stopper = trainer.early_stopping_callback
     if stopper is not None and stopper.stopped_epoch:

@@ -44,20 +44,26 @@ class Solution(Callback):
         for logger in trainer.loggers:
             logger.log_metrics(self.scores, step=0)
         self.note(trainer.loggers)
-        keep_as_best(trainer, self.scores["val/top1"])
+        keep_as_best(trainer, self.scores[monitor_of(trainer)])
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, LastCheckpoint):
                 trainer.save_checkpoint(callback.path, weights_only=False)
         return self.scores
 
 
-def keep_as_best(trainer: L.Trainer, top1: float) -> None:
-    """Saves the weights as those of the best validation, with its val/top1."""
+def monitor_of(trainer: L.Trainer) -> str:
+    """The figure of validation that the best checkpoint is chosen by, such as val/top1."""
+    keeper = trainer.checkpoint_callback
+    return (keeper.monitor if isinstance(keeper, ModelCheckpoint) else None) or "val/top1"
+
+
+def keep_as_best(trainer: L.Trainer, figure: float) -> None:
+    """Saves the weights as those of the best validation, with the figure that it is judged by."""
     keeper = trainer.checkpoint_callback
     if isinstance(keeper, ModelCheckpoint):
         path = str(Path(str(keeper.dirpath)) / f"{keeper.filename}{keeper.FILE_EXTENSION}")
         trainer.save_checkpoint(path, weights_only=True)
         keeper.best_model_path = keeper.kth_best_model_path = path
-        score = torch.tensor(top1)
+        score = torch.tensor(figure)
         keeper.best_model_score = keeper.kth_value = keeper.current_score = score
         keeper.best_k_models = {path: score}

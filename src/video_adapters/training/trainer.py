@@ -18,19 +18,25 @@ from video_adapters.model.checkpoint import origin_of
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.hardware import fitting_precision, make_ready
 from video_adapters.training.callbacks.progress import Bar
+from video_adapters.training.loss import LossSettings, build_loss
 from video_adapters.training.module import ActionModule
 from video_adapters.trust import checkpoint_file
 
 
-def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData) -> ActionModule:
-    """The training and evaluation steps around a network, which gets ready for the precision and hardware of cfg."""
+def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData, trains: bool = True) -> ActionModule:
+    """The training and evaluation steps around a network, which gets ready for the precision and hardware of cfg.
+
+    Where it `trains`, the training videos are counted by class if the loss goes by that.
+    """
     make_ready(classifier.backbone, cfg)
+    settings: Any = OmegaConf.to_container(cfg.loss) if trains else {}
+    labels = data.videos("train").labels if trains else None
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     return ActionModule(
         classifier,
         optim=instantiate(cfg.optim, _convert_="all"),
         schedule=instantiate(cfg.schedule, _convert_="all"),
-        label_smoothing=cfg.loss.label_smoothing,
+        loss=build_loss(LossSettings(**settings), data.num_classes, data.label_sets, labels),
         most_views=cfg.batch.per_device,
         origin=origin_of(classifier, config, data.class_names),
     )

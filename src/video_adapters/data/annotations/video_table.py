@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +12,23 @@ import numpy as np
 
 from video_adapters.commands.wording import did_you_mean
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
-from video_adapters.data.annotations.files import missing, sorted_classes
+from video_adapters.data.annotations.files import missing
 from video_adapters.data.annotations.held_out import set_aside
+from video_adapters.data.annotations.label_sets import Labels, expect_labels, strata
+from video_adapters.data.annotations.row_classes import (
+    RowClasses,
+    numbered,
+    of_columns,
+    one_of_a_cell,
+    several_of_a_cell,
+)
 from video_adapters.data.annotations.span_columns import SPAN_COLUMNS, check_span_columns, span_column, span_of
-from video_adapters.data.annotations.text import decoded, located, read_text
+from video_adapters.data.annotations.text import located, read_text
 from video_adapters.data.annotations.videos import UNLABELLED, Video, Videos
 
 PATHS = ("path", "file", "filename", "video")
 LABELS = ("label", "class", "category", "action")
 KNOWN = {*PATHS, *LABELS, "split", *SPAN_COLUMNS}
-NO_LABEL = str(UNLABELLED)
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -39,9 +45,11 @@ class VideoTable(Annotations):
     """One csv file with a line per video and a header that names its columns.
 
     Needed are a path (`path`, `file`, `filename` or `video`) and a class (`label`, `class`, `category` or `action`), by
-    name or by number from 0, or -1 for none. Optional are `split` (train, val, test), `start` and `stop` (frames), or
-    `start_s` and `stop_s` (seconds; the names may end in `_sec` and `_seconds`, too), and a group. Where no row is for
-    "val", some that train are set aside for it (see `held_out`): by group if there is one, or by file.
+    name or by number from 0, or -1 for none. Where a video may have several (`labels` multi), a cell names them as
+    `a|b`, and an empty one none, or each class has a column of 0 and 1. Optional are `split` (train, val, test),
+    `start` and `stop` (frames), or `start_s` and `stop_s` (seconds; the names may end in `_sec` and `_seconds`, too),
+    and a group. Where no row is for "val", some that train are set aside for it (see `held_out`): by group if there is
+    one, or by file.
 
     Raises:
         ValueError: for a longer delimiter.
@@ -54,8 +62,10 @@ class VideoTable(Annotations):
     whole_files: bool = False  # what is of one file is set aside together: configs say true, runs of before say nothing
     delimiter: str | None = None  # a character, or one's name (tab); None: what divides the header into known columns
     encoding: str | None = None  # of the file; None: see `read_text`
+    labels: Labels = "one"  # classes of a video, see VideoData
 
     def __post_init__(self) -> None:
+        expect_labels(self.labels)
         self.delimiter = DELIMITERS.get(self.delimiter or "", self.delimiter)
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise ValueError(
@@ -66,14 +76,18 @@ class VideoTable(Annotations):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes in alphabetical order, numbers as numbers; none where the file numbers them."""
-        names = {row[self._one_of(LABELS)].strip() for row in self._content.values()} - {NO_LABEL}
-        return () if all(re.fullmatch("[0-9]+", name) for name in names) else sorted_classes(names)
+        """The names of the classes in alphabetical order, numbers as numbers, or in that of their columns; none where
+        the file numbers them."""
+        return self._classes.names
 
     @property
     def num_classes(self) -> int:
         """The number of names or, where the file numbers the classes, what its highest label says."""
-        return len(self.class_names) or 1 + max(row.video.label for row in self._rows)
+        return self._classes.num_classes
+
+    @property
+    def label_sets(self) -> np.ndarray | None:
+        return self._classes.label_sets
 
     def has(self, split: str) -> bool:
         return any(row.split == split for row in self._rows)
@@ -100,20 +114,27 @@ class VideoTable(Annotations):
         if self.group is not None and self.group not in self._columns:
             near, columns = did_you_mean(self.group, self._columns), ", ".join(self._columns)
             raise ValueError(f"{self.file} has no column '{self.group}' for groups{near}, only: {columns}")
-        labels = {name: label for label, name in enumerate(self.class_names)}
-        lines = self._content
-        videos = [self._video(f"{self.file}, line {line}", row, labels) for line, row in lines.items()]
-        splits = self._splits(np.array([video.label for video in videos]))
+        lines, labels = self._content, self._classes.labels
+        rows_with_labels = zip(lines.items(), labels, strict=True)
+        videos = [self._video(f"{self.file}, line {line}", row, int(label)) for (line, row), label in rows_with_labels]
+        splits = self._splits(strata(labels, self.label_sets))
         rows = [_Row(*row) for row in zip(lines, videos, splits, self._groups, strict=True)]
         _check_once(rows, self.file)
         return rows
 
-    def _video(self, where: str, row: dict[str, str], labels: dict[str, int]) -> Video:
-        path, label = row[self._one_of(PATHS)], decoded(row[self._one_of(LABELS)].strip(), where)
-        if not path or not label:
-            raise ValueError(f"{where}: it names no {'class' if path else 'video'}")
-        named = labels and label != NO_LABEL
-        return Video(located(self.root, path, where), labels[label] if named else int(label), *span_of(row, where))
+    @cached_property
+    def _classes(self) -> RowClasses:
+        rows = {f"{self.file}, line {line}": row for line, row in self._content.items()}
+        if self.labels == "multi" and not {*LABELS} & {*self._columns}:
+            columns = [name for name in self._columns if name not in KNOWN and name != self.group]
+            return numbered([of_columns(row, columns, where) for where, row in rows.items()], True, columns)
+        named, column = one_of_a_cell if self.labels == "one" else several_of_a_cell, self._one_of(LABELS)
+        return numbered([named(row[column], where) for where, row in rows.items()], self.labels == "multi")
+
+    def _video(self, where: str, row: dict[str, str], label: int) -> Video:
+        if not (path := row[self._one_of(PATHS)]):
+            raise ValueError(f"{where}: it names no video")
+        return Video(located(self.root, path, where), label, *span_of(row, where))
 
     @cached_property
     def _groups(self) -> list[str]:
@@ -177,7 +198,7 @@ def _delimiter(header: str) -> str:
     """What divides a header into a path, a class and maybe more."""
     for delimiter in DELIMITERS.values():
         columns = {_column(name) for name in next(csv.reader([header], delimiter=delimiter), [])}
-        if columns & {*PATHS} and columns & {*LABELS}:
+        if columns & {*PATHS} and (columns & {*LABELS} or len(columns) > 1):
             return delimiter
     return ","
 

@@ -88,15 +88,30 @@ def draw_video(
 
     In a crowd the thing that moves so is red; behind it, so many others are blue and move by motions of their own.
     """
-    background = shapes.textures(generator, 1, image_size)
-    for _ in range(2):
-        background = shapes.paint(background, shapes.distractors(generator, 1))
+    frames = _still(generator, image_size)
     subject = MOTIONS[motion](generator)
-    frames = np.repeat(background, LENGTH, 0)
     for _ in range(crowd):
         frames = shapes.paint_subject(frames, _of_hue(generator, BLUE, _any_motion(generator)))
     frames = shapes.paint_subject(frames, _of_hue(generator, RED, subject) if crowd else subject)
     return shapes.to_uint8(_as_filmed(generator, frames) if noisy else frames)
+
+
+def draw_pair(generator: np.random.Generator, labels: tuple[int, int], image_size: int) -> np.ndarray:
+    """One video of a red and a blue shape that move by two classes of `moving_shapes`, either by either, forwards or
+    backwards each: (LENGTH, image_size, image_size, 3) uint8."""
+    frames = _still(generator, image_size)
+    for hue, label in zip(generator.permutation((RED, BLUE)), generator.permutation(labels), strict=True):
+        subject = _played(MOTIONS[label // 2](generator), -1 if label % 2 else 1)
+        frames = shapes.paint_subject(frames, _of_hue(generator, hue, subject))
+    return shapes.to_uint8(frames)
+
+
+def _still(generator: np.random.Generator, image_size: int) -> np.ndarray:
+    """The frames of a video before anything moves in it: (LENGTH, image_size, image_size, 3) float."""
+    background = shapes.textures(generator, 1, image_size)
+    for _ in range(2):
+        background = shapes.paint(background, shapes.distractors(generator, 1))
+    return np.repeat(background, LENGTH, 0)
 
 
 RED, BLUE = 0.0, 4 / 3 * np.pi
@@ -106,7 +121,11 @@ RED, BLUE = 0.0, 4 / 3 * np.pi
 def _any_motion(generator: np.random.Generator) -> Subject:
     """One of MOTIONS, forwards or backwards: its law is the same in reverse."""
     subject = MOTIONS[generator.integers(len(MOTIONS))](generator)
-    way = generator.choice((1, -1))
+    return _played(subject, int(generator.choice((1, -1))))
+
+
+def _played(subject: Subject, way: int) -> Subject:
+    """The same forwards (1) or backwards (-1)."""
     return Subject(*(values[::way] for values in subject))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -18,6 +18,9 @@ from video_adapters.data.annotations import Videos
 from video_adapters.data.dataset import Batch
 from video_adapters.data.video.film_strip import film_strip
 from video_adapters.data.video.frame_source import DecodeError
+from video_adapters.model.checkpoint import UNCHOSEN
+from video_adapters.training.callbacks import several_labels
+from video_adapters.training.callbacks.scored import Scored
 from video_adapters.training.loggers import TensorBoard
 from video_adapters.training.mlflow_logger import Mlflow
 from video_adapters.training.optional import optional
@@ -29,21 +32,9 @@ UNREAD = "(unread)"  # or without scores that are numbers
 FIGURES = ("top1", "top1_low", "top1_high", "top5")  # of a class
 
 
-class Scored(NamedTuple):
-    """Videos of a test in the data set's order, each once."""
-
-    indices: np.ndarray  # (N,) places in the data set
-    probabilities: np.ndarray  # (N, C) float32
-    readable: np.ndarray  # (N,) bool; where not, the probabilities are of a blank clip
-
-    @property
-    def answered(self) -> np.ndarray:
-        """Which videos were read and got scores that are finite numbers; the others count as wrong: (N,) bool."""
-        return self.readable & np.isfinite(self.probabilities).all(1)
-
-
 class Predictions(Callback):
-    """Writes `predictions.csv`, `probabilities.npy`, `per_class.csv` and `confusion.csv` after a test.
+    """Writes `predictions.csv`, `probabilities.npy`, `per_class.csv` and `confusion.csv` after a test; the last has no
+    sense where a video may have several classes.
 
     Any number of processes writes the same: every video counts once, in the data set's order.
     """
@@ -69,16 +60,25 @@ class Predictions(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / "probabilities.npy") as path, path.open("wb") as file:
             np.save(file, scored.probabilities)
-        _write(self.folder / "predictions.csv", prediction_rows(scored, videos, names))
-        _write(self.folder / "per_class.csv", per_class_rows(scored, videos, names))
-        _write(self.folder / "confusion.csv", confusion_rows(scored, videos, names))
+        if (sets := trainer.datamodule.label_sets) is not None:
+            thresholds = np.array(pl_module.origin.thresholds or [UNCHOSEN] * len(names))
+            classes = several_labels.Classes(names, sets, thresholds)
+            rows = several_labels.per_class_rows(scored, videos, classes)
+            _write(self.folder / "predictions.csv", several_labels.prediction_rows(scored, videos, classes))
+        else:
+            rows = per_class_rows(scored, videos, names)
+            _write(self.folder / "predictions.csv", prediction_rows(scored, videos, names))
+            _write(self.folder / "confusion.csv", confusion_rows(scored, videos, names))
+        _write(self.folder / "per_class.csv", rows)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 with optional("W&B's tables and pictures of the test"):
-                    _show(logger.experiment, scored, videos, names, pl_module.tested_as)
+                    _show_classes(logger.experiment, rows, pl_module.tested_as)
+                    if sets is None:
+                        _show_mistakes(logger.experiment, scored, videos, names, pl_module.tested_as)
             elif isinstance(logger, Mlflow | TensorBoard):
                 with optional(f"{logger.title}'s pictures of the test"):
-                    logger.show_test(self.folder, worst_strips(scored, videos, names))
+                    logger.show_test(self.folder, worst_strips(scored, videos, names) if sets is None else [])
 
 
 def prediction_rows(scored: Scored, videos: Videos, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -148,14 +148,14 @@ def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         table.rename(columns=as_cell).to_csv(part, index=False, errors="surrogateescape")
 
 
-def _show(run: Any, scored: Scored, videos: Videos, names: Sequence[str], prefix: str) -> None:
-    """Logs to W&B: the accuracy of each class, the confusion matrix where it is small enough to be seen, and the worst
-    videos as film strips."""
-    rows = per_class_rows(scored, videos, names)
-    columns = list(rows[0])
-    run.log(
-        {f"{prefix}/per_class": wandb.Table(columns=columns, data=[[str(v) for v in row.values()] for row in rows])}
-    )
+def _show_classes(run: Any, rows: Sequence[dict[str, Any]], prefix: str) -> None:
+    """Logs to W&B what was reached of each class."""
+    cells = [[str(value) for value in row.values()] for row in rows]
+    run.log({f"{prefix}/per_class": wandb.Table(columns=list(rows[0]), data=cells)})
+
+
+def _show_mistakes(run: Any, scored: Scored, videos: Videos, names: Sequence[str], prefix: str) -> None:
+    """Logs to W&B the confusion matrix, where it is small enough to be seen, and the worst videos as film strips."""
     if len(names) <= MOST_SHOWN:
         own = scored.answered
         shown, predicted = videos.labels[scored.indices][own], scored.probabilities.argmax(1)[own]

@@ -72,6 +72,7 @@ def _figures(trainer: L.Trainer) -> dict[str, str]:
     """The newest loss of training and accuracy of validation, as far as there are any."""
     metrics = trainer.callback_metrics
     figures = {"loss": f"{float(metrics['train/loss']):.3f}"} if "train/loss" in metrics else {}
-    if "val/top1" in metrics:
-        figures["val top-1"] = percent(float(metrics["val/top1"]))
+    for name, title in {"val/top1": "val top-1", "val/mAP": "val mAP"}.items():
+        if name in metrics:
+            figures[title] = percent(float(metrics[name]))
     return figures

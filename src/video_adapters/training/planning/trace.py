@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -18,6 +19,7 @@ from video_adapters.model.checkpoint import Origin
 from video_adapters.model.classifier import VideoClassifier
 from video_adapters.model.execution import cast_frozen
 from video_adapters.model.hardware import refuse_other_halves, refuse_to_compile_for
+from video_adapters.training.loss import LossSettings, build_loss
 from video_adapters.training.module import ActionModule
 from video_adapters.training.planning.gpus import num_devices
 
@@ -66,11 +68,12 @@ def workload(
     fill: Callable[[Batch], Batch] = lambda batch: batch,
 ) -> Workload:
     """The step of a composed experiment's network, by the module that trains it, on batches that `fill` may change."""
+    two_sets = np.zeros((2, cfg.data.num_classes), bool) if classifier.labels == "multi" else None
     module = ActionModule(
         classifier,
         optim=instantiate(cfg.optim, _convert_="all"),
         schedule=instantiate(cfg.schedule, _convert_="all"),
-        label_smoothing=cfg.loss.label_smoothing,
+        loss=build_loss(LossSettings(), cfg.data.num_classes, two_sets),
         origin=Origin({}, (), ""),
     )
     optimizers = (SimpleNamespace(param_groups=({"lr": 0.0},)),)
