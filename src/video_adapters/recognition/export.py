@@ -173,6 +173,8 @@ def describe(request: Request, loaded: Loaded) -> dict[str, Any]:
         "image_size": [height, width],
         "preprocessing": preprocessing(sampling, views, height),
         "class_names": list(names),
+        "labels": loaded.classifier.labels,
+        "thresholds": list(loaded.thresholds) or None,
         "encoder_licence": loaded.licence or None,
     }
 

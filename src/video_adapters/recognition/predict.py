@@ -76,12 +76,12 @@ class Request:
         options = {"--csv": self.csv, "--json": self.json, "--label-studio": self.label_studio}
         return {option: path for option, path in options.items() if path is not None}
 
-    def writers(self, num_classes: int) -> list[Writer]:
+    def writers(self, num_classes: int, several: bool) -> list[Writer]:
         """What writes them, of a checkpoint that tells so many classes apart."""
         top = min(self.top, num_classes)
         writers: list[Writer] = []
         if self.csv is not None:
-            writers.append(CsvWriter(self.csv, top, self.window is not None))
+            writers.append(CsvWriter(self.csv, top, self.window is not None, several))
         if self.json is not None:
             writers.append(JsonWriter(self.json, top))
         if self.label_studio is not None:
@@ -118,7 +118,10 @@ def predict(request: Request) -> list[Outcome]:
     journal = Journal(journal_of([*request.outputs().values()]), _unchanged(request), len(recognizer.class_names))
     hint = f"the same command goes on where it was, by {journal.path}" if journal.path else "nothing was to be written"
     with stoppable(hint), journal, ExitStack() as files, progress:
-        writers = [files.enter_context(closing(one)) for one in request.writers(len(recognizer.class_names))]
+        writers = [
+            files.enter_context(closing(one))
+            for one in request.writers(len(recognizer.class_names), bool(recognizer.thresholds))
+        ]
         for video in progress.track(videos, description="videos"):
             work = (request, progress, journal, writers)
             outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, *work)

@@ -28,7 +28,8 @@ def preprocessing(sampling: Sampling, views: Views, image_size: int) -> dict[str
             "crops": views.crops,
             "how": "Clip by clip, and within a clip crop by crop in the order given, each a view: an input of the "
             "network, [T, 3, height, width], RGB, 0 to 255, neither scaled nor normalised. The probabilities of a "
-            "video are the mean of those of its views (softmax first, then the mean).",
+            "video are the mean of those of its views (softmax first or, with several "
+            "labels, sigmoid, then the mean).",
         },
     }
 

@@ -37,6 +37,8 @@ def show(outcome: Outcome, top: int) -> None:
     result = outcome.result
     if isinstance(result, Prediction):
         classes = [(name, f"{probability:.1%}") for name, probability in result.top(top)]
+        if result.thresholds:
+            title.append(f"\nnamed: {printable(', '.join(name for name, _ in result.named()) or 'none')}")
         out.print(_table(title, ("class", "probability"), classes))
     else:
         windows = [(w.start, w.end, *result.top(i, 1)[0]) for i, w in enumerate(result.windows)]

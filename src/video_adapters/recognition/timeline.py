@@ -37,7 +37,7 @@ def _middle(window: Window) -> float:
 
 
 class Run(NamedTuple):
-    """A stretch in which the windows agree on the class."""
+    """A stretch in which the windows agree on the class, or all name it where there may be several."""
 
     start: float  # seconds
     end: float
@@ -74,6 +74,15 @@ class Timeline(NamedTuple):
             start, end = shares[windows[0]][0], shares[windows[-1]][1]
             runs.append(Run(start, end, self.class_names[label], chance, range(windows[0], windows[-1] + 1)))
         return sorted(runs, key=lambda run: run.start)
+
+    def named(self, window: int) -> list[tuple[str, float]]:
+        """The classes that a window is said to show, likeliest first: see `Prediction.named`."""
+        if not self.thresholds:
+            return self.top(window, 1)
+        reached = {
+            n for n, p, t in zip(self.class_names, self.probabilities[window], self.thresholds, strict=True) if p >= t
+        }
+        return [one for one in self.top(window, len(self.class_names)) if one[0] in reached]
 
     def _stretches(self) -> Iterator[tuple[int, list[int]]]:
         """The classes that are named, each with windows that follow each other."""

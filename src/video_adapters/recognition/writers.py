@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from video_adapters.commands.wording import as_cell
+from video_adapters.data.annotations.row_classes import BETWEEN
 from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.recognizer import Prediction
 from video_adapters.recognition.results import Outcome
@@ -44,13 +45,16 @@ class CsvWriter(Writer):
         path: the file.
         top: classes in each row.
         windows: whether timelines come.
+        several: whether a video may have several classes: those that are named stand in a column, as `a|b`.
     """
 
-    def __init__(self, path: Path, top: int, windows: bool) -> None:
+    def __init__(self, path: Path, top: int, windows: bool, several: bool = False) -> None:
         self._top = top
         self._run = self._label = -1
         names = [f"{name}{rank}" for rank in range(1, top + 1) for name in ("top", "probability")]
-        columns = ["video", *(["start", "end", "run"] if windows else []), *names, "unread"]
+        times = [] if not windows else ["start", "end"] if several else ["start", "end", "run"]
+        columns = ["video", *times, *(["named"] if several else []), *names, "unread"]
+        self._several = several
         self._file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
         self._rows = csv.DictWriter(self._file, columns)
         self._rows.writeheader()
@@ -60,18 +64,23 @@ class CsvWriter(Writer):
         if isinstance(outcome, Unread):
             self._write([{"video": outcome.path, "unread": outcome.reason}])
         elif isinstance(outcome.result, Prediction):
-            self._write([{"video": outcome.path, **_columns(outcome.result.top(self._top))}])
+            named = self._named(outcome.result.named())
+            self._write([{"video": outcome.path, **named, **_columns(outcome.result.top(self._top))}])
 
     def add_windows(self, video: str, part: Timeline) -> None:
         rows = []
         for i, (window, label) in enumerate(zip(part.windows, part.probabilities.argmax(1), strict=True)):
             self._run, self._label = (max(self._run, 0) + (label != self._label)), label
-            times = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}", "run": self._run}
+            times: dict[str, Any] = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}"}
+            times |= self._named(part.named(i)) if self._several else {"run": self._run}
             rows.append({"video": video, **times, **_columns(part.top(i, self._top))})
         self._write(rows)
 
     def close(self) -> None:
         self._file.close()
+
+    def _named(self, classes: Sequence[tuple[str, float]]) -> dict[str, str]:
+        return {"named": BETWEEN.join(name for name, _ in classes)} if self._several else {}
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         self._rows.writerows({name: as_cell(str(value)) for name, value in row.items()} for row in rows)
@@ -122,7 +131,8 @@ def json_object(outcome: Outcome, top: int) -> dict[str, Any]:
     copy = {"annotated": outcome.annotated, "not_annotated": outcome.not_annotated}
     result |= {name: text for name, text in copy.items() if text}
     if isinstance(outcome.result, Prediction):
-        return result | {"top": _objects(outcome.result.top(top))}
+        named = {"named": _objects(outcome.result.named())} if outcome.result.thresholds else {}
+        return result | named | {"top": _objects(outcome.result.top(top))}
     timeline = outcome.result
     windows = [
         {"start": round(window.start, 6), "end": round(window.end, 6), "top": _objects(timeline.top(i, top))}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from video_adapters.commands.intervals import between
+from video_adapters.commands.intervals import between, percent
 from video_adapters.commands.wording import counted
 from video_adapters.data.datamodule import VideoData
 
