@@ -142,6 +142,11 @@ class VideoData(L.LightningDataModule):
             self.annotations.label_sets, self.labels, f"{type(self.annotations).__name__} in {self.root}"
         )
 
+    def expect_one_label(self, what: str) -> None:
+        """Refuses what has no sense where a video may have several classes, with a ValueError."""
+        if self.labels == "multi":
+            raise ValueError(f"{what} tells classes that exclude each other apart, and data.labels is multi")
+
     @cached_property
     def train_transform(self) -> TrainTransform:
         """The augmentation of a training clip, classes that flips change by their label."""

@@ -51,6 +51,11 @@ def probe(cfg: DictConfig, overrides: list[str]) -> dict[str, float]:
         ValueError: for whatever in config, data or weights stands in the way.
     """
     refuse_another(Path(cfg.run_dir))
+    if cfg.data.get("labels", "one") == "multi":
+        raise ValueError(
+            "probes tell classes that exclude each other apart, and data.labels is multi: train the head alone "
+            "instead, by adapter=frozen without probe"
+        )
     cfg = with_classes_counted(cfg)
     if trains := [name for name in build_outline(cfg).trainable() if not name.startswith("head.")]:
         raise ValueError(

@@ -57,8 +57,10 @@ def score_orders(trained: Trained, draws: Mapping[str, list[Order]] | None = Non
     """Scores the test videos of a run with their frames in other orders, those of `orders` where none are given.
 
     Raises:
-        Unanswerable: no video can be read, or scores are not finite.
+        Unanswerable: videos may have several classes, no video can be read, or scores are not finite.
     """
+    if trained.data.labels == "multi":
+        raise Unanswerable(f"Videos of the run {trained.run} may have several classes: orders are compared by top-1.")
     draws = draws or orders()
     labels: list[Tensor] = []
     scores: dict[str, list[list[Tensor]]] = {name: [[] for _ in several] for name, several in draws.items()}

@@ -66,6 +66,7 @@ def review_data(request: ReviewRequest) -> Path:
     cfg = with_classes_counted(_composed(request.source))
     with stoppable("the same command goes on: features that were computed are kept"):
         data = build_data(cfg)
+        data.expect_one_label("a review")
         read = _read(cfg, data)
         result = review(read.features, read.about)
         table = _table(result, read, data.root)

@@ -122,6 +122,7 @@ class Ladder:
 
     def climb(self) -> None:
         print(f"ladder in {self.folder}: the same command goes on with it", flush=True)
+        self._data.expect_one_label("the ladder")
         rows: list[Row] = []
         for rung in RUNGS:
             rows.append(self._climbed(rung))
