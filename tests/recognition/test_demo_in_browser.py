@@ -6,12 +6,14 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition.demo_server import DemoServer
 
-from helpers.colours import coloured
+from helpers.colours import COLOURS, coloured
+from helpers.videos import write_video
 
 pytestmark = pytest.mark.browser
 ODD = "<img src=x onerror=document.title=1>"
@@ -84,6 +86,14 @@ def test_a_text_file_is_refused_in_words_and_the_next_video_is_taken(page: Any, 
     assert text(page, "named") == "blue"
     assert not page.find_element("id", "refusal").is_displayed()
     assert "is no longer than a window" in text(page, "timeline-note")
+
+
+def test_what_the_browser_cannot_play_has_a_timeline_all_the_same(page: Any, tmp_path: Path) -> None:
+    frames = np.full((75, 32, 48, 3), COLOURS["red"], np.uint8)
+    give(page, write_video(tmp_path / "old.avi", frames, codec="mpeg4"))
+    until(page, page.find_element("id", "unplayable").is_displayed)
+    page.find_elements("css selector", "#bar button")[1].click()
+    assert text(page, "now").startswith("At 1.3 s: red")  # amid the middles of 0 to 2 s and of 0.5 to 2.5 s
 
 
 def luminance(colour: str) -> float:

@@ -15,6 +15,7 @@ let about = null; // of the model
 let chosen = null; // the file
 let running = null; // what can be aborted
 let windows = []; // of the timeline so far
+let position = 0; // seconds, of the video or, where it cannot be played, of what was clicked
 let colours = new Map(); // class -> one of eight in the order in which they come, then grey
 
 fetch("/about").then((answer) => answer.json()).then((answer) => {
@@ -106,6 +107,7 @@ function show(part) {
 
 function clear() {
   windows = [];
+  position = 0;
   colours = new Map();
   $("refusal").hidden = true;
   $("result").hidden = true;
@@ -206,23 +208,26 @@ function showTimeline() {
 }
 
 function seek(seconds) {
-  video.currentTime = seconds + 0.001; // into the frame that begins there
+  position = seconds + 0.001; // in the frame that begins there
+  video.currentTime = position;
+  follow();
   video.scrollIntoView({ block: "nearest" });
 }
 
 function follow() {
   if (!windows.length) return;
-  const away = (one) => Math.abs(middle(one) - video.currentTime);
+  const away = (one) => Math.abs(middle(one) - position);
   let nearest = 0;
   windows.forEach((one, number) => { if (away(one) < away(windows[nearest])) nearest = number; });
   [...$("bar").children].forEach((button, number) => {
     if (number === nearest) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   });
-  $("now").textContent = `At ${time(video.currentTime)}: ${$("bar").children[nearest].title.split(": ").slice(1).join(": ")}`;
+  $("now").textContent = `At ${time(position)}: ${$("bar").children[nearest].title.split(": ").slice(1).join(": ")}`;
 }
-video.addEventListener("timeupdate", follow);
-video.addEventListener("seeked", follow);
+for (const name of ["timeupdate", "seeked"]) {
+  video.addEventListener(name, () => { position = video.currentTime; follow(); });
+}
 
 // where it looks
 function showLooked(looked) {
