@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from video_adapters.commands.intervals import between
 from video_adapters.model import checkpoint
 from video_adapters.model.build import build_for
-from video_adapters.recognition import Recognizer, hub, model_card
+from video_adapters.recognition import Recognizer, export_request, hub, model_card
 from video_adapters.recognition.agreement import noise
 from video_adapters.recognition.hub import Request, request_of, share
 from video_adapters.recognition.load import Loaded, load
@@ -336,6 +336,11 @@ def test_options_of_other_formats_are_refused() -> None:
     with pytest.raises(ValueError, match="--logits does not go with --format hub"):
         request_of(words | {"to": "a/b", "logits": True})
     assert request_of(words | {"to": "a/b", "public": True}).public
+
+
+def test_an_export_of_a_model_of_the_hub_goes_into_the_current_folder() -> None:
+    given = export_request.Request(checkpoint=Path("hf:me/mine"), format="torch_export")
+    assert (given.file, given.about) == (Path("mine.pt2"), Path("mine.json"))
 
 
 @pytest.mark.slow

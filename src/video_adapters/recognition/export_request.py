@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from video_adapters.recognition.export_formats import PRECISIONS, SUFFIXES, check_packages
+from video_adapters.trust.shared_folder import HUB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +58,10 @@ class Request:
 
     @property
     def file(self) -> Path:
-        """Where the exported network goes."""
+        """Where the exported network goes: of a model of the hub, into the current folder."""
+        beside = Path(self.checkpoint.name) if str(self.checkpoint).startswith(HUB) else self.checkpoint
         precision = "" if self.precision == "fp32" else f".{self.precision}"
-        return self.out or self.checkpoint.with_suffix(precision + SUFFIXES[self.format])
+        return self.out or beside.with_suffix(precision + SUFFIXES[self.format])
 
     @property
     def about(self) -> Path:

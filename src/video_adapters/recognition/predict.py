@@ -27,6 +27,7 @@ from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
 from video_adapters.recognition.writers import CsvWriter, JsonWriter, Writer
+from video_adapters.trust.shared_folder import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,8 @@ def predict(request: Request) -> list[Outcome]:
 
 def _unchanged(request: Request) -> dict[str, Any]:
     """What scores depend on, beside the videos."""
-    checkpoint = f"{request.checkpoint.absolute()} {stamp(str(request.checkpoint))}"
+    path = local(request.checkpoint).absolute()  # of a model of the hub, that of its revision
+    checkpoint = f"{path} {stamp(str(path))}"
     weights = None if request.weights is None else str(request.weights)
     rest = {name: getattr(request, name) for name in ("views", "window", "stride", "fps")}
     return {"checkpoint": checkpoint, "weights": weights, **rest}
