@@ -1,6 +1,9 @@
 """MLflow's runs, read back from a local store; and machines without it."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,8 @@ from video_adapters.training.run import _identity
 from video_adapters.training.tolerant import PATIENCE, Tolerant
 
 from helpers.toy import composed, run
+
+SRC = Path(__file__).parents[2] / "src"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,22 @@ def test_a_run_that_goes_on_is_one_run_with_the_figures_of_its_csv(folder: Path)
     files = [file.path for file in client(folder).list_artifacts(first.info.run_id, "test")]
     assert {"test/confusion.csv", "test/per_class.csv", "test/worst"} == set(files)
     assert (folder / "mlflow").is_dir()  # the artifacts
+
+
+JOB = "import sys; from video_adapters.training.mlflow_logger import Mlflow, mlflow_logger as new\n"
+JOB += "logger = new('sweep', 'job', id=sys.argv[1]); sys.exit(not isinstance(logger, Mlflow))"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_jobs_that_start_together_share_one_new_store(tmp_path: Path) -> None:
+    """Where MLflow would have each of them create its tables."""
+    environment = {**os.environ, "LOG_DIR": str(tmp_path), "PYTHONPATH": str(SRC)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    jobs = [subprocess.Popen([sys.executable, "-c", JOB, name], env=environment) for name in "ab"]
+    assert [job.wait(timeout=200) for job in jobs] == [0, 0]
+    one = client(tmp_path)
+    assert len(one.search_runs([one.get_experiment_by_name("sweep").experiment_id])) == 2
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import os
 import warnings
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lightning.pytorch.loggers.logger import DummyLogger, Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from video_adapters.commands.config import PROJECT
+from video_adapters.commands.lock import alone
 from video_adapters.training.optional import optional
 from video_adapters.training.tolerant import Tolerant
 
@@ -66,30 +68,24 @@ def mlflow_logger(experiment: str, name: str, id: str | None = None, tags: dict[
     """
     if getattr(rank_zero_only, "rank", 0) != 0:
         return DummyLogger()
-    os.environ.setdefault(
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3"
-    )  # 14 s; its own 7 would keep a run waiting for minutes
+    # 14 s without a server; its own 7 would keep a run waiting for minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     logging.getLogger("mlflow.store.db").setLevel(logging.WARNING)  # which tells of every table that it creates
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = given or local_store()
-    with optional(f"MLflow ({uri})"), warnings.catch_warnings():
+    given, folder = os.environ.get("MLFLOW_TRACKING_URI"), PROJECT / (os.environ.get("LOG_DIR") or "logs")
+    uri = given or f"sqlite:///{folder / STORE}"
+    # a sweep's first jobs would all create the store's tables
+    store = nullcontext() if given else alone(folder / f"{STORE}.lock", wait=True)
+    with optional(f"MLflow ({uri})"), store, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of SQLAlchemy, about how MLflow uses it
         own = {**(tags or {}), **({RUN: id} if id else {})}
         before = _run_of(uri, experiment, id) if id else None
-        place = None if given else uri.removeprefix("sqlite:///").removesuffix(".db")  # of artifacts: else ./mlruns
+        place = None if given else str(folder / "mlflow")  # of artifacts: else ./mlruns
         logger = Mlflow(experiment, name, uri, own, artifact_location=place, run_id=before)
         _ = logger.run_id  # what cannot be reached shows now
         if before:
             logger.experiment.update_run(before, status="RUNNING")
         return logger
     return DummyLogger()
-
-
-def local_store() -> str:
-    """Address of the store that is taken without MLFLOW_TRACKING_URI; its folder is made."""
-    folder = PROJECT / (os.environ.get("LOG_DIR") or "logs")
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / STORE}"
 
 
 def flattened(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
