@@ -24,7 +24,7 @@ Look = Callable[[float, Any], None]
 
 
 class Ended(Exception):
-    """A recording is over; other sources are opened again when they end."""
+    """A source is over; others are opened again when they end."""
 
 
 class Backoff:
@@ -128,7 +128,7 @@ class LiveReader(threading.Thread):
         while not self._stopped.is_set():
             try:
                 self._read_once(name)
-                if self._source == STDIN or self._stopped.is_set():
+                if self._stopped.is_set():
                     return
                 reason = "it ended"
             except Ended:
@@ -149,7 +149,7 @@ class LiveReader(threading.Thread):
         """Reads a live source until it ends.
 
         Raises:
-            Ended: it was a recording.
+            Ended: it is over.
             Lost, Refused: as `LiveSource`.
         """
         with LiveSource(self._source, self._timeout) as source:
@@ -166,7 +166,7 @@ class LiveReader(threading.Thread):
                 self._backoff.success(time.monotonic())
                 self._frame(stamp, frame)
                 self.num_corrupt = corrupt + source.num_corrupt
-            if source.finite:
+            if source.ends:
                 raise Ended
 
     def _play(self) -> None:

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -62,11 +62,13 @@ class OneHost:
     Attributes:
         refusal: why an address was not opened; FFmpeg goes on with the next one, and does not say.
         is_file: what was opened first has an end.
+        files: those that are open; of a source that FFmpeg gives up it does not close all.
     """
 
     def __init__(self, address: str, patience: Patience) -> None:
         self.refusal: Refused | None = None
         self.is_file: bool | None = None
+        self.files: set[HttpFile] = set()
         self._patience = patience
         parts = urlsplit(address)
         self._allowed = {_origin(parts)}
@@ -83,7 +85,7 @@ class OneHost:
             urllib.request.HTTPHandler(),
             urllib.request.HTTPSHandler(context=ssl.create_default_context()),
             urllib.request.HTTPDefaultErrorHandler(),
-            urllib.request.HTTPErrorProcessor(),
+            _Errors(),
             _Redirects(self),
             urllib.request.HTTPBasicAuthHandler(passwords),
             urllib.request.HTTPDigestAuthHandler(passwords),
@@ -95,9 +97,15 @@ class OneHost:
         self.check(address)
         first, stop = (int((options or {}).get(name, 0)) for name in ("offset", "end_offset"))
         file = HttpFile(self, address, first, stop)
+        self.files.add(file)
         if self.is_file is None:
             self.is_file = file.length is not None
         return file
+
+    def close(self) -> None:
+        """Closes what is open."""
+        for file in list(self.files):
+            file.close()
 
     def check(self, address: str) -> None:
         """Refuses, and remembers it, what is not of this host."""
@@ -199,7 +207,23 @@ class HttpFile(io.RawIOBase):
 
     def close(self) -> None:
         self._answer.close()
+        self._host.files.discard(self)
         super().close()
+
+
+class _Errors(urllib.request.HTTPErrorProcessor):
+    """Closes answers that something else follows: urllib leaves questions for a password open."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        following = None
+        try:
+            following = super().http_response(request, response)
+        finally:
+            if following is not response:
+                response.close()
+        return following
+
+    https_response = http_response
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -241,6 +265,8 @@ def _reason(error: BaseException) -> str:
     cause = getattr(error, "reason", error)
     if isinstance(cause, TimeoutError | socket.timeout):
         return "nothing came in time"
+    if isinstance(cause, IncompleteRead):
+        return "it was cut"
     if isinstance(cause, OSError):
         return cause.strerror or str(cause) or type(cause).__name__
     return f"no HTTP: {type(cause).__name__}"

@@ -62,7 +62,8 @@ class LiveSource:
 
     Attributes:
         paced: frames come in bursts or all at once, and are to be shown by their stamps: HLS, recordings, pipes.
-        finite: it is a recording, which ends.
+        finite: it is a recording, which ends, and is not tried again.
+        ends: where it ends, it is over: recordings, pipes, and HLS, whose playlists say so.
         num_corrupt: packets and frames that were left out as damaged.
 
     Raises:
@@ -85,6 +86,7 @@ class LiveSource:
             self._host is not None and self._host.is_file and (kind != "hls" or bool(self._container.duration))
         )
         self.paced = self.finite or kind == "hls" or name == STDIN
+        self.ends = self.finite or kind == "hls" or name == STDIN
         self._stamped = kind not in UNSTAMPED
 
     def __enter__(self) -> "LiveSource":
@@ -133,6 +135,7 @@ class LiveSource:
             return av.open(*_camera(name), **settings | {"options": {"max_pixels": str(MOST_PIXELS)}})
         if scheme in ("http", "https"):
             self._host = OneHost(name, self._patience)
+            stack.callback(self._host.close)
             options["protocol_whitelist"] = "http,https,tcp,tls"
             return av.open(name, io_open=self._host, **settings)
         if scheme == "tcp":
