@@ -24,7 +24,7 @@ from video_adapters.recognition import Recognizer, export_request, hub, model_ca
 from video_adapters.recognition.agreement import noise
 from video_adapters.recognition.hub import Request, request_of, share
 from video_adapters.recognition.load import Loaded, load
-from video_adapters.recognition.recorded_scores import Scores
+from video_adapters.recognition.recorded_scores import Scores, recorded_scores
 from video_adapters.trust import checkpoint_file, shared_folder
 from video_adapters.trust.shared_folder import CARD, CONFIG, FROZEN, LEARNED, SUMS, checksum
 
@@ -203,6 +203,19 @@ def test_scores_of_videos_that_had_a_part_say_so_and_are_no_result(loaded: Loade
     given = facts(loaded, scores=scores)
     assert model_card.front_matter(given).eval_results is None
     assert "**These videos chose the checkpoint: expect less of others.**" in model_card.card(given)
+
+
+def test_scores_are_the_measures_of_the_best_checkpoints_test(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    scores = {"val/top1": 0.9, "train_as_test/mAP": 0.5, "train_as_test/videos": 40.0, "train_as_test/not_finite": 0.0}
+    (tmp_path / "run.json").write_text(json.dumps({"scores": scores}))
+    assert recorded_scores(best) == Scores("train_as_test", {"mAP": 0.5}, 40)
+    assert recorded_scores(best).rows() == {"mean average precision": "50.0%"}
+    assert recorded_scores(best.with_name("last.ckpt")) is None
+    for text in ("{", "[]", '{"scores": {"test/top1": "x", "test/videos": 3}}', '{"scores": {"test/top1": NaN}}'):
+        (tmp_path / "run.json").write_text(text)
+        assert recorded_scores(best) is None
 
 
 def test_classes_are_text_with_their_thresholds(loaded: Loaded) -> None:

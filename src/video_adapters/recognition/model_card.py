@@ -88,7 +88,7 @@ def front_matter(facts: Facts) -> ModelCardData:
         base_model=repository(facts.cfg),
         base_model_relation="adapter" if repository(facts.cfg) else None,
         datasets=[slug] if slug else None,
-        metrics=["accuracy"],
+        metrics=["mAP" if facts.thresholds else "accuracy"],
         model_name=printable(facts.title),
         eval_results=_results(facts) or None,
     )
@@ -105,7 +105,7 @@ def _results(facts: Facts) -> list[EvalResult]:
             dataset_type=_slug(facts.cfg) or "own-videos",
             dataset_name=dataset,
             dataset_split=split,
-            metric_type="accuracy" if name in NAMES else name,
+            metric_type="mAP" if name == "mAP" else "accuracy",
             metric_name=NAMES.get(name, name),
             metric_value=round(value, 4),
         )

@@ -9,13 +9,14 @@ from video_adapters.commands.intervals import between
 from video_adapters.trust.config_file import bounded
 
 PARTS = ("test", "val_as_test", "train_as_test")
-BESIDE = ("loss", "videos", "unreadable", "top1_low", "top1_high")  # scores that are no measure of their own
 NAMES = {
     "top1": "top-1 accuracy",
     "top5": "top-5 accuracy",
     "mean_class": "mean of the classes' accuracies",
-    "map": "mean average precision",
+    "mAP": "mean average precision",
 }
+"""Measures of a test; its counts, loss and the ends of intervals are none."""
+
 SHARES = ("top1", "top5")  # of videos, for which the interval of a share holds
 
 
@@ -49,8 +50,8 @@ def recorded_scores(checkpoint: Path) -> Scores | None:
 
 def _of_test(scores: dict[str, Any]) -> Scores | None:
     for part in PARTS:
-        own = {name.removeprefix(f"{part}/"): x for name, x in scores.items() if name.startswith(f"{part}/")}
-        measures = {name: float(x) for name, x in own.items() if name not in BESIDE and isinstance(x, int | float)}
-        if measures and isinstance(videos := own.get("videos"), int | float):
+        values = {name: scores.get(f"{part}/{name}") for name in NAMES}
+        measures = {name: float(x) for name, x in values.items() if isinstance(x, int | float) and 0 <= x <= 1}
+        if measures and isinstance(videos := scores.get(f"{part}/videos"), int | float) and videos >= 1:
             return Scores(part, measures, round(videos))
     return None
