@@ -1,7 +1,8 @@
-"""Measures exported networks on the CPU: ZeroI2V, whose adapters are folded into the encoder, beside AIM.
+"""Measures exported networks on the CPU: ZeroI2V, whose adapters are folded into the encoder, beside AIM; precisions.
 
-    python benchmarks/exported.py            # ViT-B/16, 8 frames, one clip, onnxruntime, 1 thread
-    python benchmarks/exported.py --write    # the same, into benchmarks/README.md
+    python benchmarks/exported.py                 # ViT-B/16, 8 frames, one clip, onnxruntime, 1 thread
+    python benchmarks/exported.py --precisions    # AIM alone, in fp32, fp16 and int8, by onnxruntime and by OpenVINO
+    python benchmarks/exported.py --write         # the same, into benchmarks/README.md
     python benchmarks/exported.py data.image_size=112 --threads 2
 
 Weights are random, those of adapters too. The files take turns in one process, so that what else the machine does slows
@@ -22,7 +23,8 @@ import torch
 from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT, compose_config
 from video_adapters.model.build import build_classifier, without_weights
-from video_adapters.recognition.export_formats import Exported, write_onnx
+from video_adapters.recognition.export_formats import OPEN, Exported, Run, write_onnx, write_openvino
+from video_adapters.recognition.reduced_precision import to_fp16, to_int8
 
 from trained import put
 
@@ -36,12 +38,22 @@ WAYS = {
 """What is measured; the others are compared with the first."""
 
 
+PRECISIONS = {
+    "ONNX fp32": ("onnx", "fp32"),
+    "ONNX fp16": ("onnx", "fp16"),
+    "ONNX int8": ("onnx", "int8"),
+    "OpenVINO fp32": ("openvino", "fp32"),
+    "OpenVINO fp16 (bf16 where the CPU has it)": ("openvino", "fp16"),
+    "OpenVINO int8": ("openvino", "int8"),
+}
+
+
 class File(NamedTuple):
     """An exported network."""
 
     params: int
     size: int  # bytes on disk
-    session: onnxruntime.InferenceSession
+    run: Run
     clip: torch.Tensor  # (1, T, 3, H, W) uint8
 
 
@@ -51,19 +63,22 @@ def main() -> None:
     command.read_environment()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
-        files = {
-            name: exported([*way, *overrides], Path(folder) / f"{number}.onnx", arguments.threads)
-            for number, (name, way) in enumerate(WAYS.items())
-        }
+        if arguments.precisions:
+            files = in_precisions([*WAYS["AIM"], *overrides], Path(folder))
+        else:
+            files = {
+                name: exported([*way, *overrides], Path(folder) / f"{number}.onnx")
+                for number, (name, way) in enumerate(WAYS.items())
+            }
         text = markdown(files, measure(files, arguments.repeats))
     where = f"`{' '.join(overrides) or 'ViT-B/16, 8 frames'}`, one clip, {arguments.threads} thread(s)"
     text = f"{where}, onnxruntime {onnxruntime.__version__}:\n\n{text}"
     print(text)
     if arguments.write:
-        put(text, "exported", DOCUMENT)
+        put(text, "precisions" if arguments.precisions else "exported", DOCUMENT)
 
 
-def exported(overrides: Sequence[str], path: Path, threads: int) -> File:
+def exported(overrides: Sequence[str], path: Path) -> File:
     """Writes the network of a config with random weights, its adapters anything but zero, and opens the file."""
     cfg = without_weights(compose_config("train", overrides))
     torch.manual_seed(0)
@@ -75,11 +90,25 @@ def exported(overrides: Sequence[str], path: Path, threads: int) -> File:
         shape = (3, cfg.data.image_size, cfg.data.image_size)
         clips = torch.randint(256, (2, cfg.data.num_frames, *shape), dtype=torch.uint8)
         write_onnx(Exported(classifier).eval(), clips, ("clips", "probabilities"), path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
-    return File(sum(p.numel() for p in classifier.parameters()), size, session, clips[:1])
+    return File(sum(p.numel() for p in classifier.parameters()), _size(path), OPEN["onnx"](path), clips[:1])
+
+
+def in_precisions(overrides: Sequence[str], folder: Path) -> dict[str, File]:
+    """A network in each format and precision; int8's ranges are measured on the clip itself, since speed is all that is
+    asked for."""
+    plain = folder / "fp32.onnx"
+    first = exported(overrides, plain)
+    to_fp16(plain, folder / "fp16.onnx")
+    to_int8(plain, folder / "int8.onnx", [first.clip])
+    files = {}
+    for name, (kind, precision) in PRECISIONS.items():
+        path = folder / f"{precision}.onnx"
+        if kind == "openvino":
+            write_openvino(
+                plain if precision == "fp16" else path, path := path.with_suffix(".xml"), precision == "fp16"
+            )
+        files[name] = first._replace(size=_size(path), run=OPEN[kind](path, precision))
+    return files
 
 
 def measure(files: dict[str, File], repeats: int) -> dict[str, list[float]]:
@@ -88,15 +117,25 @@ def measure(files: dict[str, File], repeats: int) -> dict[str, list[float]]:
     for _ in range(repeats + 1):
         for name, file in files.items():
             start = time.perf_counter()
-            file.session.run(None, {"clips": file.clip.numpy()})
+            file.run(file.clip)
             times[name].append(time.perf_counter() - start)
     return {name: seconds[1:] for name, seconds in times.items()}
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file and of the weights beside it."""
+    return sum(
+        part.stat().st_size for part in (*path.parent.glob(f"{path.name}*"), *path.parent.glob(f"{path.stem}.bin"))
+    )
 
 
 def markdown(files: dict[str, File], times: dict[str, list[float]]) -> str:
     """The table: medians, and the median of the ratios to the first file of the same turn."""
     first = next(iter(times.values()))
-    lines = ["| network | M parameters | file MiB | ms a clip | as fast as AIM |", "|---|--:|--:|--:|--:|"]
+    lines = [
+        f"| network | M parameters | file MiB | ms a clip | as fast as {next(iter(files))} |",
+        "|---|--:|--:|--:|--:|",
+    ]
     for name, file in files.items():
         ratio = median(slow / own for slow, own in zip(first, times[name], strict=True))
         milliseconds = f"{1000 * median(times[name]):.0f}"
@@ -109,6 +148,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("overrides", nargs="*", help="of the config, as train.py takes them (data.image_size=112)")
     parser.add_argument("--threads", type=int, default=1, help="of onnxruntime (1)")
     parser.add_argument("--repeats", type=int, default=15, help="turns that are counted (15)")
+    parser.add_argument("--precisions", action="store_true", help="of AIM, instead of the networks")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     arguments = parser.parse_intermixed_args()
     return arguments, arguments.overrides

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from video_adapters.data.video.frame_source import DecodeError
+from video_adapters.recognition import export_accuracy
 from video_adapters.recognition.export_accuracy import (
     calibration_clips,
     compare,
@@ -73,7 +74,8 @@ def test_logits_become_probabilities_before_views_are_averaged() -> None:
     assert torch.stack(seen).sum(-1).allclose(torch.tensor(1.0))
 
 
-def test_where_a_video_may_have_several_classes_it_is_mean_average_precision() -> None:
+def test_where_a_video_may_have_several_classes_it_is_mean_average_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_accuracy, "RESAMPLES", 20)
     sets = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)  # labels point to these
     found = compare(data(sets), lambda scores: scores, naming([0, 0, 1, 1, 2, 2]), naming([2, 2, 1, 1, 0, 2]))
     assert found.metric == "mAP"
@@ -108,4 +110,6 @@ def test_validation_that_is_not_at_hand_is_refused_in_a_sentence(tmp_path: Path)
     cfg = composed("experiment=moving_shapes", f"data.root={tmp_path / 'gone'}")
     with pytest.raises(ValueError, match=r"are not at hand: .*; --data ROOT says where they are now"):
         validation_data(cfg, None, 10)
+    with pytest.raises(ValueError, match=r"are not at hand"):
+        validation_data(cfg, str(tmp_path / "gone"), 10)  # nothing is rendered where a folder's name is mistyped
     assert not (tmp_path / "gone").exists()

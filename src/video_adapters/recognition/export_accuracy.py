@@ -38,7 +38,7 @@ def validation_data(cfg: DictConfig, root: str | None, videos: int) -> VideoData
     cfg = cfg.copy()
     cfg.data.root, cfg.data.max_videos = root or cfg.data.root, min(videos, cfg.data.max_videos or videos)
     try:
-        data = build_data(cfg, render=root is not None)
+        data = build_data(cfg, render=False)
         data.videos("val")
     except (ValueError, InstantiationException) as error:
         if isinstance(error, InstantiationException) and not isinstance(error.__cause__, ValueError):
