@@ -25,6 +25,11 @@ T = 4
 ALL_SITES = Aim(temporal_in="all", drop_path=0.0)
 
 
+FAMILIES = ("timm", "timm DINOv3", "timm Swin", "open_clip")
+FAMILIES_FIRST = [pytest.param(name, marks=[] if name in FAMILIES else pytest.mark.slow) for name in BUILDS]
+"""By default one build of each family, where builds differ in nothing that is tested."""
+
+
 @pytest.fixture(params=BUILDS)
 def published(request: pytest.FixtureRequest) -> Any:
     return network(BUILDS[request.param])
@@ -165,10 +170,7 @@ def test_nothing_is_kept_for_backward_below_the_first_adapted_block(published: n
     assert kept[0].grad_fn is None
 
 
-FAMILIES = ("timm", "timm DINOv3", "timm Swin", "open_clip")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in FAMILIES else pytest.mark.slow) for n in BUILDS])
+@pytest.mark.parametrize("name", FAMILIES_FIRST)
 def test_recomputing_blocks_changes_neither_features_nor_gradients(name: str) -> None:
     published = network(BUILDS[name])
     method = Aim(temporal_in="all", drop_path=0.5)  # the same draws must come back in the recomputation
@@ -185,14 +187,18 @@ def test_recomputing_blocks_changes_neither_features_nor_gradients(name: str) ->
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
-def test_uint8_and_normalised_clips_give_the_same(published: nn.Module) -> None:
+@pytest.mark.parametrize("name", FAMILIES_FIRST)
+def test_uint8_and_normalised_clips_give_the_same(name: str) -> None:
+    published = network(BUILDS[name])
     backbone = build(published).eval()
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (backbone.encoder.mean, backbone.encoder.std))
     normalised = (clips().float() / 255 - mean) / std
     assert torch.equal(backbone.features(clips()), backbone.features(normalised))
 
 
-def test_copies_and_pickles_are_whole(published: nn.Module, tmp_path: Any) -> None:
+@pytest.mark.parametrize("name", FAMILIES_FIRST)
+def test_copies_and_pickles_are_whole(name: str, tmp_path: Any) -> None:
+    published = network(BUILDS[name])
     backbone = build(published).eval()
     randomise(backbone)
     features = backbone.features(clips())
@@ -204,7 +210,9 @@ def test_copies_and_pickles_are_whole(published: nn.Module, tmp_path: Any) -> No
     assert torch.equal(backbone.features(clips()), features)
 
 
-def test_it_is_built_on_the_meta_device_too(published: nn.Module) -> None:
+@pytest.mark.parametrize("name", FAMILIES_FIRST)
+def test_it_is_built_on_the_meta_device_too(name: str) -> None:
+    published = network(BUILDS[name])
     backbone = build(published)
     with torch.device("meta"):
         shadow = build(deepcopy(published).to("meta"))

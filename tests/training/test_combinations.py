@@ -29,8 +29,10 @@ SPACE_ONLY = {"frozen", "none", "spatial", "full_tuning", "adaptformer"}  # LoRA
 
 
 def is_slow(model: str, adapter: str) -> bool:
-    """Of what is otherwise quick: the family that AIM stands for, and the wide form of what has a narrow one too."""
-    return adapter == "side4video" or (model == "toy_eva" and adapter != "aim")
+    """Of what is otherwise quick: the family that AIM stands for, the wide form of what has a narrow one too, and the
+    forms of a method that differ in numbers, but for one family."""
+    of_numbers = adapter in ("aim_shapes", "aim_ssv2", "zeroi2v_ssv2", "spatial")
+    return adapter == "side4video" or (model == "toy_eva" and adapter != "aim") or (of_numbers and model != "toy_vit")
 
 
 @pytest.mark.parametrize(
