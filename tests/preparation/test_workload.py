@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from video_adapters.commands.workers import Failure
-from video_adapters.data.annotations import UNLABELLED, Video
-from video_adapters.preparation import workload
+from video_adapters.data.video import time_limit
+from video_adapters.data.video.time_limit import most_seconds
 from video_adapters.preparation.encode_video import Copy
-from video_adapters.preparation.source import Listed
-from video_adapters.preparation.workload import most_seconds, worked_on
+from video_adapters.preparation.workload import worked_on
 
 SCRIPT = Path(__file__).parents[2] / "src" / "prepare.py"
 
@@ -50,20 +49,20 @@ def test_a_large_video_may_take_longer(tmp_path: Path) -> None:
     film.touch()
     os.truncate(film, 10**8)
     frames = 20 * 60 * 30  # 20 minutes
-    seconds = most_seconds(Copy(str(film), "to.mp4"))
-    assert seconds == most_seconds(Listed(Video(str(film), UNLABELLED), "train")) == 6600
+    seconds = most_seconds(str(film))
+    assert seconds == 6600
     assert seconds > 10 * frames / 60  # ten times what a core of usual speed takes to copy it at 1080p
-    assert most_seconds(Copy(str(tmp_path / "missing.mp4"), "to.mp4")) == 600
+    assert most_seconds(str(tmp_path / "missing.mp4")) == 600
 
 
 def test_a_folder_of_many_images_may_take_longer(tmp_path: Path) -> None:
     for number in range(30):
         (tmp_path / f"{number}.png").touch()
-    assert most_seconds(Copy(str(tmp_path), "to.mp4")) == 630
+    assert most_seconds(str(tmp_path)) == 630
 
 
 def test_each_video_has_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workload, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(time_limit, "MOST_SECONDS", 0.1)
     (tmp_path / "large").touch()
     os.truncate(tmp_path / "large", 10**9)
     copies = [Copy(str(tmp_path / name), "") for name in ("small", "large")]

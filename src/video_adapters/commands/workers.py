@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, NamedTuple, TypeVar
@@ -71,6 +73,30 @@ class _Worker(Generic[Job, Result]):
             self.connection.close()
 
 
+class _Pool(Generic[Job, Result]):
+    """Processes, some of which work on a job with a number."""
+
+    def __init__(self, work: Callable[[Job], Result], num_workers: int) -> None:
+        self.idle: list[_Worker[Job, Result]] = [_Worker(work) for _ in range(num_workers)]
+        self.busy: dict[int, _Worker[Job, Result]] = {}
+
+    def begin(self, number: int, job: Job, limit: float) -> None:
+        self.busy[number] = self.idle.pop()
+        self.busy[number].begin(job, limit)
+
+    def ended(self) -> Iterator[tuple[int, Job, Result | Failure]]:
+        """Jobs that have ended by now, after a short wait if none has."""
+        wait([worker.connection for worker in self.busy.values()], timeout=TICK)
+        for number in [number for number, worker in self.busy.items() if worker.ended()]:
+            worker = self.busy.pop(number)
+            self.idle.append(worker)
+            yield number, worker.job, worker.result
+
+    def close(self) -> None:
+        for worker in [*self.idle, *self.busy.values()]:
+            worker.stop()
+
+
 def spread(
     work: Callable[[Job], Result], jobs: Iterable[Job], num_workers: int, limit: Callable[[Job], float]
 ) -> Iterator[tuple[Job, Result | Failure]]:
@@ -79,39 +105,62 @@ def spread(
     An exception of the work is a Failure, and so is the death of its process, which is killed after as many seconds as
     `limit` says of the job.
     """
-    waiting = iter(jobs)
-    idle: list[_Worker[Job, Result]] = [_Worker(work) for _ in range(num_workers)]
-    busy: list[_Worker[Job, Result]] = []
-    try:
+    waiting = enumerate(jobs)
+    with closing(_Pool(work, num_workers)) as pool:
         while True:
-            for worker, job in zip([*idle], waiting, strict=False):
-                worker.begin(job, limit(job))
-                idle.remove(worker)
-                busy.append(worker)
-            if not busy:
+            for number, job in islice(waiting, len(pool.idle)):
+                pool.begin(number, job, limit(job))
+            if not pool.busy:
                 return
-            wait([worker.connection for worker in busy], timeout=TICK)
-            for worker in [worker for worker in busy if worker.ended()]:
-                busy.remove(worker)
-                idle.append(worker)
-                yield worker.job, worker.result
-    finally:
-        for worker in [*idle, *busy]:
-            worker.stop()
+            for _, job, result in pool.ended():
+                yield job, result
+
+
+def spread_in_order(
+    work: Callable[[Job], Result],
+    jobs: Iterable[tuple[Job, Result | None]],
+    num_workers: int,
+    limit: Callable[[Job], float],
+    ahead: int,
+) -> Generator[tuple[Job, Result | Failure], None, None]:
+    """The same in the order of the jobs, each of which may come with a result that is there already.
+
+    At most `ahead` jobs are begun before the first one that has not ended, so that few results are held.
+    """
+    waiting = iter(jobs)
+    ends: dict[int, tuple[Job, Result | Failure]] = {}  # by number, of jobs whose turn has not come
+    begun = turn = 0
+    with closing(_Pool(work, num_workers)) as pool:
+        while True:
+            while pool.idle and begun < turn + ahead and (pair := next(waiting, None)):
+                job, result = pair
+                if result is None:
+                    pool.begin(begun, job, limit(job))
+                else:
+                    ends[begun] = job, result
+                begun += 1
+            if turn == begun:
+                return
+            if turn in ends:
+                yield ends.pop(turn)
+                turn += 1
+            else:
+                ends |= {number: (job, end) for number, job, end in pool.ended()}
 
 
 def _serve(work: Callable[[Job], Result], connection: Connection, parent: int) -> None:
     """Does the jobs that come through the connection, until there is no parent any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    while os.getppid() == parent:
-        if connection.poll(TICK):
-            job = connection.recv()
-            try:
-                result: Result | Failure = work(job)
-            except Exception as error:  # whatever it is, it must cost no other job
-                result = Failure(f"{type(error).__name__}: {error}")
-            connection.send(result)
+    with suppress(BrokenPipeError, ConnectionResetError, EOFError):  # the parent was killed
+        while os.getppid() == parent:
+            if connection.poll(TICK):
+                job = connection.recv()
+                try:
+                    result: Result | Failure = work(job)
+                except Exception as error:  # whatever it is, it must cost no other job
+                    result = Failure(f"{type(error).__name__}: {error}")
+                connection.send(result)
 
 
 def cores(num_workers: int | None) -> int:
