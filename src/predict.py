@@ -16,18 +16,17 @@ def main() -> None:
     for name in sorted(wrong):
         if (given | settings)[name] != arguments().get_default(name):
             kind = "whole videos, not for --live" if live else "streams: give --live too"
-            raise SystemExit(f"--{name.replace('_', '-')} is for {kind}")
+            option = {"lists": "list"}.get(name, name.replace("_", "-"))
+            raise SystemExit(f"--{option} is for {kind}")
     if live:
         from video_adapters.recognition.live import run_live  # here, so that --help answers at once
 
         command.run(lambda: run_live(**{name: given[name] for name in SHARED}, **settings))
         return
     from video_adapters.recognition.predict import Request, predict
-    from video_adapters.recognition.results import Recognized
 
-    outcomes = command.run(lambda: predict(Request(**given)))
-    done = (isinstance(outcome, Recognized) and not outcome.not_annotated for outcome in outcomes)
-    raise SystemExit(int(not all(done)))
+    done = command.run(lambda: predict(Request(**given)))
+    raise SystemExit(int(bool(done.unread or done.uncopied)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,10 @@ import pytest
 import torch
 
 from video_adapters.commands import command
-from video_adapters.data.video import probe_video
-from video_adapters.recognition import Recognizer
+from video_adapters.recognition import Recognizer, results
 from video_adapters.recognition import predict as commands
+from video_adapters.recognition.journal import Journal
 from video_adapters.recognition.predict import Request, predict
-from video_adapters.recognition.results import Recognized
 
 from helpers.colours import coloured
 from helpers.rounding import BLOCK, rounding
@@ -50,7 +50,7 @@ def test_the_command_recognises_a_trained_checkpoints_videos(
     (tmp_path / "-odd ñame.mp4").write_bytes(Path(expected[0]["video"]).read_bytes())
     (tmp_path / "note.mp4").write_text("no video")
     command = [str(SCRIPT), str(trained / "checkpoints" / "best.ckpt"), str(folder), "note.mp4", "--csv", "out/all.csv"]
-    monkeypatch.setattr(sys, "argv", [*command, "--top", "2", "--device", "cpu", "--", "-odd ñame.mp4"])
+    monkeypatch.setattr(sys, "argv", [*command, "--top", "2", "--device", "cpu", "--tables", "--", "-odd ñame.mp4"])
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(SCRIPT), run_name="__main__")
@@ -120,13 +120,10 @@ def test_an_answer_stands_where_its_copy_cannot_be_written(
 
     monkeypatch.setattr("video_adapters.recognition.predict.write_annotated", full)
     coloured(named / "a.mp4", [("red", 4)])
-    (outcome,) = predict(
-        Request(checkpoint=named / "c", videos=["a.mp4"], json=named / "o.json", annotate=named / "copies")
-    )
-    assert isinstance(outcome, Recognized)
-    assert outcome.not_annotated == "No space left on device: there"
+    done = predict(Request(checkpoint=named / "c", videos=["a.mp4"], json=named / "o.json", annotate=named / "copies"))
+    assert (done.done, done.unread, done.uncopied) == (1, 0, 1)
     assert "no annotated copy: No space left on device" in capsys.readouterr().out
-    assert json.loads((named / "o.json").read_text())[0]["not_annotated"] == outcome.not_annotated
+    assert json.loads((named / "o.json").read_text())[0]["not_annotated"] == "No space left on device: there"
 
 
 def test_file_names_of_any_bytes_are_printed_and_written(named: Path) -> None:
@@ -182,6 +179,8 @@ def test_what_was_interrupted_goes_on_where_it_was(
     def counting(self: Recognizer, clips: torch.Tensor) -> np.ndarray:
         looked_at.append(len(clips))
         if len(looked_at) == last:
+            while window is None and len(table(named / "o.csv")) < last - 1:  # which are written meanwhile
+                time.sleep(0.01)
             if number is None:
                 raise SystemExit(9)  # what is written later than this is lost
             os.kill(os.getpid(), number)
@@ -197,10 +196,8 @@ def test_what_was_interrupted_goes_on_where_it_was(
         assert "the same command goes on where it was" in capsys.readouterr().err
     rows = table(named / "o.csv")
     assert len(rows) == (1 if window is None else 9)
-    with (named / ".o.csv.progress").open("a") as file:
-        file.write('{"video": "./b.m')  # killed amid a line
+    before_it = sum(looked_at[: last - 1])
     last = 0
-    before_it = sum(looked_at[:-1])
     looked_at.clear()
     predict(request)
     assert sum(looked_at) == (3 if window is None else 27) - before_it
@@ -214,11 +211,11 @@ def test_a_video_that_has_changed_is_recognised_again_and_another_request_is_ref
     coloured(named / "a.mp4", [("red", 8)])
     coloured(named / "b.mp4", [("red", 8)])
     request = Request(checkpoint=named / "c", videos=["."], csv=named / "o.csv")
-    show = commands.report.show
-    monkeypatch.setattr(commands.report, "show", lambda outcome, top: outcome.path == "./b.mp4" and sys.exit(9))
+    show = results.show
+    monkeypatch.setattr(results, "show", lambda outcome, top: outcome.path == "./b.mp4" and sys.exit(9))
     with pytest.raises(SystemExit):
         predict(request)
-    monkeypatch.setattr(commands.report, "show", show)
+    monkeypatch.setattr(results, "show", show)
     with pytest.raises(ValueError, match=r"\.o\.csv\.progress is what an unfinished prediction has found, by another"):
         predict(replace(request, window=1.0))
     coloured(named / "a.mp4", [("blue", 8)])
@@ -227,25 +224,27 @@ def test_a_video_that_has_changed_is_recognised_again_and_another_request_is_ref
 
 
 @pytest.mark.parametrize(
-    "damaged",
-    [
-        "[1]", "3", "null", "[" * 10**5, '{"video": "a.mp4"}', '{"video": ["a.mp4"], "stamp": "", "scores": ""}',
-        '{"video": "a.mp4", "stamp": "STAMP", "scores": "?"}',
-        '{"video": "a.mp4", "stamp": "STAMP", "scores": "AAAAAA=="}',
-        '{"video": "a.mp4", "stamp": "STAMP", "scores": "", "about": {"remarks": []}}',
-        '{"video": "a.mp4", "stamp": "STAMP", "scores": "",'
-        ' "about": {"remarks": [], "annotated": "", "not_annotated": ""}}',
-    ],
-    ids=lambda text: text[:60],
-)  # fmt: skip
-def test_a_damaged_line_of_a_journal_is_looked_at_again(damaged: str, named: Path, recognizer: Recognizer) -> None:
-    video = coloured(named / "a.mp4", [("red", 8)])
+    "content",
+    [b'{"checkpoint": "c"}\n{"video": "a.mp4", "stamp": "1 2", "scores": ""}\n', b"SQLite format 3\0" + b"\xff" * 5000],
+    ids=["an earlier version's", "damaged"],
+)
+def test_a_journal_that_is_none_is_refused_and_left(content: bytes, named: Path) -> None:
+    coloured(named / "a.mp4", [("red", 8)])
+    journal = named / ".o.csv.progress"
+    journal.write_bytes(content)
+    with pytest.raises(ValueError, match=r"\.progress cannot be gone on with .*an earlier version's; remove it"):
+        predict(Request(checkpoint=named / "c", videos=["a.mp4"], csv=named / "o.csv"))
+    assert journal.read_bytes() == content
+
+
+def test_two_commands_do_not_write_one_table(named: Path) -> None:
+    coloured(named / "a.mp4", [("red", 8)])
     request = Request(checkpoint=named / "c", videos=["a.mp4"], csv=named / "o.csv")
-    stamp = f"{video.stat().st_size} {probe_video.stamp_of(str(video))}"
-    lines = [json.dumps(commands._unchanged(request)), damaged.replace("STAMP", stamp)]
-    (named / ".o.csv.progress").write_text("\n".join(lines))
-    predict(request)
-    assert [(row["video"], row["top1"]) for row in table(named / "o.csv")] == [("a.mp4", "red")]
+    with (
+        Journal(named / ".o.csv.progress", commands._unchanged(request), 3),
+        pytest.raises(ValueError, match=r"\.progress is in use: another predict"),
+    ):
+        predict(request)
 
 
 def test_rows_of_a_long_video_are_on_disk_before_it_is_done(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A checkpoint in Python: the same numbers as the evaluation, wherever its encoder has gone."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.model.build import build_classifier
 from video_adapters.model.finite_weights import NotFinite
 from video_adapters.recognition import Recognizer
-from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.load import load
 from video_adapters.recognition.predict import Request, predict
 from video_adapters.recognition.recognizer import Prediction, chosen_device
@@ -109,11 +109,10 @@ def test_unknown_views_are_refused_with_those_there_are(trained: Path) -> None:
 def test_scores_that_are_no_numbers_are_no_answer(
     recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recognizer._classifier.forward = lambda clips: torch.full((len(clips), 3), torch.nan)  # type: ignore[method-assign]
+    recognizer.classifier.forward = lambda clips: torch.full((len(clips), 3), torch.nan)  # type: ignore[method-assign]
     video = str(coloured(tmp_path / "a.mp4", [("red", 12)]))
     with pytest.raises(NotFinite, match="the scores are no finite numbers in precision 32-true"):
         recognizer(video)
     monkeypatch.setattr(Recognizer, "from_checkpoint", lambda *_: recognizer)
-    (outcome,) = predict(Request(checkpoint=tmp_path / "a.ckpt", videos=[video]))
-    assert isinstance(outcome, Unread)
-    assert "no finite numbers" in outcome.reason
+    predict(Request(checkpoint=tmp_path / "a.ckpt", videos=[video], json=tmp_path / "o.json"))
+    assert "no finite numbers" in json.loads((tmp_path / "o.json").read_text())[0]["unread"]

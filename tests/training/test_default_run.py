@@ -4,6 +4,7 @@ TimeSformer trains for as long as it takes to tell, 6 of its 10 epochs: a whole 
 videos by then, at a rate that is still high. What runs come to stands in benchmarks/moving_shapes.csv.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -54,17 +55,18 @@ def test_its_checkpoint_recognises_clips_and_the_motions_of_a_long_video_in_orde
     scored = pd.read_csv(default_run / "test" / "predictions.csv")
     best = default_run / "checkpoints" / "best.ckpt"
     folder = Path(scored["video"][0]).parents[1]
-    outcomes = predict(Request(checkpoint=best, videos=[str(folder)]))
-    said = {outcome.path: outcome.result.top(1)[0][0] for outcome in outcomes}
+    predict(Request(checkpoint=best, videos=[str(folder)], json=tmp_path / "o.json"))
+    said = {one["video"]: one["top"][0]["class"] for one in json.loads((tmp_path / "o.json").read_text())}
     assert said == dict(zip(scored["video"], scored["top1"], strict=True))
     right = scored[scored["correct"]].groupby("class")["video"].first()
     order = [CLASS_NAMES[label] for label in np.random.default_rng(0).permutation(len(CLASS_NAMES))]
     write_video(tmp_path / "long.mp4", np.concatenate([every_frame(right[name]) for name in order]))
     length = LENGTH / 8  # seconds of a clip at 8 Hz
-    (outcome,) = predict(Request(checkpoint=best, videos=[str(tmp_path / "long.mp4")], window=length, stride=length))
-    runs = outcome.result.runs()
-    assert [run.class_name for run in runs] == order
-    assert [run.start for run in runs] == pytest.approx([length * place for place in range(len(order))])
+    long, file = str(tmp_path / "long.mp4"), tmp_path / "long.json"
+    predict(Request(checkpoint=best, videos=[long], window=length, stride=length, json=file))
+    runs = json.loads(file.read_text())[0]["runs"]
+    assert [run["class"] for run in runs] == order
+    assert [run["start"] for run in runs] == pytest.approx([length * place for place in range(len(order))])
 
 
 def every_frame(path: str) -> np.ndarray:

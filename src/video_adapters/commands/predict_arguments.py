@@ -15,6 +15,8 @@ def arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("checkpoint", type=command.path, help="such as RUN/checkpoints/best.ckpt; it brings config and classes")
     add("videos", nargs="*", metavar="VIDEO", help="files, folders (of videos or of frames), patterns")
+    add("--list", dest="lists", action="append", default=[], type=command.path, metavar="FILE",
+        help="a text file, a name in each line, relative to the working folder; - is the standard input")  # fmt: skip
     add("--top", type=int, default=5, metavar="N", help="classes per video (default: 5)")
     add("--weights", type=command.path, metavar="FILE", help="where the frozen encoder's weights are now")
     add("--device", default="auto", help="auto, cpu or cuda (default: auto)")
@@ -23,8 +25,10 @@ def arguments() -> argparse.ArgumentParser:
     add("--stride", type=float, metavar="S", help="from window to window (default: half a window)")
     add("--fps", type=float, default=30.0, help="frames a second of folders of frames (default: 30)")
     add("--csv", type=command.path, metavar="FILE", help="writes a row per video, or per window")
-    add("--json", type=command.path, metavar="FILE", help="writes an object per video")
+    add("--json", type=command.path, metavar="FILE", help="writes an object per video: a list or, as .jsonl, lines")
     add("--annotate", type=command.path, metavar="FOLDER", help="writes copies with the class on them, silent")
+    add("--workers", type=int, metavar="N", help="processes that decode whole videos (default: one for each core)")
+    add("--tables", action="store_true", help="prints a table for each video also where there are many")
     label_studio_arguments(parser.add_argument_group("Label Studio", "tasks to import, labelled, the unsure first"))
     live_arguments(parser.add_argument_group("a stream", "SOURCE is a camera, an address, a file, or - (see the docs)"))
     return parser

@@ -1,31 +1,29 @@
 """The command `python src/predict.py`: videos in, classes out; unreadable ones are named, and the rest goes on."""
 
-import sys
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from video_adapters.commands.outputs import check_file, check_folder
 from video_adapters.commands.signals import stoppable
-from video_adapters.commands.terminal import interactive
-from video_adapters.commands.wording import printable
+from video_adapters.commands.workers import cores
 from video_adapters.data.video.frame_source import DecodeError
 from video_adapters.model.finite_weights import NotFinite
-from video_adapters.recognition import results as report
 from video_adapters.recognition.annotate import free_name, write_annotated
-from video_adapters.recognition.find_videos import Unread, find_videos
-from video_adapters.recognition.journal import Journal, journal_of, stamp
+from video_adapters.recognition.display import FEW, Display
+from video_adapters.recognition.find_videos import Unread, find_videos, in_list
+from video_adapters.recognition.journal import Entry, Journal, journal_of, stamp
 from video_adapters.recognition.label_studio_tasks import Interface, LabelStudioWriter, interface_of
+from video_adapters.recognition.listing import Listing
 from video_adapters.recognition.recognizer import Prediction, Recognizer
 from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
+from video_adapters.recognition.whole_videos import recognise
 from video_adapters.recognition.writers import CsvWriter, JsonWriter, Writer
 from video_adapters.trust.shared_folder import local
 
@@ -39,7 +37,8 @@ class Request:
     """
 
     checkpoint: Path
-    videos: Sequence[str]  # files, folders, patterns
+    videos: Sequence[str] = ()  # files, folders, patterns
+    lists: Sequence[Path] = ()  # text files with a name in each line; -: the standard input
     top: int = 5  # classes per video
     weights: Path | None = None  # of the frozen encoder; None: where the checkpoint remembers them
     device: str = "auto"
@@ -53,10 +52,14 @@ class Request:
     label_studio: Path | None = None  # tasks with predictions
     label_studio_config: Path | None = None  # the project's labelling interface; None: one of our own
     label_studio_root: Path | None = None  # the folder that Label Studio serves files from; None: /
+    workers: int | None = None  # processes that decode; None: as many as cores
+    tables: bool = False  # also of many videos
 
     def __post_init__(self) -> None:
-        if not self.videos:
-            raise ValueError("no video was given: name files, folders or patterns after the checkpoint")
+        if not self.videos and not self.lists:
+            raise ValueError(
+                "no video was given: name files, folders or patterns after the checkpoint, or a list by --list FILE"
+            )
         if self.top < 1:
             raise ValueError(f"--top is {self.top}, expected at least 1")
         if self.window is None and self.stride is not None:
@@ -98,43 +101,66 @@ class Request:
         return interface_of(self.label_studio_config, self.window is not None)
 
 
-def predict(request: Request) -> list[Outcome]:
-    """Recognises the videos, prints each when it is done, and writes the files that were asked for.
+def predict(request: Request) -> Display:
+    """Recognises the videos, shows how far it is, and writes the files that were asked for.
 
-    What came out of a video is on disk when the next one is begun. Stopped or killed, the same command goes on where it
-    was, by a journal beside its output.
+    What came out of a video is on disk when its batch is done. Stopped or killed, the same command goes on where it
+    was, by a journal beside its output, whatever has changed in the list. Memory does not grow with the videos.
 
-    Returns: what came out of each video, in the order of `find_videos`.
+    Returns: how many videos there were, were not read, or got no annotated copy.
 
     Raises:
-        ValueError: for what `Recognizer.from_checkpoint` refuses, outputs in the place of inputs, and a journal of
-            another request.
+        ValueError: for what `Recognizer.from_checkpoint` refuses, lists that cannot be read, outputs in the place of
+            inputs, and a journal of another request.
     """
-    videos = find_videos(request.videos)
+    videos = Listing(chain(find_videos(request.videos), *map(in_list, request.lists)))
     _protect(request, videos)
     recognizer = Recognizer.from_checkpoint(request.checkpoint, request.weights, request.device, request.views)
-    outcomes = list[Outcome]()
-    console = Console(stderr=True)
-    progress = Progress(console=console, redirect_stdout=interactive(), disable=not console.is_terminal)
-    journal = Journal(journal_of([*request.outputs().values()]), _unchanged(request), len(recognizer.class_names))
+    num_classes, tables = len(recognizer.class_names), request.tables or len(videos) <= FEW
+    journal = Journal(journal_of([*request.outputs().values()]), _unchanged(request), num_classes)
     hint = f"the same command goes on where it was, by {journal.path}" if journal.path else "nothing was to be written"
-    with stoppable(hint), journal, ExitStack() as files, progress:
-        writers = [
-            files.enter_context(closing(one))
-            for one in request.writers(len(recognizer.class_names), bool(recognizer.thresholds))
-        ]
-        for video in progress.track(videos, description="videos"):
-            work = (request, progress, journal, writers)
-            outcome = video if isinstance(video, Unread) else _outcome(recognizer, video, *work)
-            report.show(outcome, request.top)
+    display = Display(len(videos), tables=tables, lines=not request.outputs(), top=request.top)
+    with stoppable(hint), journal, ExitStack() as files, display:
+        given = request.writers(num_classes, bool(recognizer.thresholds))
+        writers = [files.enter_context(closing(one)) for one in given]
+        for outcome in _outcomes(recognizer, videos, request, journal, writers, display):
             for writer in writers:
                 writer.add(outcome)
-            outcomes.append(outcome)
-    if unread := [outcome for outcome in outcomes if isinstance(outcome, Unread)]:  # they may have scrolled by
-        print(f"{len(unread)} of {len(outcomes)} could not be read:", file=sys.stderr)
-        for path, reason in unread:
-            print(f"  {printable(path)}: {printable(reason)}", file=sys.stderr)
-    return outcomes
+            display.add(outcome)
+    display.sum_up(request.csv or request.json)
+    return display
+
+
+def _outcomes(
+    recognizer: Recognizer,
+    videos: Listing,
+    request: Request,
+    journal: Journal,
+    writers: Sequence[Writer],
+    display: Display,
+) -> Iterator[Outcome]:
+    """What comes out of each video, in their order."""
+    if request.window is None:
+        size = 1 if len(videos) <= FEW else max(1, (recognizer.at_once or 1) // len(recognizer.views))
+        found: Iterable[Entry | Unread] = recognise(recognizer, videos, journal, cores(request.workers), size)
+    else:
+        found = (video if isinstance(video, Unread) else journal.of(video) for video in videos)
+    for entry in found:
+        if isinstance(entry, Unread):
+            yield entry
+            continue
+        try:
+            if request.window is None:
+                chances, remarks = entry.scores[0][0], tuple(entry.about["remarks"])
+                result: Any = Prediction(recognizer.class_names, chances, remarks, recognizer.thresholds)
+            else:
+                result = _timeline(recognizer, entry, request, journal, writers, display)
+        except DecodeError as error:
+            yield Unread(entry.path, error.reason)
+        except NotFinite as error:
+            yield Unread(entry.path, str(error))
+        else:
+            yield _with_copy(entry, result, request, journal, display)
 
 
 def _unchanged(request: Request) -> dict[str, Any]:
@@ -146,90 +172,63 @@ def _unchanged(request: Request) -> dict[str, Any]:
     return {"checkpoint": checkpoint, "weights": weights, **rest}
 
 
-def _outcome(
-    recognizer: Recognizer,
-    video: str,
-    request: Request,
-    progress: Progress,
-    journal: Journal,
-    writers: Sequence[Writer],
-) -> Outcome:
-    entry = journal.of(video)
-    try:
-        if request.window is not None:
-            result: Any = _timeline(recognizer, video, request, progress, journal, writers)
-        elif entry.about and entry.scores:
-            remarks, chances = entry.about["remarks"], entry.scores[0][0]
-            result = Prediction(recognizer.class_names, chances, remarks, recognizer.thresholds)
-        else:
-            result = recognizer(video)
-    except DecodeError as error:
-        return Unread(video, error.reason)
-    except NotFinite as error:
-        return Unread(video, str(error))
-    if entry.about:
-        result = result._replace(remarks=entry.about["remarks"])
-        return Recognized(video, result, entry.about["annotated"], entry.about["not_annotated"])
-    done = _with_copy(video, result, request, progress)
-    scores = result.probabilities[None] if request.window is None else result.probabilities[:0]
-    about = {"remarks": result.remarks, "annotated": done.annotated, "not_annotated": done.not_annotated}
-    journal.add(video, scores, about)
-    return done
-
-
 def _timeline(
     recognizer: Recognizer,
-    video: str,
+    entry: Entry,
     request: Request,
-    progress: Progress,
     journal: Journal,
     writers: Sequence[Writer],
+    display: Display,
 ) -> Timeline:
     """The timeline of a video, from where the journal ends; each part is written as soon as it is known."""
     assert request.window is not None
-    earlier = journal.of(video).scores
+    stride, earlier = request.stride or request.window / 2, entry.scores
 
     def note(part: Timeline) -> None:
         for writer in writers:
-            writer.add_windows(video, part)
+            writer.add_windows(entry.path, part)
         if all(part.probabilities is not scores for scores in earlier):
-            journal.add(video, part.probabilities)
+            journal.add(entry, part.probabilities)
 
-    stride, track = request.stride or request.window / 2, partial(_tracked, progress, "windows")
-    return recognizer.timeline(video, request.window, stride, request.fps, track, earlier, note)
+    track = partial(display.tracked, "windows")
+    result = recognizer.timeline(entry.path, request.window, stride, request.fps, track, earlier, note)
+    if "remarks" in entry.about:
+        return result._replace(remarks=tuple(entry.about["remarks"]))
+    journal.add(entry, remarks=result.remarks)
+    return result
 
 
-def _with_copy(video: str, result: Any, request: Request, progress: Progress) -> Recognized:
-    """The result with the path of the annotated copy that was written where one is asked for."""
+def _with_copy(entry: Entry, result: Any, request: Request, journal: Journal, display: Display) -> Recognized:
+    """The result with the path of the annotated copy, which is written where one is asked for and there is none."""
     if request.annotate is None:
-        return Recognized(video, result)
-    target = free_name(request.annotate, video)
-    caption = result.at if isinstance(result, Timeline) else lambda time: result.top(1)[0]
-    try:
-        write_annotated(video, target, caption, request.fps, partial(_tracked, progress, "annotated frames"))
-    except (DecodeError, OSError) as error:  # a frame that was not looked at, a full disk: the answer stands
-        why = error.reason if isinstance(error, DecodeError) else f"{error.strerror}: {error.filename}"
-        return Recognized(video, result, not_annotated=why)
-    return Recognized(video, result, str(target))
+        return Recognized(entry.path, result)
+    if "annotated" not in entry.about:
+        caption = result.at if isinstance(result, Timeline) else lambda time: result.top(1)[0]
+        target, why = free_name(request.annotate, entry.path), ""
+        try:
+            write_annotated(entry.path, target, caption, request.fps, partial(display.tracked, "annotated frames"))
+        except (DecodeError, OSError) as error:  # a frame that was not looked at, a full disk: the answer stands
+            why = error.reason if isinstance(error, DecodeError) else f"{error.strerror}: {error.filename}"
+        entry.about |= {"annotated": "" if why else str(target), "not_annotated": why}
+        journal.add(entry, **entry.about)
+    return Recognized(entry.path, result, entry.about["annotated"], entry.about["not_annotated"])
 
 
-def _tracked(progress: Progress, title: str, steps: Iterable[Any], total: int) -> Iterator[Any]:
-    """Steps with a bar of their own, which goes when they are done."""
-    task = progress.add_task(title, total=total)
-    try:
-        for step in steps:
-            yield step
-            progress.advance(task)
-    finally:
-        progress.remove_task(task)
-
-
-def _protect(request: Request, videos: Sequence[str | Unread]) -> None:
+def _protect(request: Request, videos: Listing) -> None:
     """Refuses to write a table over a video, or anything where it cannot be, and makes the folders of the outputs."""
-    inputs = {Path(video).resolve() for video in videos if isinstance(video, str)} | {request.checkpoint.resolve()}
+    written = {_identity(path): f"{option} {path}" for option, path in request.outputs().items() if path.is_file()}
+    if written:  # else each of a million videos would be looked up for nothing
+        inputs = (video for video in videos if isinstance(video, str))
+        for name in chain(map(str, [request.checkpoint, *request.lists]), inputs):
+            if os.path.exists(name) and _identity(name) in written:
+                raise ValueError(f"{written[_identity(name)]} is one of the inputs: choose another file")
     for option, path in request.outputs().items():
-        if path.resolve() in inputs:
-            raise ValueError(f"{option} {path} is one of the inputs: choose another file")
         check_file(path, option)
     if request.annotate is not None:
         check_folder(request.annotate, "--annotate")
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    """What tells a file from others, whatever it is called."""
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino

@@ -52,6 +52,19 @@ def show(outcome: Outcome, top: int) -> None:
         out.print(Text(f"no annotated copy: {printable(outcome.not_annotated)}", style="red"))
 
 
+def line(outcome: Outcome) -> str:
+    """A video and what it shows, or its windows show from when to when, on one line."""
+    if isinstance(outcome, Unread):
+        return f"{printable(outcome.path)}: not read: {printable(outcome.reason)}"
+    if isinstance(outcome.result, Prediction):
+        shown = [f"{name} {chance:.1%}" for name, chance in outcome.result.named()] or ["none of the classes"]
+    else:
+        shown = [
+            f"{run.start:.2f} - {run.end:.2f} s {run.class_name} {run.probability:.1%}" for run in outcome.result.runs()
+        ]
+    return f"{printable(outcome.path)}: {', '.join(map(printable, shown))}"
+
+
 def _table(title: Text, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in columns:
