@@ -203,6 +203,8 @@ def test_scores_of_videos_that_had_a_part_say_so_and_are_no_result(loaded: Loade
     given = facts(loaded, scores=scores)
     assert model_card.front_matter(given).eval_results is None
     assert "**These videos chose the checkpoint: expect less of others.**" in model_card.card(given)
+    assert "interval" in model_card.card(given)
+    assert "interval" not in model_card.card(facts(loaded, scores=Scores("test", {"mAP": 0.5}, 10)))
 
 
 def test_scores_are_the_measures_of_the_best_checkpoints_test(tmp_path: Path) -> None:

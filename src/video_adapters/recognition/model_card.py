@@ -18,7 +18,7 @@ from video_adapters.commands.wording import counted, printable
 from video_adapters.data.views import Views
 from video_adapters.model.encoders.published import published, tags_of
 from video_adapters.model.licences import terms
-from video_adapters.recognition.recorded_scores import NAMES, Scores
+from video_adapters.recognition.recorded_scores import NAMES, SHARES, Scores
 
 LIBRARY = "video-adapters"
 TASK = "video-classification"
@@ -187,12 +187,13 @@ def _scores(facts: Facts) -> str:
         return "None is recorded beside this checkpoint."
     views: Views = instantiate(data.test_views)
     rows = "\n".join(f"| {name} | {value} |" for name, value in scores.rows().items())
+    interval = "The interval (Wilson's) is that of another draw of as many videos, not of another training."
+    head, told = ("value (95 % interval)", f" {interval}") if scores.values.keys() & SHARES else ("value", "")
     return (
-        f"| measure | value (95 % interval) |\n|---|---|\n{rows}\n\n"
+        f"| measure | {head} |\n|---|---|\n{rows}\n\n"
         f"Of {counted(scores.videos, 'video')} of the split `{text(data.get('test_split') or 'test')}`; those that "
         f"cannot be read count as wrong. {PARTS[scores.part]} Protocol: {counted(data.num_frames, 'frame')} x "
-        f"{views.described()}, short side {views.short_side(data.image_size)}, crop {data.image_size}. The interval "
-        "(Wilson's) is that of another draw of as many videos, not of another training."
+        f"{views.described()}, short side {views.short_side(data.image_size)}, crop {data.image_size}.{told}"
     )
 
 
