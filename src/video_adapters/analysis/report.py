@@ -147,7 +147,7 @@ def _learned(runs: pd.DataFrame) -> Finding:
 def _best_by_validation(runs: pd.DataFrame) -> str:
     """A sentence on the best run, with the interval that its number of videos leaves."""
     if runs["best_val_top1"].isna().all():
-        return "No run has been validated yet."
+        return "No run has logged the top-1 of a validation."
     best = runs["best_val_top1"].argmax()
     run = runs.iloc[best]
     videos = run.get("val/videos")
