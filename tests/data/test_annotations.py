@@ -298,3 +298,36 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) ->
     assert [folders.class_names[video.label] for video in folders.videos("train")] == [*map(str, range(12)), "none"]
     (tmp_path / "videos.csv").write_text("path,label\n" + "".join(f"{i}.mp4,{i}\n" for i in (2, 10)) + "a.mp4,none\n")
     assert VideoTable(str(tmp_path)).class_names == ("2", "10", "none")
+
+
+TABLES = {
+    "cells": "path,label\na.mp4,run|jump\nb.mp4,jump | run\nc.mp4,\nd.mp4,sit\n",
+    "columns": "path,jump,run,sit\na.mp4,1,1,0\nb.mp4,1,1,0\nc.mp4,0,0,0\nd.mp4,0,0,1\n",
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_gives_a_video_several_classes_in_a_cell_or_by_columns(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "videos.csv").write_text(TABLES[kind])
+    table = VideoTable(root=str(tmp_path), labels="multi", val_share=0.5)
+    assert table.class_names == ("jump", "run", "sit")
+    assert table.label_sets is not None
+    of_video = {
+        Path(video.path).stem: table.label_sets[video.label].astype(int).tolist()
+        for split in ("train", "val")
+        for video in table.videos(split)
+    }
+    assert of_video == {"a": [1, 1, 0], "b": [1, 1, 0], "c": [0, 0, 0], "d": [0, 0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na.mp4,run|-1\nb.mp4,sit\n", r"line 2: 'run\|-1' says that no label is known \(-1\), and names"),
+        ("path,run,age\na.mp4,1,34\n", "line 2: the column 'age' has '34', expected 0 or 1"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "videos.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        _ = VideoTable(root=str(tmp_path), labels="multi").class_names

@@ -325,3 +325,26 @@ def test_counts_that_leave_classes_uneven_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_split_is_refused_with_the_known_ones(small: MovingShapes) -> None:
     with pytest.raises(ValueError, match="'training', only train, val, test"):
         small.videos("training")
+
+
+def test_pairs_have_two_classes_each_as_often_as_any_other_and_are_played_backwards_too(tmp_path: Path) -> None:
+    pairs = MovingShapes(str(tmp_path), num_train=132, num_val=24, num_test=24, image_size=24, pairs=True)
+    pairs.prepare()
+    assert pairs.label_sets is not None
+    for split, count in pairs.counts.items():
+        shown = pairs.label_sets[pairs.videos(split).labels]
+        assert (shown.sum(1) == 2).all()
+        assert (shown.sum(0) == 2 * count // 12).all()
+    forwards, backwards = pairs.videos("val")[0], pairs.videos("val")[1]
+    frames = [read(video.path) for video in (forwards, backwards)]
+    np.testing.assert_array_equal(frames[0], frames[1][::-1])
+    assert (pairs.label_sets[forwards.label] == pairs.label_sets[backwards.label].reshape(6, 2)[:, ::-1].ravel()).all()
+
+
+def test_an_imbalance_is_of_training_alone() -> None:
+    shapes = MovingShapes("nowhere", imbalance=50)
+    assert shapes.folder == MovingShapes("nowhere").folder
+    counts = [shapes._num_of(label, "train") for label in range(12)]
+    assert (counts[0], counts[-1]) == (120, 2)
+    assert counts == sorted(counts, reverse=True)
+    assert {shapes._num_of(label, "val") for label in range(12)} == {20}
