@@ -44,7 +44,7 @@ DIFFERENCES = {
 
 VIEWS = {
     **{"ssv2": (1, 3), "k400": (3, 1), "k700": (3, 3), "diving48": (1, 1)},
-    **{"moving_shapes": (1, 1), "moving_shapes_crowded": (1, 1)},
+    **{"moving_shapes": (1, 1), "moving_shapes_crowded": (1, 1), "moving_shapes_pairs": (1, 1)},
 }
 OTHER_VIEWS = {
     "aim_swin_k400": (4, 3),

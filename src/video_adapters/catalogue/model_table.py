@@ -20,6 +20,7 @@ DATA_SETS = {
     "diving48": "Diving-48",
     "moving_shapes": "Moving shapes, the embedded data set",
     "moving_shapes_crowded": "Moving shapes in a crowd, its second level",
+    "moving_shapes_pairs": "Moving shapes in pairs, two labels a video",
     "folders": "Your own videos, as an example",
 }
 """Titles of data configs, in the order of the document."""
