@@ -1,6 +1,9 @@
 """Runs on videos of several classes: trained, tested, gone on with, recognised; and one label's adapters as a start."""
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,8 +11,10 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
+from video_adapters.commands.signals import Interrupted
 from video_adapters.data.shapes.moving_shapes import CLASS_NAMES
 from video_adapters.recognition import Recognizer
+from video_adapters.training.callbacks.last_checkpoint import LastCheckpoint
 
 from helpers.toy import SHAPES, SMALL, run, score
 
@@ -50,12 +55,24 @@ def test_a_run_of_several_labels_chooses_thresholds_and_tells_what_it_names(
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_with_its_thresholds_and_balanced_draws(tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_with_its_thresholds_and_balanced_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paired = [*PAIRED, f"data.root={tmp_path / 'data'}", "test=false", "data.balanced=true"]
     settings = ["loss.class_weights=balanced", "loss.logit_adjustment=0.5", "trainer.max_epochs=2"]
     whole = run(tmp_path / "whole", *paired, *settings)
-    run(tmp_path / "run", *paired, *settings, "trainer.max_steps=7", "callbacks.last.every_n_steps=7")
-    again = run(tmp_path / "run", f"resume={tmp_path / 'run'}", "trainer.max_steps=-1")
+    hook = LastCheckpoint.on_train_batch_end
+
+    def stopped(self: LastCheckpoint, trainer: Any, module: Any, *rest: Any) -> None:
+        if trainer.global_step == 7 and module.step_finished():  # amid the second epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+        hook(self, trainer, module, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_batch_end", stopped)
+        with pytest.raises(Interrupted):
+            run(tmp_path / "run", *paired, *settings)
+    again = run(tmp_path / "run", *paired, *settings, f"resume={tmp_path / 'run'}")
     assert again["val/mAP"] == pytest.approx(whole["val/mAP"], abs=1e-6)
     one, two = (torch.load(tmp_path / name / "checkpoints" / "last.ckpt")["origin"] for name in ("whole", "run"))
     assert one["thresholds"] == pytest.approx(two["thresholds"])
