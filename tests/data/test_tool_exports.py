@@ -151,6 +151,14 @@ def test_another_export_may_be_for_validation_and_one_for_the_test(tmp_path: Pat
     ]  # fmt: skip
 
 
+def test_an_export_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
+    annotations = createml(tmp_path, [{"video": "a.mp4", "label": "run"}], val="annotation.json")
+    with pytest.raises(
+        ValueError, match=r"data\.annotations\.val: the export .* is missing \(did you mean annotations"
+    ):
+        annotations.videos("train")
+
+
 def test_several_classes_at_once_need_multi(tmp_path: Path) -> None:
     entries = [
         {"video": "a.mp4", "label": "run", "start": 0, "end": 10},

@@ -126,7 +126,7 @@ class ToolExport(Annotations):
         found: dict[tuple[Video, str], set[str]] = {}
         for split, file in zip(SPLITS, (self.file, self.val, self.test), strict=True):
             if file is not None:
-                for video, mark in self._located(file):
+                for video, mark in self._located(file, split):
                     own = mark.split if split == "train" else split
                     found.setdefault((video, own), set()).update(mark.names)
         _unite([video for video, _ in found], list(found.values()))
@@ -140,11 +140,12 @@ class ToolExport(Annotations):
         videos, splits = zip(*found, strict=True)
         return _Labelled(list(videos), [frozenset(names) for names in found.values()], list(splits))
 
-    def _located(self, name: str) -> list[tuple[Video, Mark]]:
+    def _located(self, name: str, split: str) -> list[tuple[Video, Mark]]:
         """The stretches of a file that are labelled and not empty; at least one."""
         file = os.path.join(self.root, name)
         if not os.path.isfile(file):
-            raise ValueError(f"data.annotations: the export {missing(file)}")
+            key = "file" if split == "train" else split
+            raise ValueError(f"data.annotations.{key}: the export {missing(file)}")
         if (size := os.path.getsize(file)) > MOST_BYTES:
             raise ValueError(f"{file} has {size} bytes, expected an export of at most {MOST_BYTES}: divide it")
         videos, paths, kept, left_out = NamedVideos(self.root), dict[str, str](), [], Counter[str]()
