@@ -8,11 +8,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 
 from video_adapters.recognition import Recognizer, demo_answer
 from video_adapters.recognition.demo_answer import answer, looked
 from video_adapters.recognition.demo_server import FILES, MOST_BYTES, PAGE, DemoServer
+from video_adapters.recognition.timeline import Timeline, Window
 
 from helpers.colours import coloured
 
@@ -148,6 +150,14 @@ def test_several_labels_are_those_that_reach_their_thresholds(recognizer: Recogn
     assert [one["named"] for one in parts[1]["classes"]] == [False, False, False]
     named = [[c["name"] for c in w["classes"] if c["named"]] for p in parts for w in p.get("windows", ())]
     assert named == [["green"], [], ["blue"]]
+
+
+def test_no_class_that_a_window_shows_is_left_out(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_answer, "SHOWN_OF_WINDOW", 1)
+    recognizer.thresholds = (0.9, 0.9, 0.1)
+    part = Timeline(recognizer.class_names, (Window(0, 1, range(9)),), np.array([[0.5, 0.3, 0.2]], np.float32))
+    (window,) = demo_answer._windows(recognizer, part)
+    assert [(one["name"], one["named"]) for one in window["classes"]] == [("red", False), ("blue", True)]
 
 
 @pytest.mark.slow

@@ -102,8 +102,8 @@ def _timeline(recognizer: Recognizer, video: Path, window: float, stride: float,
 def _windows(recognizer: Recognizer, part: Timeline) -> list[dict[str, Any]]:
     windows = []
     for number, window in enumerate(part.windows):
-        top = part.top(number, SHOWN_OF_WINDOW)
-        named = _named(recognizer, part.probabilities[number])
+        named, every = _named(recognizer, part.probabilities[number]), part.top(number, len(part.class_names))
+        top = [one for rank, one in enumerate(every) if rank < SHOWN_OF_WINDOW or one[0] in named]
         windows.append({"start": window.start, "end": window.end, "classes": _classes(top, named)})
     return windows
 
