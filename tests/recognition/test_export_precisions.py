@@ -124,14 +124,14 @@ def written_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of torch's exporter
 @pytest.mark.parametrize(
     ("format_name", "precision"),
-    [("onnx", "fp16"), ("onnx", "int8"), ("openvino", "fp32"), ("openvino", "fp16"), ("openvino", "int8")],
+    [("onnx", "fp16"), ("onnx", "int8"), ("openvino", "fp32"), ("openvino", "int8")],
 )
 def test_each_precision_is_written_runs_and_says_what_was_measured(
     format_name: str, precision: str, trained: Path, tmp_path: Path, written_once: None
 ) -> None:
     best = trained / "checkpoints" / "best.ckpt"
     request = Request(
-        checkpoint=best, format=format_name, precision=precision, max_loss=20, calibration=8,
+        checkpoint=best, format=format_name, precision=precision, max_loss=40, calibration=4, videos=6,
         out=tmp_path / f"toy{export_formats.SUFFIXES[format_name]}",
     )  # fmt: skip
     about = export(request)
@@ -145,7 +145,7 @@ def test_each_precision_is_written_runs_and_says_what_was_measured(
         assert about["largest_difference"] < agreement.TOLERANCE
         assert "accuracy" not in about
     else:
-        assert about["accuracy"]["videos"] == 12
+        assert about["accuracy"]["videos"] == 6
         assert about["largest_difference"] > 0
     assert ("calibration" in about) == (precision == "int8")
     assert ("inference_precision_hint" in about) == (format_name == "openvino")

@@ -115,10 +115,9 @@ def test_features_like_clips_and_dinov2s_survive_fp16(tmp_path: Path, monkeypatc
     with torch.no_grad():
         for parameter in classifier.trainable().values():
             parameter.add_(0.3 * torch.randn(parameter.shape))
-        write_onnx(Exported(classifier, True), noise(classifier.backbone, 2), ("c", "l"), tmp_path / "a.onnx")
+        write_onnx(Exported(classifier, True).eval(), noise(classifier.backbone, 2), ("c", "l"), tmp_path / "a.onnx")
     to_fp16(tmp_path / "a.onnx", tmp_path / "b.onnx")
     clips = noise(classifier.backbone, 5)
     before, after = (open_onnx(tmp_path / f"{name}.onnx")(clips) for name in "ab")
-    spread = (before - before.mean(0)).abs().max()
     assert after.isfinite().all()
-    assert (after - before).abs().max() < 0.05 * spread
+    assert (after - before).abs().max() < 5e-4 * before.abs().max()  # which is above 1000
