@@ -82,7 +82,8 @@ def live(request: LiveRequest) -> None:
         finally:
             if (last := stream.end()) is not None:
                 told.update(last)
-            told.status(stream.status._asdict(), str(stream.status))
+            if stream.status.frames:
+                told.status(stream.status._asdict(), str(stream.status))
 
 
 class Told:
