@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from video_adapters.data.annotations import Video
 from video_adapters.data.clips.sample import Segments, Strided
+from video_adapters.data.video.reader import open_video
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition.live_reader import Backoff, Pace
 from video_adapters.recognition.live_scores import WindowScores
+from video_adapters.recognition.recording import Recording
 from video_adapters.recognition.ring_buffer import Frame, Window
 from video_adapters.recognition.streaming import StreamSettings, plan
 
@@ -191,3 +194,14 @@ def test_stopping_ends_what_lasts(recognizer: Recognizer, tmp_path: Path) -> Non
     assert [(event.class_name, event.end) for event in last.ended] == [("red", update.end)]
     assert stream.end() is None
     assert not [thread for thread in threading.enumerate() if thread.name == "reader of a stream" and thread.is_alive()]
+
+
+def test_a_recording_has_captions_before_anything_is_recognised(tmp_path: Path) -> None:
+    notes: list[str] = []
+    with Recording(tmp_path, notes.append) as recording:
+        for i in range(3):
+            recording.look(i / 10, np.zeros((40, 40, 3), np.uint8))
+    assert notes == []
+    (path,) = tmp_path.glob("live_*.mp4")
+    with open_video(Video(str(path), 0)) as video:
+        assert video.num_frames == 3

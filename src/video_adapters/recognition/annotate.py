@@ -58,7 +58,7 @@ def captioned(picture: np.ndarray, class_name: str, probability: float) -> Image
     height = max(20, image.height // 12)
     top = image.height - height
     shade = Image.new("RGB", (image.width, height), (20, 20, 20))
-    ImageDraw.Draw(shade).rectangle((0, 0, round(image.width * probability) - 1, height), fill=(30, 100, 60))
+    ImageDraw.Draw(shade).rectangle((0, 0, max(0, round(image.width * probability) - 1), height), fill=(30, 100, 60))
     image.paste(Image.blend(image.crop((0, top, image.width, image.height)), shade, 0.75), (0, top))
     text = f"{printable(class_name)}  {probability:.0%}"
     size, room = round(height * 0.7), image.width - height // 2

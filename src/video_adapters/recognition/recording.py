@@ -62,8 +62,8 @@ class Recording:
             while (item := self._frames.get()) is not None:
                 self._add(*item)
             self._end()
-        except (av.error.FFmpegError, OSError) as error:  # a full disk
-            self._note(f"nothing is recorded any more: {error.strerror}")
+        except (av.error.FFmpegError, OSError, ValueError) as error:  # a full disk
+            self._note(f"nothing is recorded any more: {getattr(error, 'strerror', None) or error}")
             while self._frames.get() is not None:
                 pass
 
