@@ -42,7 +42,7 @@ def test_features_are_what_the_head_sees(trained: Path) -> None:
     assert features.dtype == np.float32
     np.testing.assert_allclose(recognizer.features(videos[0]), features[0], atol=1e-5)
     with torch.no_grad():
-        logits = recognizer._classifier.head(torch.from_numpy(features).flatten(0, 1))
+        logits = recognizer.classifier.head(torch.from_numpy(features).flatten(0, 1))
     chances = logits.softmax(-1).unflatten(0, (3, 3)).mean(1).numpy()
     np.testing.assert_allclose(chances, [one.probabilities for one in recognizer(videos)], atol=1e-6)
 

@@ -68,10 +68,13 @@ def write_onnx(network: nn.Module, clips: Tensor, names: tuple[str, str], path: 
 
 
 def write_openvino(source: Path, path: Path, half: bool) -> None:
-    """Writes an ONNX network as OpenVINO's .xml and .bin, weights in `half` their bytes or as they are."""
+    """Writes an ONNX network as OpenVINO's .xml and .bin, weights in `half` their bytes or as they are.
+
+    (`read_model`, since `convert_model` would tell OpenVINO's makers that it was called.)
+    """
     import openvino
 
-    openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=half)
+    openvino.save_model(openvino.Core().read_model(source), path, compress_to_fp16=half)
 
 
 def open_torch_export(path: Path, precision: str = "fp32") -> Run:
