@@ -146,7 +146,7 @@ def test_a_runs_videos_as_filmed_score_what_its_test_wrote(toy_runs: Path) -> No
 def test_videos_of_which_none_can_be_read_are_said_to_be_so() -> None:
     one = torch.zeros(1)
     batch = Batch(torch.zeros(1, 1, 8, 3, 2, 2), one.long(), one + 1, one.long(), one.bool(), ["gone.mp4"])
-    data = SimpleNamespace(test_dataloader=lambda: [batch])
+    data = SimpleNamespace(test_dataloader=lambda: [batch], labels="one")
     trained: Any = SimpleNamespace(run="logs/a", data=data)
     with pytest.raises(Unanswerable, match="None of the test videos of the run logs/a can be read"):
         score_orders(trained)

@@ -35,7 +35,8 @@ def test_ctrl_c_still_ends_it() -> None:
 def test_pictures_that_fail_leave_the_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     callback = Predictions(str(tmp_path))
     callback._mine = [Scored(np.array([0]), np.array([[0.2, 0.8]], np.float32), np.array([True]))]
-    data = SimpleNamespace(videos=lambda split: Videos([Video("a.mp4", 1)]), class_names=("run", "sit"))
+    videos = Videos([Video("a.mp4", 1)])
+    data = SimpleNamespace(videos=lambda split: videos, class_names=("run", "sit"), label_sets=None)
     logger: Any = WandbLogger.__new__(WandbLogger)
     logger._experiment = object()  # whatever is called of it, it has not
     trainer: Any = SimpleNamespace(is_global_zero=True, datamodule=data, loggers=[logger])

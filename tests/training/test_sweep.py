@@ -211,7 +211,7 @@ def test_a_failed_job_returns_nothing_which_a_search_counts_as_a_failure(monkeyp
     monkeypatch.setattr(command, "command_line", list)
     for scores, returned in ({}, None), ({"val/top1": 0.5}, 0.5):
         monkeypatch.setattr(sweep, "run_or_job", lambda cfg, overrides, scores=scores: scores)
-        assert main(OmegaConf.create()) == returned
+        assert main(OmegaConf.create({"data": {"labels": "one"}, "best_by": {"one": "top1"}})) == returned
 
 
 SCORES = {"val/top1": 0.5, "val/videos": 10.0}
