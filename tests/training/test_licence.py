@@ -5,9 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from video_adapters.features.extract import extract
 from video_adapters.model.encoders import pretrained
 
-from helpers.toy import run, score
+from helpers.toy import composed, run, score
+
+
+@pytest.mark.slow
+def test_a_licence_that_is_not_free_is_told_by_the_extraction_of_features(
+    shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pretrained, "licence_of", lambda build, weights: "dinov3-license")
+    extract(composed(*shapes, "model=shapes_vit", "data.max_videos=2", f"features.root={tmp_path}", config="extract"))
+    assert "under dinov3-license, not a free licence" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.slow

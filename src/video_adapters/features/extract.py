@@ -9,6 +9,7 @@ from video_adapters.data.from_config import build_data, with_classes_counted
 from video_adapters.features.open_store import USES, open_store
 from video_adapters.model.build import build_frozen
 from video_adapters.model.hardware import make_ready
+from video_adapters.model.licences import terms
 
 
 def extract(cfg: DictConfig) -> None:
@@ -31,4 +32,6 @@ def extract(cfg: DictConfig) -> None:
         rows[USES[use]] = f"{counted(read, 'video')}{unread}: {store.folder}"
     layers = ", ".join(map(str, stores["train"].layers))
     rows["of each frame"] = f"{', '.join(stores['train'].spec.kinds)} of blocks {layers}"
+    if told := terms(backbone.encoder.licence):
+        rows["licence"] = told
     summary(f"features of {cfg.model.encoder.model_name}", rows)
