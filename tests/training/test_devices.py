@@ -18,7 +18,6 @@ RECIPE = [  # an epoch of so many steps, running statistics and early stopping: 
     "batch.per_device=2",
     "head.standardise=true",
     "head.dropout=0",
-    "adapter.drop_path=0",
     "optim.lr=1e-2",
     "+callbacks.early_stopping._target_=lightning.pytorch.callbacks.EarlyStopping",
     "+callbacks.early_stopping.monitor=val/top1",
@@ -30,10 +29,12 @@ RECIPE = [  # an epoch of so many steps, running statistics and early stopping: 
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(shapes: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("adapter", [["adapter.drop_path=0"], ["adapter=side4video_shapes"]], ids=["aim", "side4video"])
+def test_two_processes_train_as_one(adapter: list[str], shapes: list[str], tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    run(one, *shapes, *RECIPE)
-    command = [sys.executable, str(SRC / "train.py"), *shapes, *RECIPE, "trainer.devices=2", f"hydra.run.dir={two}"]
+    recipe = [*shapes, *RECIPE, *adapter]
+    run(one, *recipe)
+    command = [sys.executable, str(SRC / "train.py"), *recipe, "trainer.devices=2", f"hydra.run.dir={two}"]
     environment = {**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
