@@ -40,6 +40,22 @@ def test_a_row_tells_scores_speed_and_origin_of_a_run(tmp_path: Path) -> None:
     assert abs(run["started"] + run["wall_time"] - written) < pd.Timedelta("1s")
 
 
+def test_runs_of_several_classes_a_video_are_judged_by_map(tmp_path: Path) -> None:
+    write_run(tmp_path / "worse", metrics=METRICS.replace("top1", "mAP").replace("0.75", "0.5"), name="worse")
+    write_run(tmp_path / "better", metrics=METRICS.replace("top1", "mAP"), name="better")
+    runs = read_runs(tmp_path)
+    assert runs["best_val_mAP"].tolist() == [0.5, 0.75]
+    assert runs["best_val_top1"].isna().all()
+    assert runs["best_epoch"].tolist() == [2, 2]
+    assert runs["finished"].all()
+    table = overview(runs)
+    assert table["mAP, validation (%)"].tolist() == ["75.0", "50.0"]
+    assert table["mAP, test (%)"].tolist() == ["70.0", "70.0"]
+    judged = plot_curves(runs).axes[1]
+    assert judged.get_ylabel() == "mAP (%)"
+    assert [line.get_ydata().tolist() for line in judged.lines] == [[0.25, 0.75, 0.75], [0.25, 0.5, 0.5]]
+
+
 def test_the_score_of_a_start_is_of_no_epoch(tmp_path: Path) -> None:
     header, *rows = METRICS.splitlines(keepends=True)
     write_run(tmp_path / "run", metrics="".join([header, "0,,,,,,0.9,\n", *rows[1:]]))

@@ -101,7 +101,9 @@ def test_a_network_of_more_than_one_message_is_refused(tmp_path: Path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of torch's exporter
-def test_features_like_clips_and_dinov2s_stay_finite_and_near_in_fp16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_like_clips_and_dinov2s_stay_finite_and_near_in_fp16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They lie around 20, differ by 0.003, and some channels of the residual stream are a hundred times the others."""
     small = [one for one in SMALL if not one.startswith("model=")]
     sizes = ["data.image_size=32", "data.num_frames=4", "data.num_classes=3", "run_dir=."]

@@ -229,6 +229,19 @@ def begun(folder: Path, *jobs: str) -> tuple[SweepReport, DictConfig]:
     return report, cfg
 
 
+def test_jobs_of_several_classes_a_video_are_listed_by_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report, cfg = begun(tmp_path, "seed-0", "seed-1")
+    for name, value in {"seed-0": 0.5, "seed-1": 0.75}.items():
+        scores = {"val/mAP": value, "val/videos": 10.0, "test/mAP": 0.25}
+        record = {"overrides": [name.replace("-", "=")], "scores": scores, "finished": "2026-01-01"}
+        (tmp_path / name / "run.json").write_text(json.dumps(record))
+    report.on_multirun_end(cfg)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "val mAP" in printed
+    assert "test mAP" in printed
+    assert printed.index("75.0%") < printed.index("50.0%")
+
+
 @pytest.mark.parametrize("error", ["[enforce fail at alloc.cpp:1] no memory", "no [/x] in :x:"])
 def test_failures_are_listed_as_they_are_and_end_with_status_1(
     error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

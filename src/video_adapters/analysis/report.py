@@ -15,7 +15,7 @@ from video_adapters.analysis.measures.frame_order import score_orders
 from video_adapters.analysis.page import STYLE, drawn, left_out
 from video_adapters.analysis.questions import ablation, attended, mistakes, ratio, sites, time
 from video_adapters.analysis.questions.curves import plot_curves, plot_throughput
-from video_adapters.analysis.runs.folder import read_runs
+from video_adapters.analysis.runs.folder import read_runs, validation_scores
 from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.runs.trained import Trained, best_run, load_data, load_run
 from video_adapters.analysis.tables import overview
@@ -146,10 +146,12 @@ def _learned(runs: pd.DataFrame) -> Finding:
 
 def _best_by_validation(runs: pd.DataFrame) -> str:
     """A sentence on the best run, with the interval that its number of videos leaves."""
-    if runs["best_val_top1"].isna().all():
-        return "No run has logged the top-1 of a validation."
-    best = runs["best_val_top1"].argmax()
-    run = runs.iloc[best]
+    scores = validation_scores(runs)
+    if scores.isna().all():
+        return "No run has logged the score of a validation."
+    best = scores.argmax()
+    run, of_videos = runs.iloc[best], runs["best_val_top1"].notna().iloc[best]
     videos = run.get("val/videos")
-    score = between(run["best_val_top1"], 0 if pd.isna(videos) else float(videos))
-    return f"The best by validation is {labels(runs)[best]}: top-1 {score} in epoch {int(run['best_epoch'])}."
+    score = between(scores.iloc[best], float(videos) if of_videos and not pd.isna(videos) else 0)
+    measure = "top-1" if of_videos else "mAP"
+    return f"The best by validation is {labels(runs)[best]}: {measure} {score} in epoch {int(run['best_epoch'])}."

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from video_adapters.analysis.runs.folder import validation_scores
 from video_adapters.analysis.runs.labels import labels
 from video_adapters.commands.intervals import between
 
@@ -26,6 +27,8 @@ COLUMNS = {
     "test/top5": Column("top-5, test (%)", 100, 1),
     "val_as_test/top1": Column("top-1 of validation, which chose the checkpoint, in the test's views (%)", 100, 1),
     "best_val_top1": Column("top-1, validation (%)", 100, 1),
+    "test/mAP": Column("mAP, test (%)", 100, 1),
+    "best_val_mAP": Column("mAP, validation (%)", 100, 1),
     "test/pair": Column("right pair, either direction (%)", 100, 1),
     "trainable_parameters": Column("parameters that train (M)", 1e-6, 3),
     "macs": Column("GMACs a view", 1e-9, 3),
@@ -41,8 +44,8 @@ COLUMNS = {
     "steps": Column("steps", 1, 0),
 }
 OVERVIEW = (
-    "best_val_top1", "test/top1", "test/top5", "val_as_test/top1", "data_wait", "clips_per_s", "peak_memory_gib",
-    "trainable_parameters", "best_epoch", "steps",
+    "best_val_top1", "best_val_mAP", "test/top1", "test/top5", "test/mAP", "val_as_test/top1", "data_wait",
+    "clips_per_s", "peak_memory_gib", "trainable_parameters", "best_epoch", "steps",
 )  # fmt: skip
 SCORED = {"best_val_top1": "val/videos", "test/top1": "test/videos", "val_as_test/top1": "val_as_test/videos"}
 """Accuracies that get their interval in an overview, and the number of videos that each is of."""
@@ -66,7 +69,7 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(index=runs.index)
     figures = runs.reindex(columns=[*OVERVIEW, *SCORED.values()])
     for name in OVERVIEW:
-        if name.startswith("val_as_test/") and figures[name].isna().all():
+        if (name.startswith("val_as_test/") or name.endswith("mAP")) and figures[name].isna().all():
             continue
         videos = figures[SCORED[name]] if name in SCORED else [None] * len(runs)
         table[COLUMNS[name].title] = [_figure(*pair, COLUMNS[name]) for pair in zip(figures[name], videos, strict=True)]
@@ -74,7 +77,7 @@ def overview(runs: pd.DataFrame) -> pd.DataFrame:
     times = pd.to_timedelta(runs["wall_time"]).dt.round("s").astype(str).str.removeprefix("0 days ")
     table["time"] = times.where(runs["wall_time"].notna(), "–")
     table["folder"] = ["/".join(Path(path).parts[-2:]) for path in runs["path"]]
-    best_first = runs["best_val_top1"].sort_values(ascending=False).index
+    best_first = validation_scores(runs).sort_values(ascending=False).index
     return table.set_axis(pd.Index(labels(runs), name="run")).iloc[runs.index.get_indexer(best_first)]
 
 

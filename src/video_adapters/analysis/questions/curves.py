@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from video_adapters.analysis.finding import Unanswerable
-from video_adapters.analysis.runs.folder import read_metrics
+from video_adapters.analysis.runs.folder import JUDGED, read_metrics, validation_scores
 from video_adapters.analysis.runs.labels import labels
 from video_adapters.analysis.style import COLORS, GRAY, as_percent, clip_text, dress
 from video_adapters.commands.wording import counted
@@ -16,15 +16,16 @@ _SMOOTHING = 20  # the loss is averaged over this share (1/20) of its logged ste
 
 
 def plot_curves(runs: pd.DataFrame) -> Figure:
-    """Training loss, faint and as a running mean, and validation top-1 over optimizer steps.
+    """Training loss, faint and as a running mean, and validation top-1 (with several classes a video, mAP) over
+    optimizer steps.
 
     A colour per run; of many runs, the ten best.
     """
     shown = _best(runs, runs["steps"] > 0)
     height = 4 + 0.22 * len(shown)  # inches; a line of the legend for each
-    figure, (loss, top1) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
+    figure, (loss, judged) = plt.subplots(1, 2, figsize=(11, height), layout="constrained")
     for path, label, color in zip(shown["path"], labels(shown), COLORS, strict=False):
-        metrics = read_metrics(path).reindex(columns=["train/loss", "val/top1"])
+        metrics = read_metrics(path).reindex(columns=["train/loss", *JUDGED])
         values = metrics["train/loss"].dropna()
         mean = values.rolling(max(1, len(values) // _SMOOTHING), min_periods=1, center=True).mean()
         # steps are logged from 0; all faint lines lie below, where many points become one picture
@@ -32,16 +33,18 @@ def plot_curves(runs: pd.DataFrame) -> Figure:
         alone = "." if len(mean) == 1 else ""  # a line needs two
         mean = mean.iloc[:: max(1, len(mean) // _MOST_POINTS)]
         loss.plot(mean.index + 1, mean, color=color, label=label, marker=alone)
-        scores = metrics["val/top1"].dropna()
-        top1.plot(scores.index + 1, scores, color=color, marker=".", alpha=0.8)
+        scores = metrics["val/top1"].fillna(metrics["val/mAP"]).dropna()
+        judged.plot(scores.index + 1, scores, color=color, marker=".", alpha=0.8)
     dress(loss, "Training loss", "optimizer step", "cross-entropy (nats)")
-    dress(top1, "Validation accuracy", "optimizer step", "top-1 (% of videos)")
-    as_percent(top1)
+    several = shown["best_val_top1"].isna() & shown["best_val_mAP"].notna()
+    measure = "mAP (%)" if several.all() else "top-1 (% of videos)" if not several.any() else "top-1, or mAP (%)"
+    dress(judged, "Validation", "optimizer step", measure)
+    as_percent(judged)
     classes = shown["config.data.num_classes"].unique()
-    if len(classes) == 1:
-        top1.axhline(1 / classes[0], color=GRAY, linestyle=":", label=f"chance, {classes[0]} classes")
-    top1.set_ylim(bottom=0)
-    for axes in (loss, top1):
+    if len(classes) == 1 and not several.any():
+        judged.axhline(1 / classes[0], color=GRAY, linestyle=":", label=f"chance, {classes[0]} classes")
+    judged.set_ylim(bottom=0)
+    for axes in (loss, judged):
         axes.set_xlim(left=0)
     figure.suptitle(_title("Learning curves", shown, runs))
     figure.legend(loc="outside lower center", frameon=False)
@@ -67,7 +70,8 @@ def _best(runs: pd.DataFrame, logged: pd.Series) -> pd.DataFrame:
     """Of the runs that have logged what is to be drawn as many as a figure holds, the best by validation first."""
     if not logged.any():
         raise Unanswerable(f"none of {counted(len(runs), 'run')} has logged any of these figures yet")
-    return runs[logged].sort_values("best_val_top1", ascending=False).head(_MOST_RUNS)
+    best_first = validation_scores(runs[logged]).sort_values(ascending=False).index
+    return runs.loc[best_first].head(_MOST_RUNS)
 
 
 def _title(subject: str, shown: pd.DataFrame, runs: pd.DataFrame) -> str:

@@ -22,6 +22,9 @@ from video_adapters.trust.config_file import bounded, read_config
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
 _BROKEN = (OSError, RecursionError, *MALFORMED)  # and their files
 # parts of a config that say nothing about the model
+JUDGED = ("val/top1", "val/mAP")
+"""What validation is judged by, where videos have one class, and where they may have several."""
+
 _PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")
 
 
@@ -35,10 +38,11 @@ def read_runs(folder: str | Path) -> pd.DataFrame:
     """A row per run at any depth of `folder`, in the order of their start.
 
     Columns: path, name, started, wall_time (from the start to the end, or the last logged figure; interruptions
-    included), steps, best_val_top1, best_epoch (counted from 1, as training prints it), the test's scores (`test/top1`,
-    ...; `test/pair`, see `pair_accuracy`), clips_per_s and data_wait (medians), peak_memory_gib, finished,
-    checkpoint_bytes (of `best.ckpt`: what trains, and little else), whatever else `run.json` holds (parameters,
-    trainable_parameters, git_commit, overrides, choices.adapter, ...), and the config (`config.adapter.ratio`, ...).
+    included), steps, best_val_top1 or, where videos have several classes, best_val_mAP, best_epoch (counted from 1, as
+    training prints it), the test's scores (`test/top1`, ...; `test/pair`, see `pair_accuracy`), clips_per_s and
+    data_wait (medians), peak_memory_gib, finished, checkpoint_bytes (of `best.ckpt`: what trains, and little else),
+    whatever else `run.json` holds (parameters, trainable_parameters, git_commit, overrides, choices.adapter, ...), and
+    the config (`config.adapter.ratio`, ...).
     What a run does not have is missing in its row. Runs that cannot be read are named in a warning.
 
     Raises:
@@ -123,11 +127,12 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
 def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
     """The logged steps in a run's row; `scores` are those that it noted at its end."""
     figures: dict[str, Any] = {"steps": _steps(metrics), "best_epoch": math.nan}
-    figures["best_val_top1"] = scores.get("val/top1", math.nan)
-    if "val/top1" in metrics and metrics["val/top1"].notna().any():
-        best = metrics["val/top1"].idxmax()  # the first of equals, as the checkpoint
+    figures |= {f"best_{name.replace('/', '_')}": scores.get(name, math.nan) for name in JUDGED}
+    if (name := judged_by(metrics)) is not None:
+        best = metrics[name].idxmax()  # the first of equals, as the checkpoint
         epoch = metrics.get("epoch", {}).get(best, math.nan)  # none of a score ahead of the first step
-        figures |= {"best_val_top1": metrics["val/top1"][best], "best_epoch": 0 if pd.isna(epoch) else int(epoch) + 1}
+        figures[f"best_{name.replace('/', '_')}"] = metrics[name][best]
+        figures["best_epoch"] = 0 if pd.isna(epoch) else int(epoch) + 1
         figures["val/videos"] = metrics["val/videos"][best] if "val/videos" in metrics else math.nan
     tests = metrics.filter(like="test/").dropna(how="all")
     figures |= tests.iloc[-1].to_dict() if len(tests) else {}
@@ -135,6 +140,17 @@ def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
     speeds = metrics.reindex(columns=["speed/clips_per_s", "speed/data_wait", "speed/peak_memory_gib"])
     figures |= {"clips_per_s": speeds.iloc[:, 0].median(), "data_wait": speeds.iloc[:, 1].median()}
     return figures | {"peak_memory_gib": speeds.iloc[:, 2].max()}
+
+
+def judged_by(metrics: pd.DataFrame) -> str | None:
+    """The figure of `JUDGED` that a run has logged; None where it was not validated."""
+    return next((name for name in JUDGED if name in metrics and metrics[name].notna().any()), None)
+
+
+def validation_scores(runs: pd.DataFrame) -> pd.Series:
+    """What rows of `read_runs` came to in validation: top-1 or, where videos have several classes, mAP."""
+    top1, mean = (runs.get(f"best_{name.replace('/', '_')}", pd.Series(math.nan, runs.index)) for name in JUDGED)
+    return top1.fillna(mean)
 
 
 def _steps(metrics: pd.DataFrame) -> int:
@@ -146,8 +162,9 @@ def _steps(metrics: pd.DataFrame) -> int:
 def _went_through(config: dict[str, Any], metrics: pd.DataFrame) -> bool:
     """Whether a run that does not say that it finished came to its test or, without one, validated its last epoch."""
     if config.get("test", True):
-        return bool(metrics.filter(regex="test/top1$").notna().any(axis=None))
-    validated = metrics["epoch"][metrics["val/top1"].notna()] if "val/top1" in metrics else pd.Series(dtype=float)
+        return bool(metrics.filter(regex="test/(top1|mAP)$").notna().any(axis=None))
+    name = judged_by(metrics)
+    validated = pd.Series(dtype=float) if name is None else metrics["epoch"][metrics[name].notna()]
     return bool((validated + 1 == config["trainer"]["max_epochs"]).any())
 
 

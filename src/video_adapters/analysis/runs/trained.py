@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from video_adapters.analysis.finding import Unanswerable
+from video_adapters.analysis.runs.folder import validation_scores
 from video_adapters.commands.config import PROJECT
 from video_adapters.commands.wording import counted
 from video_adapters.data.annotations import Video
@@ -90,7 +91,7 @@ def best_run(runs: pd.DataFrame) -> str:
     kept = runs[runs["finished"] & runs["path"].map(lambda path: (Path(path) / CHECKPOINT).is_file())]
     if kept.empty:
         raise Unanswerable(f"None of {counted(len(runs), 'run')} has finished and kept its {CHECKPOINT}.")
-    return str(kept.sort_values("best_val_top1", ascending=False)["path"].iloc[0])
+    return str(kept["path"][validation_scores(kept).sort_values(ascending=False).index[0]])
 
 
 def clip_of(data: VideoData, video: Video) -> Tensor:

@@ -21,6 +21,9 @@ FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""
 
 
+TITLES = {"top1": "top-1 (95%)", "mAP": "mAP"}
+
+
 class Job(NamedTuple):
     """What one folder of a sweep holds."""
 
@@ -32,7 +35,7 @@ class Job(NamedTuple):
     @property
     def tested_as(self) -> str:
         """What the test's figures are called."""
-        return next((name.split("/")[0] for name in self.scores if name.endswith("test/top1")), "test")
+        return next((name.split("/")[0] for name in self.scores if name.endswith(("test/top1", "test/mAP"))), "test")
 
 
 class SweepReport(Callback):
@@ -89,7 +92,7 @@ def swept_keys(config: DictConfig) -> list[str]:
 def read_jobs(folder: Path, names: Iterable[str]) -> list[Job]:
     """The jobs in folders of a sweep, the best validation score first."""
     jobs = [job for name in sorted(names) if (job := _read(folder / name)) is not None]
-    return sorted(jobs, key=lambda job: job.scores.get("val/top1", -1.0), reverse=True)
+    return sorted(jobs, key=lambda job: job.scores.get(f"val/{_measure(job.scores)}", -1.0), reverse=True)
 
 
 def table(folder: Path, jobs: list[Job]) -> Table:
@@ -97,7 +100,8 @@ def table(folder: Path, jobs: list[Job]) -> Table:
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     title = Text(f"sweep in {folder}", style="table.title")
     tested = " or ".join(sorted({job.tested_as for job in jobs if len(job.scores)})) or "test"
-    shown = Table("job", "val top-1 (95%)", f"{tested} top-1 (95%)", "state", title=title, title_justify="left")
+    measure = " or ".join(sorted({TITLES[_measure(job.scores)] for job in jobs}, reverse=True))
+    shown = Table("job", f"val {measure}", f"{tested} {measure}", "state", title=title, title_justify="left")
     shown.add_column("folder", overflow="fold")
     for job in jobs:
         own = " ".join(override for override in job.overrides if override not in common)
@@ -108,8 +112,16 @@ def table(folder: Path, jobs: list[Job]) -> Table:
 
 
 def _accuracy(scores: dict[str, float], split: str) -> str:
-    """Top-1 with the 95 % interval of its videos."""
-    return between(scores[f"{split}/top1"], scores.get(f"{split}/videos", 0)) if f"{split}/top1" in scores else "-"
+    """Top-1 with the 95 % interval of its videos, or mAP, which has none in closed form."""
+    measure = _measure(scores)
+    if f"{split}/{measure}" not in scores:
+        return "-"
+    return between(scores[f"{split}/{measure}"], scores.get(f"{split}/videos", 0) if measure == "top1" else 0)
+
+
+def _measure(scores: dict[str, float]) -> str:
+    """What a job is judged by: top1 or, where a video may have several classes, mAP."""
+    return "mAP" if any(name.endswith("/mAP") for name in scores) else "top1"
 
 
 def _read(folder: Path) -> Job | None:
