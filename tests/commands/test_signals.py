@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,19 @@ def test_a_signal_ends_what_is_within_and_is_heard_as_before_afterwards(number: 
         os.kill(os.getpid(), number)
     assert end.value.code == 128 + number
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("error", "printed"), [("KeyboardInterrupt", "stopped"), ("OSError", "Traceback")])
+def test_ctrl_c_amid_the_imports_is_a_word_and_no_traceback(error: str, printed: str) -> None:
+    script = f"from video_adapters.commands import command; command.set_up(); raise {error}"
+    source = Path(__file__).parents[2] / "src"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(source)}
+    )
+    assert done.returncode == (-signal.SIGINT if error == "KeyboardInterrupt" else 1)
+    assert done.stderr.split()[0] == printed
+    assert ("Traceback" in done.stderr) == (printed == "Traceback")
 
 
 def ended_by(folder: Path, error: Exception) -> str:
