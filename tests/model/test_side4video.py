@@ -1,5 +1,6 @@
 """Side4Video against its equation, beside encoders that it must leave as they are."""
 
+import weakref
 from copy import deepcopy
 from typing import Any
 
@@ -110,24 +111,31 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+class Kept:
+    """What autograd keeps for the backward pass, as long as it does."""
+
+    def __init__(self, saved: Tensor) -> None:
+        self.saved = saved
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_of_memory_gives_the_same_gradients_from_less(option: str) -> None:
     def kept_and_gradients(memory: Memory) -> tuple[int, list[Tensor]]:
         backbone = beside("open_clip", memory).train()
-        own, sizes = {p.untyped_storage().data_ptr() for p in backbone.parameters()}, {}
+        own = {p.untyped_storage().data_ptr() for p in backbone.parameters()}
+        kept = weakref.WeakSet[Kept]()  # without what is let go again, whose address may come twice
 
-        def pack(saved: Tensor) -> Tensor:
-            storage = saved.untyped_storage()
-            if storage.data_ptr() not in own:
-                sizes[storage.data_ptr()] = storage.nbytes()
-            return saved
+        def pack(saved: Tensor) -> Kept:
+            kept.add(one := Kept(saved))
+            return one
 
         with torch.autocast("cpu", torch.bfloat16, enabled=option == "half"):
             if "offload" in option:
                 loss = backbone(clips()).square().sum()
             else:
-                with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+                with torch.autograd.graph.saved_tensors_hooks(pack, lambda one: one.saved):
                     loss = backbone(clips()).square().sum()
+        sizes = {x.data_ptr(): x.nbytes() for one in kept if (x := one.saved.untyped_storage()).data_ptr() not in own}
         loss.backward()
         return sum(sizes.values()), [p.grad for p in backbone.parameters() if p.grad is not None]
 
