@@ -27,7 +27,7 @@ BLOCK = 1 << 15
 
 
 def records(path: Path) -> Iterator[Any]:
-    """The messages of a `.wandb` file: LevelDB's log format after a header of seven bytes."""
+    """The messages of a `.wandb` file so far: LevelDB's log format after a header of seven bytes."""
     content, place, message = path.read_bytes(), 7, b""
     while place + 7 <= len(content):
         left = BLOCK - place % BLOCK
@@ -35,6 +35,8 @@ def records(path: Path) -> Iterator[Any]:
             place += left
             continue
         length, kind = struct.unpack("<HB", content[place + 4 : place + 7])
+        if place + 7 + length > len(content):  # still being written
+            return
         message += content[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):  # whole, or its last part
