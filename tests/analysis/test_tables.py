@@ -98,7 +98,17 @@ def test_checkpoints_steps_and_hours_are_costs_too(tmp_path: Path) -> None:
     (run / "checkpoints" / "best.ckpt").write_bytes(b"0" * 5000)
     table = ablation_table(read_runs(tmp_path))
     assert table["checkpoint (MB)"].tolist() == ["0.005"]
-    assert table["a step, on the machine that trained (ms)"].tolist() == ["800"]  # 16 clips at 20 clips/s
+    assert table["a step, on the machine that trained (ms, median)"].tolist() == ["800"]  # 16 clips at 20 clips/s
+
+
+def test_times_are_medians_since_machines_have_other_work_too(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_scored(tmp_path / f"{seed}", 0.9, seed=seed, batch__per_step=16)
+    runs = read_runs(tmp_path)
+    runs["clips_per_s"], runs["wall_time"] = [20.0, 16.0, 0.1], pd.to_timedelta([4, 5, 600], unit="min")
+    table = ablation_table(runs)
+    assert table["a step, on the machine that trained (ms, median)"].tolist() == ["1000"]
+    assert table["minutes a run (median)"].tolist() == ["5.0"]
 
 
 def test_without_a_score_there_is_no_ablation(tmp_path: Path) -> None:

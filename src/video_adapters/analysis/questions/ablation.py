@@ -3,6 +3,7 @@
 from itertools import cycle, product
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,6 +29,7 @@ COSTS = ("trainable_parameters", "macs", "kept_bytes")
 _COLUMNS = (
     *SCORES, "test/pair", "trainable_parameters", "macs", "kept_bytes", "step_seconds", "checkpoint_bytes", "minutes"
 )  # fmt: skip
+_TIMES = ("step_seconds", "minutes")
 _MARKERS = "osD^v<>Ph"
 
 
@@ -70,7 +72,7 @@ def ablation_means(runs: pd.DataFrame, names: pd.Series | None = None) -> pd.Dat
     """A row per configuration that has been scored, the best first: runs, means and standard deviations over seeds.
 
     `names` are others than `name_configurations` gives them, a row each. A step's time and a run's are those of the
-    machine that trained, with whatever else it did.
+    machine that trained, with whatever else it did, and of a run that went on those of its pause too: hence medians.
 
     Raises:
         Unanswerable: no run has been scored yet.
@@ -83,7 +85,10 @@ def ablation_means(runs: pd.DataFrame, names: pd.Series | None = None) -> pd.Dat
     speed = full.reindex(columns=["config.batch.per_step", "clips_per_s"]).apply(pd.to_numeric)
     full["step_seconds"] = speed["config.batch.per_step"] / speed["clips_per_s"]
     by = name_configurations(full) if names is None else names[full.index]
-    means = mean_and_spread(full, by.rename("configuration"), list(_COLUMNS))
+    by = by.rename("configuration")
+    means = mean_and_spread(full, by, list(_COLUMNS))
+    for column in _TIMES:
+        means[column], means[f"± {column}"] = full[column].groupby(by, sort=False).median(), np.nan
     return means.sort_values(score, ascending=False, kind="stable")
 
 
