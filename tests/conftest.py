@@ -75,7 +75,7 @@ def _as_found() -> Iterator[None]:
     from hydra.core.global_hydra import GlobalHydra
 
     folder, environment, collects = os.getcwd(), dict(os.environ), gc.isenabled()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
