@@ -20,7 +20,7 @@ from video_adapters.data.annotations import Video, Videos
 from video_adapters.data.check_report import VideoCheck, read, write, write_header
 from video_adapters.recognition import results as report
 from video_adapters.recognition.find_videos import Unread
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.results import Recognized
 from video_adapters.recognition.writers import CsvWriter
 from video_adapters.training.callbacks.predictions import Scored, confusion_rows, prediction_rows

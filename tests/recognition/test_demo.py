@@ -152,11 +152,11 @@ def test_several_labels_are_those_that_reach_their_thresholds(recognizer: Recogn
     assert named == [["green"], [], ["blue"]]
 
 
-def test_no_class_that_a_window_shows_is_left_out(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_class_that_a_window_shows_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_answer, "SHOWN_OF_WINDOW", 1)
-    recognizer.thresholds = (0.9, 0.9, 0.1)
-    part = Timeline(recognizer.class_names, (Window(0, 1, range(9)),), np.array([[0.5, 0.3, 0.2]], np.float32))
-    (window,) = demo_answer._windows(recognizer, part)
+    chances, names = np.array([[0.5, 0.3, 0.2]], np.float32), ("red", "green", "blue")
+    part = Timeline(names, (Window(0, 1, range(9)),), chances, thresholds=(0.9, 0.9, 0.1))
+    (window,) = demo_answer._windows(part)
     assert [(one["name"], one["named"]) for one in window["classes"]] == [("red", False), ("blue", True)]
 
 

@@ -12,7 +12,7 @@ from video_adapters.data.annotations import END, LabelStudio
 from video_adapters.recognition.find_videos import Unread
 from video_adapters.recognition.label_studio_tasks import Interface, LabelStudioWriter, interface_of
 from video_adapters.recognition.predict import Request
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.results import Recognized
 from video_adapters.recognition.timeline import Timeline, Window
 

@@ -16,7 +16,8 @@ from video_adapters.model.finite_weights import NotFinite
 from video_adapters.recognition import Recognizer
 from video_adapters.recognition.load import load
 from video_adapters.recognition.predict import Request, predict
-from video_adapters.recognition.recognizer import Prediction, chosen_device
+from video_adapters.recognition.prediction import Prediction
+from video_adapters.recognition.recognizer import chosen_device
 
 from helpers.colours import coloured
 from helpers.toy import composed, run, score

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from video_adapters.recognition.find_videos import Unread
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.writers import JsonWriter
 

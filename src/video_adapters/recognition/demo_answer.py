@@ -94,26 +94,18 @@ def _timeline(recognizer: Recognizer, video: Path, window: float, stride: float,
         yield from steps
 
     def note(part: Timeline) -> None:
-        send({"windows": _windows(recognizer, part), "of": total})
+        send({"windows": _windows(part), "of": total})
 
     recognizer.timeline(video, window, stride, track=track, note=note)
 
 
-def _windows(recognizer: Recognizer, part: Timeline) -> list[dict[str, Any]]:
+def _windows(part: Timeline) -> list[dict[str, Any]]:
     windows = []
     for number, window in enumerate(part.windows):
-        named, every = _named(recognizer, part.probabilities[number]), part.top(number, len(part.class_names))
+        named, every = {name for name, _ in part.named(number)}, part.top(number, len(part.class_names))
         top = [one for rank, one in enumerate(every) if rank < SHOWN_OF_WINDOW or one[0] in named]
         windows.append({"start": window.start, "end": window.end, "classes": _classes(top, named)})
     return windows
-
-
-def _named(recognizer: Recognizer, probabilities: np.ndarray) -> set[str]:
-    """The classes that a window is said to show."""
-    names = recognizer.class_names
-    if not recognizer.thresholds:
-        return {names[int(probabilities.argmax())]}
-    return {n for n, p, t in zip(names, probabilities, recognizer.thresholds, strict=True) if p >= t}
 
 
 def _classes(top: Sequence[tuple[str, float]], named: set[str]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from video_adapters.commands.terminal import QUIET_SECONDS, interactive, summary
 from video_adapters.commands.wording import counted, in_time, printable
 from video_adapters.recognition import results
 from video_adapters.recognition.find_videos import Unread
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.results import Outcome
 
 FEW = 20  # videos whose tables are read on a terminal; of more, those who do not ask for tables get a line each

@@ -17,7 +17,7 @@ from video_adapters.commands.atomic import replacing, write_text
 from video_adapters.commands.wording import did_you_mean, printable
 from video_adapters.data.annotations.files import missing
 from video_adapters.data.annotations.xml_file import parse_xml
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.timeline import Timeline
 from video_adapters.recognition.writers import Writer

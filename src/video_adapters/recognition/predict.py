@@ -20,7 +20,8 @@ from video_adapters.recognition.find_videos import Unread, find_videos, in_list
 from video_adapters.recognition.journal import Entry, Journal, journal_of, stamp
 from video_adapters.recognition.label_studio_tasks import Interface, LabelStudioWriter, interface_of
 from video_adapters.recognition.listing import Listing
-from video_adapters.recognition.recognizer import Prediction, Recognizer
+from video_adapters.recognition.prediction import Prediction
+from video_adapters.recognition.recognizer import Recognizer
 from video_adapters.recognition.results import Outcome, Recognized
 from video_adapters.recognition.timeline import FPS, SHORTEST, Timeline
 from video_adapters.recognition.whole_videos import recognise

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -25,33 +25,12 @@ from video_adapters.recognition.in_memory import Video as InMemory
 from video_adapters.recognition.in_memory import frames_of, is_batch
 from video_adapters.recognition.live_reader import Look
 from video_adapters.recognition.load import load
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.streaming import Stream, StreamSettings
 from video_adapters.recognition.timeline import FPS, Timeline, Track, cut, seconds, untracked, window_views
 from video_adapters.trust.shared_folder import shared
 
 log = logging.getLogger(__name__)
-
-
-class Prediction(NamedTuple):
-    """What was recognised in a video."""
-
-    class_names: tuple[str, ...]  # by label
-    probabilities: np.ndarray  # (C,) float32, by label
-    remarks: tuple[str, ...] = ()  # what is odd about the file, such as a missing end
-    thresholds: tuple[float, ...] = ()  # by label, where a video may have several classes; () where it has one
-
-    def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes with their probabilities, likeliest first."""
-        best = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.class_names[label], float(self.probabilities[label])) for label in best]
-
-    def named(self) -> list[tuple[str, float]]:
-        """The classes that the video is said to show, likeliest first: those at or above their threshold, maybe none;
-        where a video has one class, the likeliest."""
-        if not self.thresholds:
-            return self.top(1)
-        reached = {n for n, p, t in zip(self.class_names, self.probabilities, self.thresholds, strict=True) if p >= t}
-        return [(name, chance) for name, chance in self.top(len(self.class_names)) if name in reached]
 
 
 class Recognizer:

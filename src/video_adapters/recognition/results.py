@@ -9,7 +9,7 @@ from rich.text import Text
 from video_adapters.commands.terminal import console
 from video_adapters.commands.wording import printable
 from video_adapters.recognition.find_videos import Unread
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.timeline import Timeline
 
 

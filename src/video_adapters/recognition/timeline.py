@@ -13,6 +13,7 @@ from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.clips.transform import TestTransform
 from video_adapters.data.video.on_screen import SLACK, end_of, on_screen
 from video_adapters.data.video.reader import Span
+from video_adapters.recognition.prediction import Prediction
 
 FPS = 30.0  # frames per second of a folder of images, which says nothing about it
 SHORTEST = 1e-3  # seconds; shorter windows and strides are taken for mistakes
@@ -55,11 +56,17 @@ class Timeline(NamedTuple):
     remarks: tuple[str, ...] = ()  # what is odd about the file
     thresholds: tuple[float, ...] = ()  # by label, where a video may have several classes; () where it has one
 
+    def prediction(self, window: int) -> Prediction:
+        """What was recognised in a window."""
+        return Prediction(self.class_names, self.probabilities[window], (), self.thresholds)
+
     def top(self, window: int, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes of a window with their probabilities, likeliest first."""
-        chances = self.probabilities[window]
-        best = np.argsort(-chances, kind="stable")[:count]
-        return [(self.class_names[label], float(chances[label])) for label in best]
+        """The likeliest classes of a window: see `Prediction.top`."""
+        return self.prediction(window).top(count)
+
+    def named(self, window: int) -> list[tuple[str, float]]:
+        """The classes that a window is said to show: see `Prediction.named`."""
+        return self.prediction(window).named()
 
     def runs(self) -> list[Run]:
         """Neighbouring windows of the same class as one, end to end; where a video may have several classes, those in
@@ -74,15 +81,6 @@ class Timeline(NamedTuple):
             start, end = shares[windows[0]][0], shares[windows[-1]][1]
             runs.append(Run(start, end, self.class_names[label], chance, range(windows[0], windows[-1] + 1)))
         return sorted(runs, key=lambda run: run.start)
-
-    def named(self, window: int) -> list[tuple[str, float]]:
-        """The classes that a window is said to show, likeliest first: see `Prediction.named`."""
-        if not self.thresholds:
-            return self.top(window, 1)
-        reached = {
-            n for n, p, t in zip(self.class_names, self.probabilities[window], self.thresholds, strict=True) if p >= t
-        }
-        return [one for one in self.top(window, len(self.class_names)) if one[0] in reached]
 
     def _stretches(self) -> Iterator[tuple[int, list[int]]]:
         """The classes that are named, each with windows that follow each other."""

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from video_adapters.commands.wording import as_cell
 from video_adapters.data.annotations.row_classes import BETWEEN
 from video_adapters.recognition.find_videos import Unread
-from video_adapters.recognition.recognizer import Prediction
+from video_adapters.recognition.prediction import Prediction
 from video_adapters.recognition.results import Outcome
 from video_adapters.recognition.timeline import Timeline
 
