@@ -24,12 +24,11 @@ class BalancedDraws:
     def __init__(self, labels: np.ndarray, label_sets: np.ndarray | None, seed: int) -> None:
         self.seed = seed
         if label_sets is None:
-            members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        else:
-            columns = np.concatenate([label_sets, ~label_sets.any(1, keepdims=True)], 1)
-            members = [np.flatnonzero(column[labels]) for column in columns.T]
-        self.members = [videos for videos in members if len(videos)]
-        self._times = np.bincount(np.concatenate(self.members))  # that a video comes while all of its classes do once
+            classes, labels = np.unique(labels, return_inverse=True)
+            label_sets = np.eye(len(classes), dtype=bool)
+        columns = np.concatenate([label_sets, ~label_sets.any(1, keepdims=True)], 1)
+        self._labels, self._classes = labels, columns[:, columns[labels].any(0)]  # of each label those that occur
+        self.members = [np.flatnonzero(column[labels]) for column in self._classes.T]
         self._order = lru_cache(2 * len(self.members))(self._shuffled)
 
     def __call__(self, first: int, end: int) -> Iterator[Key]:
@@ -40,12 +39,9 @@ class BalancedDraws:
             for number in classes[max(first - turn * count, 0) : end - turn * count]:
                 through, place = divmod(turn, len(self.members[number]))
                 video = int(self._order(int(number), through)[place])
-                yield Key(video, through * int(self._times[video]) + self._rank(video, int(number)), 0.0)
+                own = self._classes[self._labels[video]]  # its clips for one class and for another differ
+                yield Key(video, through * int(own.sum()) + int(own[:number].sum()), 0.0)
 
     def _shuffled(self, number: int, through: int) -> np.ndarray:
         """The videos of a class in the order in which they come for the n-th time."""
         return np.random.default_rng([self.seed, 1, number, through]).permutation(self.members[number])
-
-    def _rank(self, video: int, number: int) -> int:
-        """How many classes of a video stand before this one: its clips for one and for the other differ."""
-        return sum(bool(np.isin(video, members)) for members in self.members[:number]) if self._times[video] > 1 else 0
