@@ -21,7 +21,7 @@ from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.views import Views
 from video_adapters.recognition.agreement import BATCHES, TOLERANCE, largest_difference, latencies, noise
-from video_adapters.recognition.export_accuracy import calibration_clips, compare, validation_data
+from video_adapters.recognition.export_accuracy import calibration_clips, calibration_videos, compare, validation_data
 from video_adapters.recognition.export_formats import OPEN, WRITE, Exported, Run, openvino_computes_in, write_openvino
 from video_adapters.recognition.export_request import Request
 from video_adapters.recognition.load import Loaded, load
@@ -113,10 +113,11 @@ def _convert(request: Request, plain: Path, data: VideoData | None, written: Pat
     if request.precision == "int8":
         assert data is not None
         check_size(plain)
-        to_int8(plain, reduced, calibration_clips(data, request.calibration))
+        chosen = calibration_videos(data, request.calibration)
+        to_int8(plain, reduced, calibration_clips(data, chosen))
         about["calibration"] = {
             "split": data.splits["val"],
-            "videos": min(request.calibration, len(data.videos("val"))),
+            "videos": len(chosen),
             "ranges": "least and greatest value of each activation, over one view of each video",
         }
     elif request.precision == "fp16" and request.format == "onnx":

@@ -16,6 +16,7 @@ from video_adapters.commands.intervals import Z
 from video_adapters.commands.terminal import advancing
 from video_adapters.commands.wording import counted
 from video_adapters.data.annotations.held_out import stratified
+from video_adapters.data.annotations.label_sets import strata
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.from_config import build_data
 from video_adapters.data.video.frame_source import DecodeError
@@ -55,13 +56,18 @@ def validation_data(cfg: DictConfig, root: str | None, videos: int) -> VideoData
     return data
 
 
-def calibration_clips(data: VideoData, videos: int) -> Iterator[Tensor]:
-    """The first view of so many validation videos, the same share of each class, at least one: (1, T, 3, S, S) uint8.
+def calibration_videos(data: VideoData, videos: int) -> list[int]:
+    """About so many validation videos, the same share of each class, at least one: their places in the list.
 
-    The same videos in every call; those that cannot be read are left out.
+    The same ones in every call.
     """
-    clips, labels = data.test_clips("val"), data.videos("val").labels
-    chosen = stratified(labels, min(1.0, videos / len(labels)))
+    groups = strata(data.videos("val").labels, data.label_sets)
+    return stratified(groups, min(1.0, videos / len(groups)))
+
+
+def calibration_clips(data: VideoData, chosen: Sequence[int]) -> Iterator[Tensor]:
+    """The first view of validation videos, (1, T, 3, S, S) uint8; those that cannot be read are left out."""
+    clips = data.test_clips("val")
     with advancing("calibrated", len(chosen)) as show:
         for done, index in enumerate(chosen, start=1):
             try:
