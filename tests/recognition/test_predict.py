@@ -19,7 +19,7 @@ import torch
 from video_adapters.commands import command
 from video_adapters.recognition import Recognizer, results
 from video_adapters.recognition import predict as commands
-from video_adapters.recognition.journal import Journal
+from video_adapters.recognition.journal import Entry, Journal
 from video_adapters.recognition.predict import Request, predict
 
 from helpers.colours import coloured
@@ -245,6 +245,16 @@ def test_two_commands_do_not_write_one_table(named: Path) -> None:
         pytest.raises(ValueError, match=r"\.progress is in use: another predict"),
     ):
         predict(request)
+
+
+def test_a_full_disk_is_what_ends_a_batch(tmp_path: Path) -> None:
+    """SQLite has then rolled back by itself, and there is nothing to be undone."""
+    with Journal(tmp_path / "progress", {}, 2) as journal:
+        journal._tables.execute("PRAGMA max_page_count = 8")
+        full = pytest.raises(ValueError, match=r"progress cannot be written \(database or disk is full\): make room")
+        with full, journal.together():
+            journal.add(Entry("a.mp4", "1 2"), np.zeros((50_000, 2), np.float32))
+        journal.add(Entry("a.mp4", "1 2"), np.zeros((1, 2), np.float32))
 
 
 def test_rows_of_a_long_video_are_on_disk_before_it_is_done(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,8 @@ class Journal:
         try:
             yield
         except BaseException:
-            self._tables.execute("ROLLBACK")
+            if self._tables.in_transaction:  # of a full disk SQLite has rolled back by itself
+                self._tables.execute("ROLLBACK")
             raise
         with self._refusing():
             self._tables.execute("COMMIT")
