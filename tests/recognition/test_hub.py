@@ -378,7 +378,7 @@ class FakeHub:
     def __init__(self, there: set[str] | None = None, error: Exception | None = None) -> None:
         self.there, self.error = there or set(), error
         self.files: dict[str, bytes] = {}
-        self.private: bool | None = None
+        self.private: bool | None = None  # whether the repository that is there is so; None: there is none
 
     def __call__(self) -> "FakeHub":
         return self
@@ -390,8 +390,12 @@ class FakeHub:
         if self.error:
             raise self.error
         assert exist_ok or name not in self.there
-        self.private = private
+        if self.private is None:  # of one that exists the hub ignores it
+            self.private = private
         return f"{self.endpoint}/{name}"
+
+    def model_info(self, name: str) -> Any:
+        return SimpleNamespace(private=self.private)
 
     def upload_folder(self, repo_id: str, folder_path: Path, commit_message: str, delete_patterns: list[str]) -> None:
         kept = {name: content for name, content in self.files.items() if name not in delete_patterns}
@@ -445,9 +449,28 @@ def test_a_hub_that_refuses_is_told_in_a_sentence(
     reachable(FakeHub(error=refused(403)))
     with pytest.raises(ValueError, match=r"hf:me/mine: the hub refuses \(403\): its token may not write there"):
         share(Request(checkpoint=best, to="hf:me/mine"))
-    reachable(FakeHub(error=ConnectionError("reset")))
-    with pytest.raises(ValueError, match="the connection to the hub broke: reset"):
-        share(Request(checkpoint=best, to="hf:me/mine"))
+    for error in (ConnectionError("reset"), httpx.ConnectError("reset")):
+        reachable(FakeHub(error=error))
+        with pytest.raises(ValueError, match="the connection to the hub broke: reset"):
+            share(Request(checkpoint=best, to="hf:me/mine"))
+
+
+@pytest.mark.parametrize(("private", "public", "remedy"), [(False, False, "say --public"), (True, True, "leave --pub")])
+def test_what_is_public_stays_so_and_what_is_not_too(
+    best: Path,
+    reachable: Callable[[FakeHub], FakeHub],
+    monkeypatch: pytest.MonkeyPatch,
+    private: bool,
+    public: bool,
+    remedy: str,
+) -> None:
+    monkeypatch.setattr(hub, "write_folder", lambda request, folder: {})
+    fake = reachable(FakeHub({"me/mine"}))
+    fake.private, fake.files = private, {"x": b""}
+    stands = "private" if private else "public"
+    with pytest.raises(ValueError, match=rf"hf:me/mine exists and is {stands}, .*: {remedy}"):
+        share(Request(checkpoint=best, to="hf:me/mine", public=public, overwrite=True))
+    assert fake.files == {"x": b""}
 
 
 def test_a_model_is_fetched_once_and_its_files_alone(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

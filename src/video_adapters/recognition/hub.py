@@ -85,7 +85,8 @@ def request_of(words: Mapping[str, Any]) -> Request:
         ValueError: one of these was given, or there is no --to; and as `Request`.
     """
     names = [one.name for one in fields(Request)]
-    if other := [name for name, value in words.items() if value and name not in (*names, "format")]:
+    given = [name for name, value in words.items() if value is not None and value is not False]
+    if other := [name for name in given if name not in (*names, "format")]:
         raise ValueError(f"--{other[0].replace('_', '-')} does not go with --format hub, which writes no single file")
     if not words["to"]:
         raise ValueError("--format hub needs --to: user/name on the Hugging Face hub, or a folder")
@@ -109,7 +110,7 @@ def share(request: Request) -> None:
         folder = Path(temporary)
         rows = write_folder(request, folder)
         if request.repository is not None:
-            rows["to"] = _upload(request, request.repository, folder) + ("" if request.public else " (yours alone)")
+            rows["to"] = _upload(request, request.repository, folder)
         else:
             for name in FILES:
                 _place(folder / name, request.folder / name)
@@ -246,13 +247,20 @@ def _expect_hub(name: str, overwrite: bool) -> None:
 
 
 def _upload(request: Request, name: str, folder: Path) -> str:
-    """Puts the files into a repository, which is made where there is none: its address."""
+    """Puts the files into a repository, which is made where there is none: its address, and who sees it.
+
+    One that exists stays as public or private as it is, and has to be what was asked for.
+    """
     api = HfApi()
     with _refusals(name):
         made = api.create_repo(name, private=not request.public, exist_ok=request.overwrite)
+        private = bool(api.model_info(name).private)
+        if private == request.public:
+            stands, remedy = ("private", "leave --public out") if private else ("public", "say --public")
+            raise ValueError(f"{HUB}{name} exists and is {stands}, which uploading does not change: {remedy}")
         message = "Upload a model of video-adapters"
         api.upload_folder(repo_id=name, folder_path=folder, commit_message=message, delete_patterns=[FROZEN])
-    return str(made)
+    return f"{made}{' (yours alone)' if private else ''}"
 
 
 @contextmanager
@@ -264,5 +272,7 @@ def _refusals(name: str) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else None
         why = "its token may not write there" if status in (401, 403) else " ".join(str(error).split())[:300]
         raise ValueError(f"{HUB}{name}: the hub refuses ({status}): {why}") from error
-    except OSError as error:  # the connection broke
+    except ValueError:  # in words already
+        raise
+    except Exception as error:  # the connection broke; which classes depends on the client's version
         raise ValueError(f"{HUB}{name}: the connection to the hub broke: {error}") from error
