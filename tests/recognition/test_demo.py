@@ -1,7 +1,9 @@
 """The demo: what it answers of a video, and whom."""
 
+import errno
 import http.client
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from video_adapters.recognition import Recognizer, demo_answer
 from video_adapters.recognition.demo_answer import answer, looked
-from video_adapters.recognition.demo_server import FILES, MOST_BYTES, PAGE, DemoServer
+from video_adapters.recognition.demo_server import FILES, MOST_BYTES, PAGE, DemoServer, Handler
 from video_adapters.recognition.timeline import Timeline, Window
 
 from helpers.colours import coloured
@@ -91,6 +93,30 @@ def test_a_fault_of_ours_is_told_here_and_the_page_hears_of_it(
     monkeypatch.setattr("video_adapters.recognition.demo_server.answer", lambda *_: 1 / 0)
     assert "which is no fault of the video" in recognise(server, b"x")[0]["refused"]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_full_disk_and_a_page_that_is_not_there_are_told(
+    server: DemoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Handler, "_receive", full)
+    status, content, _ = ask(server, "POST", "/recognise?window=1&stride=1", b"x", **VIDEO)
+    assert (status, json.loads(content)["refused"].rpartition(": ")[2]) == (507, "No space left on device")
+    monkeypatch.setattr("video_adapters.recognition.demo_server.PAGE", tmp_path)
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask(server, "GET", "/")
+    assert "page.html" in caplog.text
+
+
+def test_a_browser_that_has_gone_is_no_error(server: DemoServer, caplog: pytest.LogCaptureFixture) -> None:
+    for error in (ConnectionResetError(), TimeoutError()):
+        try:
+            raise error
+        except OSError:
+            server.handle_error(None, None)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("host", ["evil.example:8000", "127.0.0.1.evil.example", "", "localhost.", "10.0.0.1"])

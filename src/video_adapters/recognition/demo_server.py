@@ -8,6 +8,7 @@ not send without asking, and no answer allows other pages to read it.
 import errno
 import json
 import logging
+import sys
 import tempfile
 import threading
 from http import HTTPStatus
@@ -27,6 +28,7 @@ HOST = "127.0.0.1"
 HERE = {HOST, "localhost", "[::1]"}  # Hosts by which a browser reaches this machine; a tunnel may change the port
 MOST_BYTES = 2**31  # of a video
 PART = 2**20  # bytes read at once
+GONE = (ConnectionError, TimeoutError)  # what writing to a browser that has gone, or reading from it, raises
 PAGE = Path(__file__).parent / "demo_page"
 FILES = {
     "/": ("page.html", "text/html"),
@@ -83,8 +85,11 @@ class DemoServer(ThreadingHTTPServer):
         }
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that has gone is no error."""
-        log.debug("a connection ended early", exc_info=True)
+        """A browser that has gone is no error; anything else is told on the terminal."""
+        if isinstance(sys.exc_info()[1], GONE):
+            log.debug("a connection ended early", exc_info=True)
+        else:
+            log.exception("a request failed")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -125,7 +130,13 @@ class Handler(BaseHTTPRequestHandler):
         """Answers in lines of JSON as they are found; what the client names the video never reaches the disk."""
         with tempfile.TemporaryDirectory(prefix="video_adapters_demo") as folder:
             video = Path(folder) / "video"
-            if not self._receive(video, length):
+            try:
+                if not self._receive(video, length):
+                    return
+            except GONE:
+                raise
+            except OSError as error:  # such as a full disk
+                self._refuse(HTTPStatus.INSUFFICIENT_STORAGE, f"cannot be kept here while it is read: {error.strerror}")
                 return
             self._begin(HTTPStatus.OK, "application/x-ndjson")
             try:
@@ -146,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send({"refused": error.reason})
         except (NotFinite, ValueError) as error:
             self._send({"refused": str(error)})
-        except OSError:  # the browser has gone: nobody waits for the rest
+        except GONE:  # nobody waits for the rest
             raise
         except Exception:
             log.exception("a video could not be recognised")

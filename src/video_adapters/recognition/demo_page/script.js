@@ -185,7 +185,7 @@ function showTimeline() {
     button.type = "button";
     button.title = `${time(start)} to ${time(end)}: ${words}`;
     button.setAttribute("aria-label", button.title);
-    button.addEventListener("click", () => seek(share(number)[0]));
+    button.addEventListener("click", () => seek(Math.max(start, share(number)[0])));
     $("bar").append(button);
 
     const row = element("tr");
