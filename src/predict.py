@@ -11,17 +11,17 @@ SHARED = ("checkpoint", "videos", "weights", "device", "views", "window", "strid
 
 def main() -> None:
     given = vars(parsed(sys.argv[1:]))
-    live, settings = given.pop("live"), {name: given.pop(name) for name in LIVE}
-    wrong = given.keys() - SHARED if live else LIVE
+    is_live, settings = given.pop("live"), {name: given.pop(name) for name in LIVE}
+    wrong = given.keys() - SHARED if is_live else LIVE
     for name in sorted(wrong):
         if (given | settings)[name] != arguments().get_default(name):
-            kind = "whole videos, not for --live" if live else "streams: give --live too"
+            kind = "whole videos, not for --live" if is_live else "streams: give --live too"
             option = {"lists": "list"}.get(name, name.replace("_", "-"))
             raise SystemExit(f"--{option} is for {kind}")
-    if live:
-        from video_adapters.recognition.live import run_live  # here, so that --help answers at once
+    if is_live:
+        from video_adapters.recognition.live import live, request_of  # here, so that --help answers at once
 
-        command.run(lambda: run_live(**{name: given[name] for name in SHARED}, **settings))
+        command.run(lambda: live(request_of({name: given[name] for name in SHARED} | settings)))
         return
     from video_adapters.recognition.predict import Request, predict
 

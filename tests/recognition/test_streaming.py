@@ -45,6 +45,13 @@ def test_times_that_are_none_are_refused(name: str) -> None:
             StreamSettings(**{name: value})
 
 
+def test_windows_have_an_end_and_waiting_need_not() -> None:
+    for name in ("window", "stride", "fps"):
+        with pytest.raises(ValueError, match=f"the stream's {name} is inf"):
+            StreamSettings(**{name: math.inf})
+    assert StreamSettings(give_up=math.inf).give_up == math.inf
+
+
 def test_waits_double_up_to_a_bound_and_end_when_it_is_given_up() -> None:
     backoff = Backoff(give_up=100.0, first=1.0, most=8.0)
     backoff.success(0.0)
@@ -205,3 +212,20 @@ def test_a_recording_has_captions_before_anything_is_recognised(tmp_path: Path) 
     (path,) = tmp_path.glob("live_*.mp4")
     with open_video(Video(str(path), 0)) as video:
         assert video.num_frames == 3
+
+
+def test_what_was_recorded_before_an_error_can_be_played_and_nothing_waits(tmp_path: Path) -> None:
+    notes: list[str] = []
+    with Recording(tmp_path, notes.append) as recording:
+        for i in range(3):
+            recording.look(i / 10, np.zeros((40, 40, 3), np.uint8))
+        recording.look(0.3, "no picture")
+        deadline = time.monotonic() + 10
+        while not notes and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for i in range(4, 40):
+            recording.look(i / 10, np.zeros((40, 40, 3), np.uint8))
+    assert notes[0].startswith("nothing is recorded any more: ")
+    (path,) = tmp_path.glob("live_*.mp4")
+    with open_video(Video(str(path), 0)) as video:
+        assert video.num_frames >= 1

@@ -3,9 +3,9 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TextIO
@@ -145,21 +145,9 @@ def _clock(seconds: float) -> str:
     return f"{tenths // 36000}:{tenths // 600 % 60:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
-def run_live(
-    checkpoint: Path,
-    videos: Sequence[str],
-    weights: Path | None,
-    device: str,
-    views: str | None,
-    annotate: Path | None,
-    jsonl: Path | None,
-    **settings: Any,
-) -> None:
-    """The command by its options; those that were not given are None."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    live(
-        LiveRequest(
-            checkpoint=checkpoint, videos=videos, weights=weights, device=device, views=views, annotate=annotate,
-            jsonl=jsonl, settings=StreamSettings(**given),
-        )
-    )  # fmt: skip
+def request_of(words: Mapping[str, Any]) -> LiveRequest:
+    """The request of a command line, of whose options for the stream those that were not given are None."""
+    names = {one.name for one in fields(StreamSettings)}
+    settings = {name: value for name, value in words.items() if name in names and value is not None}
+    rest = {name: value for name, value in words.items() if name not in names}
+    return LiveRequest(**rest, settings=StreamSettings(**settings))

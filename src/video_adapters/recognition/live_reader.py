@@ -11,11 +11,12 @@ import numpy as np
 
 from video_adapters.data.annotations import UNLABELLED, Video
 from video_adapters.data.clips.transform import TestTransform
+from video_adapters.data.video.on_screen import SLACK
 from video_adapters.data.video.reader import open_video
 from video_adapters.data.video.remote import STDIN, LiveSource, Lost, NotThere, is_live, picture_of, shown_source
 from video_adapters.recognition.ring_buffer import Frame, RingBuffer
 from video_adapters.recognition.stream_clock import JUMP, Beat, StreamClock
-from video_adapters.recognition.timeline import SLACK, seconds
+from video_adapters.recognition.timeline import seconds
 
 LATE = 1.0  # seconds behind its stamps, from which on a paced source is no longer hurried after them
 

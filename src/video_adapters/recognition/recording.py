@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,10 @@ class Recording:
             while (item := self._frames.get()) is not None:
                 self._add(*item)
             self._end()
-        except (av.error.FFmpegError, OSError, ValueError) as error:  # a full disk
+        except Exception as error:  # such as a full disk; the stream goes on, and has to find room in the queue
             self._note(f"nothing is recorded any more: {getattr(error, 'strerror', None) or error}")
+            with suppress(Exception):
+                self._end()  # what is there can be played
             while self._frames.get() is not None:
                 pass
 

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from video_adapters.recognition.timeline import SLACK
+from video_adapters.data.video.on_screen import SLACK
 
 JUMP = 10.0  # seconds by which stamps may run ahead of the frames' arrivals: HLS hands over whole segments at once
 

@@ -1,5 +1,6 @@
 """Recognition in a stream: windows that slide with it, smoothed scores, events, and how it keeps up."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -48,8 +49,8 @@ class StreamSettings:
 
     def __post_init__(self) -> None:
         for name in ("window", "stride", "fps", "timeout", "give_up"):
-            value = getattr(self, name)
-            if value is not None and not value >= SHORTEST:
+            value, endless = getattr(self, name), name in ("timeout", "give_up")
+            if value is not None and not (value >= SHORTEST and (endless or value < math.inf)):
                 raise ValueError(f"the stream's {name} is {value}, expected a number of at least {SHORTEST}")
 
 
