@@ -11,8 +11,8 @@ all of them alike.
 
 import argparse
 import tempfile
-import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -23,6 +23,7 @@ import torch
 from video_adapters.commands import command
 from video_adapters.commands.config import PROJECT, compose_config
 from video_adapters.model.build import build_classifier, without_weights
+from video_adapters.recognition.agreement import latencies
 from video_adapters.recognition.export_formats import OPEN, Exported, Run, write_onnx, write_openvino
 from video_adapters.recognition.reduced_precision import to_fp16, to_int8
 
@@ -72,7 +73,10 @@ def main() -> None:
             }
         text = markdown(files, measure(files, arguments.repeats))
     where = f"`{' '.join(overrides) or 'ViT-B/16, 8 frames'}`, one clip, {arguments.threads} thread(s)"
-    text = f"{where}, onnxruntime {onnxruntime.__version__}:\n\n{text}"
+    programs = f"onnxruntime {onnxruntime.__version__}"
+    if arguments.precisions:
+        programs += f", OpenVINO {version('openvino')}"
+    text = f"{where}, {programs}:\n\n{text}"
     print(text)
     if arguments.write:
         put(text, "precisions" if arguments.precisions else "exported", DOCUMENT)
@@ -113,13 +117,8 @@ def in_precisions(overrides: Sequence[str], folder: Path) -> dict[str, File]:
 
 def measure(files: dict[str, File], repeats: int) -> dict[str, list[float]]:
     """Seconds of one clip, by turns; the first turn is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in files}
-    for _ in range(repeats + 1):
-        for name, file in files.items():
-            start = time.perf_counter()
-            file.run(file.clip)
-            times[name].append(time.perf_counter() - start)
-    return {name: seconds[1:] for name, seconds in times.items()}
+    clip = next(iter(files.values())).clip
+    return dict(zip(files, latencies([file.run for file in files.values()], clip, repeats, repeats), strict=True))
 
 
 def _size(path: Path) -> int:
@@ -146,7 +145,7 @@ def markdown(files: dict[str, File], times: dict[str, list[float]]) -> str:
 def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", help="of the config, as train.py takes them (data.image_size=112)")
-    parser.add_argument("--threads", type=int, default=1, help="of onnxruntime (1)")
+    parser.add_argument("--threads", type=int, default=1, help="of each program (1)")
     parser.add_argument("--repeats", type=int, default=15, help="turns that are counted (15)")
     parser.add_argument("--precisions", action="store_true", help="of AIM, instead of the networks")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")

@@ -4,6 +4,10 @@ import argparse
 
 from video_adapters.commands import command
 
+REDUCED = ("fp16", "int8")
+OF_PRECISIONS = {"max_loss": REDUCED, "videos": REDUCED, "calibration": ("int8",)}
+"""Options that say how what is reduced is measured, and for which precisions."""
+
 
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -25,7 +29,12 @@ def arguments() -> argparse.ArgumentParser:
     )
     add("--max-loss", type=float, metavar="POINTS", help="of that accuracy that fp16 and int8 may lose (1)")
     add("--videos", type=int, metavar="N", help="validation videos to score, at most (1000)")
-    add("--calibration", type=int, metavar="N", help="validation videos for the ranges of int8 (128)")
+    add(
+        "--calibration",
+        type=int,
+        metavar="N",
+        help="validation videos for the ranges of int8, at least one a class (128)",
+    )
     add = parser.add_argument_group("with --format hub").add_argument
     add("--to", metavar="NAME", help="user/name on the Hugging Face hub (hf:user/name), or a folder (./folder)")
     add("--encoder", action="store_true", help="put the frozen encoder inside too")
@@ -48,6 +57,9 @@ def main() -> None:
     from video_adapters.recognition.export_request import Request
 
     words = {name: value for name, value in vars(given).items() if value is not None}
+    for name, precisions in OF_PRECISIONS.items():
+        if name in words and given.precision not in precisions:
+            raise SystemExit(f"--{name.replace('_', '-')} goes with --precision {' or '.join(precisions)}")
     command.run(lambda: export(Request(**words)))
 
 

@@ -84,6 +84,8 @@ def test_impossible_requests_are_refused(tmp_path: Path) -> None:
 
     assert request().file == tmp_path / "best.int8.onnx"
     assert request().about == tmp_path / "best.int8.json"
+    for name in ("hf:u/vit-0.4", "vit-0.4"):  # models, whose names may have dots
+        assert request(checkpoint=Path(name), precision="fp32").file.name == "vit-0.4.onnx"
     with pytest.raises(ValueError, match="the precision of --format torch_export is 'int8', expected one of: fp32"):
         request(format="torch_export")
     with pytest.raises(ValueError, match="is 'int4', expected one of: fp32, fp16, int8"):

@@ -5,6 +5,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,7 +22,7 @@ from video_adapters.data.clips.sample import Sampling
 from video_adapters.data.datamodule import VideoData
 from video_adapters.data.views import Views
 from video_adapters.recognition.agreement import BATCHES, TOLERANCE, largest_difference, latencies, noise
-from video_adapters.recognition.export_accuracy import calibration_clips, calibration_videos, compare, validation_data
+from video_adapters.recognition.export_accuracy import calibration_clips, compare, validation_data
 from video_adapters.recognition.export_formats import OPEN, WRITE, Exported, Run, openvino_computes_in, write_openvino
 from video_adapters.recognition.export_request import Request
 from video_adapters.recognition.load import Loaded, load
@@ -113,11 +114,12 @@ def _convert(request: Request, plain: Path, data: VideoData | None, written: Pat
     if request.precision == "int8":
         assert data is not None
         check_size(plain)
-        chosen = calibration_videos(data, request.calibration)
-        to_int8(plain, reduced, calibration_clips(data, chosen))
+        taken = count()
+        clips = (clip for clip, _ in zip(calibration_clips(data, request.calibration), taken, strict=False))
+        to_int8(plain, reduced, clips)
         about["calibration"] = {
             "split": data.splits["val"],
-            "videos": len(chosen),
+            "videos": next(taken),
             "ranges": "least and greatest value of each activation, over one view of each video",
         }
     elif request.precision == "fp16" and request.format == "onnx":
@@ -135,7 +137,7 @@ def _accuracy(request: Request, loaded: Loaded, data: VideoData, plain: Run, red
     """Both files' accuracy, if that of the second is near enough to be kept."""
     probabilities = loaded.classifier.probabilities if request.logits else lambda scores: scores
     comparison = compare(data, probabilities, plain, reduced)
-    if comparison.points < -request.max_loss:
+    if not comparison.points >= -request.max_loss:  # of no video with a class there is no mAP
         raise ValueError(
             f"{request.kind} loses more than {request.max_loss:g} points: {comparison}; nothing was written "
             "(--max-loss says how many it may lose)"

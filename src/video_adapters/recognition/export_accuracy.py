@@ -56,18 +56,14 @@ def validation_data(cfg: DictConfig, root: str | None, videos: int) -> VideoData
     return data
 
 
-def calibration_videos(data: VideoData, videos: int) -> list[int]:
-    """About so many validation videos, the same share of each class, at least one: their places in the list.
+def calibration_clips(data: VideoData, videos: int) -> Iterator[Tensor]:
+    """The first view of about so many validation videos, (1, T, 3, S, S) uint8: the same share of each class, at least
+    one.
 
-    The same ones in every call.
+    The same videos in every call; those that cannot be read are left out.
     """
-    groups = strata(data.videos("val").labels, data.label_sets)
-    return stratified(groups, min(1.0, videos / len(groups)))
-
-
-def calibration_clips(data: VideoData, chosen: Sequence[int]) -> Iterator[Tensor]:
-    """The first view of validation videos, (1, T, 3, S, S) uint8; those that cannot be read are left out."""
-    clips = data.test_clips("val")
+    clips, groups = data.test_clips("val"), strata(data.videos("val").labels, data.label_sets)
+    chosen = stratified(groups, min(1.0, videos / len(groups)))
     with advancing("calibrated", len(chosen)) as show:
         for done, index in enumerate(chosen, start=1):
             try:
@@ -122,9 +118,17 @@ def compare(data: VideoData, probabilities: Callable[[Tensor], Tensor], plain: R
         probabilities: of what the files give, (V, C) -> (V, C).
         plain: the file in float32.
         reduced: the other one.
+
+    Raises:
+        ValueError: no video can be read.
     """
     labels = data.videos("val").labels
     before, after, readable = _scores(data, probabilities, (plain, reduced))
+    if not readable.any():
+        raise ValueError(
+            f"none of the {len(labels)} validation videos can be read: their accuracy says nothing, and nothing was "
+            "written; `python src/prepare.py check` says why"
+        )
     if data.label_sets is not None:
         truth = data.label_sets[labels]
         metric, values = "mAP", [mean_average_precision(one, truth) for one in (before, after)]

@@ -24,7 +24,7 @@ class Request:
     data: Path | None = None  # folder of the data set that fp16 and int8 are scored on; None: where it was in training
     max_loss: float = 1.0  # most points of validation's accuracy that fp16 and int8 may lose
     videos: int = 1000  # validation videos that this is measured on, at most
-    calibration: int = 128  # validation videos that the ranges of int8 are measured on
+    calibration: int = 128  # validation videos that the ranges of int8 are measured on, at least one of each class
     logits: bool = False  # instead of probabilities
     overwrite: bool = False
 
@@ -60,8 +60,9 @@ class Request:
     def file(self) -> Path:
         """Where the exported network goes: of a model of the hub, into the current folder."""
         beside = Path(self.checkpoint.name) if str(self.checkpoint).startswith(HUB) else self.checkpoint
+        stem = beside.stem if beside.suffix == ".ckpt" else beside.resolve().name  # names of models may have dots
         precision = "" if self.precision == "fp32" else f".{self.precision}"
-        return self.out or beside.with_suffix(precision + SUFFIXES[self.format])
+        return self.out or beside.parent / f"{stem}{precision}{SUFFIXES[self.format]}"
 
     @property
     def about(self) -> Path:

@@ -22,7 +22,8 @@ class Writer(ABC):
     """A file of predictions, written anew from its first video on, also by a command that goes on where it was stopped:
     its journal knows what came out of the videos before.
 
-    Videos come in the order of their names, each once, and may be millions: no writer keeps what it was given.
+    Videos come in the order of their names, each once, and may be millions: no writer keeps what it was given, but for
+    a score and a place of each, which Label Studio's sorts by.
     """
 
     @abstractmethod
