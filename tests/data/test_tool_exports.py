@@ -141,6 +141,25 @@ def test_stretches_of_one_file_are_on_one_side_of_the_split(tmp_path: Path) -> N
     assert len(createml(tmp_path, entries[:4], whole_files=False).videos("val")) == 2
 
 
+def test_of_several_classes_a_share_of_each_is_set_aside_however_rare_their_sets_are(tmp_path: Path) -> None:
+    entries = [
+        {"video": f"{i}.mp4", "label": label} for i in range(45) for label in ("abcdefghij"[i % 10], "klmnopqrs"[i % 9])
+    ]
+    annotations = createml(tmp_path, entries, labels="multi")
+    assert annotations.label_sets is not None
+    assert len(annotations.label_sets) == 45  # a set for each video
+    assert 4 <= len(annotations.videos("val")) <= 15
+
+
+def test_a_video_that_trains_is_not_validated_and_gets_no_class_from_there(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text(json.dumps([{"video": "a.mp4", "label": "outside"}]))
+    stretch = {"video": "a.mp4", "label": "run", "start": 1, "end": 2}
+    annotations = createml(tmp_path, [stretch], val="v.json", labels="multi")
+    assert stretches(annotations) == [("a.mp4", ("outside",), 0, END, False), ("a.mp4", ("run",), 1, 2, True)]
+    with pytest.raises(ValueError, match=r"a\.mp4 is for training and for val too: leave it out of one"):
+        stretches(createml(tmp_path, [{"video": "a.mp4", "label": "run"}], val="v.json"))
+
+
 def test_another_export_may_be_for_validation_and_one_for_the_test(tmp_path: Path) -> None:
     for name, video in (("v.json", "v.mp4"), ("t.json", "t.mp4")):
         (tmp_path / name).write_text(json.dumps([{"video": video, "label": "sit"}]))
@@ -273,6 +292,9 @@ def test_a_tasks_data_may_say_its_split_and_its_video_under_any_key(tmp_path: Pa
     tasks[1]["data"] = {"title": "b", "clip": "https://h/b.mp4?token=1"}
     annotations = label_studio(tmp_path, tasks)
     assert [os.path.basename(annotations.videos(split)[0].path) for split in ("val", "train")] == ["a.mp4", "b.mp4"]
+    tasks[1]["data"] = {"video": "b.mp4", "split": "holdout"}
+    with pytest.raises(ValueError, match=r"a task's split is 'holdout', expected one of: train, training, val"):
+        stretches(label_studio(tmp_path, tasks))
     tasks[1]["data"] = {"title": "b"}
     with pytest.raises(ValueError, match=r"a task names no video, but title: expected `video` in its data"):
         stretches(label_studio(tmp_path, tasks))
@@ -384,6 +406,19 @@ def test_create_ml_tables_have_blanks_behind_their_commas(name: str, tmp_path: P
         ("Various.mov", ("Squat",), 7147, 7148, True),
         ("lunge23.mov", ("Lunge",), 0, pytest.approx(3.1), True),
     ]
+
+
+def test_tables_are_read_whole_and_in_their_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("video,label,start,end\na.mp4,jump,3\n")
+    for tool in (CreateML, LabelStudio):
+        with pytest.raises(ValueError, match="a line has more or fewer columns than the header"):
+            stretches(tool(str(tmp_path), "a.csv"))
+    path.write_bytes("video,label\na.mp4,déjà vu\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"data\.annotations\.encoding=cp1252 reads 'déjà vu' there"):
+        stretches(CreateML(str(tmp_path), "a.csv"))
+    for tool in (CreateML, LabelStudio):
+        assert stretches(tool(str(tmp_path), "a.csv", encoding="cp1252"))[0][1] == ("déjà vu",)
 
 
 def test_create_mls_other_annotations_are_refused_in_words(tmp_path: Path) -> None:

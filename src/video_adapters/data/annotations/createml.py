@@ -1,7 +1,5 @@
 """Annotation files of Create ML's action classifier."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +7,7 @@ from typing import Any
 
 from video_adapters.data.annotations.files import as_json, parsed
 from video_adapters.data.annotations.seconds import as_seconds
-from video_adapters.data.annotations.text import decoded, read_text
+from video_adapters.data.annotations.text import decoded, is_json, read_text, table_rows
 from video_adapters.data.annotations.tool_export import Mark, ToolExport
 from video_adapters.data.annotations.videos import END
 
@@ -26,23 +24,16 @@ class CreateML(ToolExport):
     """
 
     file: str = "annotations.json"
+    encoding: str | None = None  # of the file; None: see `read_text`
 
     form = "Create ML's annotations"
 
     def marks(self, file: str) -> Iterator[Mark]:
-        text = read_text(file)
-        entries = as_json(text, file) if text.lstrip().startswith(("[", "{")) else _rows(text, file)
-        if not isinstance(entries, list):
+        text = read_text(file, self.encoding)
+        listed = as_json(text, file) if is_json(text) else table_rows(text, file, skipinitialspace=True)
+        if not isinstance(listed, list):
             raise ValueError(f"{file} holds one JSON object, expected a list of them, each with a video and a label")
-        return parsed(entries, lambda entry: _mark(entry, file), file)
-
-
-def _rows(text: str, file: str) -> list[dict[str, str]]:
-    try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True))
-    except csv.Error as error:
-        raise ValueError(f"{file} cannot be read as a table: {error}") from error
-    return [{str(name).strip(): value for name, value in row.items()} for row in rows]
+        return parsed(listed, lambda entry: _mark(entry, file), file)
 
 
 def _mark(entry: Mapping[str, Any], file: str) -> Mark:

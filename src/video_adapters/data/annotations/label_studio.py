@@ -1,7 +1,5 @@
 """Exports of Label Studio: JSON, JSON-MIN, CSV and TSV."""
 
-import csv
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +9,7 @@ from typing import Any, NamedTuple
 from video_adapters.commands.wording import counted, did_you_mean
 from video_adapters.data.annotations.files import VIDEO_SUFFIXES, as_json
 from video_adapters.data.annotations.seconds import as_seconds
-from video_adapters.data.annotations.text import read_text
+from video_adapters.data.annotations.text import is_json, read_text, table_rows
 from video_adapters.data.annotations.tool_export import Mark, ToolExport
 from video_adapters.data.annotations.video_table import SPLIT_NAMES
 from video_adapters.data.annotations.videos import END, LAST
@@ -46,13 +44,15 @@ class LabelStudio(ToolExport):
     """An export of Label Studio: choices for whole videos, timeline labels for stretches, labels of a video's sound.
 
     Of several annotations of a task the ground truth counts, else the last one; cancelled ones and predictions do not.
-    A task's data may have a `split`. The timeline counts frames of 1 / frameRate s from 1 on, whatever the video's own
-    frames are, where frameRate stands in the labelling interface, in <Video>, and is 24 where it does not.
+    A task's data may have a `split`: train, val or test. The timeline counts frames of 1 / frameRate s from 1 on,
+    whatever the video's own frames are, where frameRate stands in the labelling interface, in <Video>, and is 24 where
+    it does not.
     """
 
     file: str = "export.json"
     control: str | None = None  # name of the control whose labels are the classes; None: the one that is used
     frame_rate: float | None = None  # of <Video>; None: that of the videos, so that frames are theirs
+    encoding: str | None = None  # of the file; None: see `read_text`
 
     form = "an export of Label Studio"
 
@@ -62,7 +62,7 @@ class LabelStudio(ToolExport):
             raise ValueError(f"data.annotations.frame_rate is {self.frame_rate}, expected frames a second, or null")
 
     def marks(self, file: str) -> Iterator[Mark]:
-        entries = _entries(file)
+        entries = _entries(file, self.encoding)
         full = all("annotations" in entry or "completions" in entry for entry in entries)
         tasks = list(_full(entries) if full else _flat(entries))
         self._check_controls(tasks, full, file)
@@ -115,27 +115,18 @@ class LabelStudio(ToolExport):
             )  # fmt: skip
 
 
-def _entries(file: str) -> list[Mapping[str, Any]]:
-    text = read_text(file)
-    entries: Any = as_json(text, file) if text.lstrip().startswith(("[", "{")) else _rows(text, file)
+def _entries(file: str, encoding: str | None) -> list[Mapping[str, Any]]:
+    text = read_text(file, encoding)
+    entries: Any = as_json(text, file) if is_json(text) else [_parsed(row, file) for row in table_rows(text, file)]
     entries = [entries] if isinstance(entries, dict) else entries
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError(f"{file} is no export of Label Studio: expected a list of tasks")
     return entries
 
 
-def _rows(text: str, file: str) -> list[dict[str, Any]]:
-    first = text.split("\n", 1)[0]
-    try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if "\t" in first else ","))
-    except csv.Error as error:
-        raise ValueError(f"{file} cannot be read as a table: {error}") from error
-    if any(None in row or None in row.values() for row in rows):
-        raise ValueError(f"{file} cannot be read as a table: a line has more or fewer columns than the header")
-    return [
-        {name: as_json(cell, file) if cell.startswith(("[", "{")) else cell for name, cell in row.items()}
-        for row in rows
-    ]
+def _parsed(row: Mapping[str, str], file: str) -> dict[str, Any]:
+    """A row, whose cells may be JSON."""
+    return {name: as_json(cell, file) if is_json(cell) else cell for name, cell in row.items()}
 
 
 def _full(entries: Sequence[Mapping[str, Any]]) -> Iterator[_Task]:
@@ -202,7 +193,10 @@ def _video(data: Mapping[str, Any], uploaded: str | None = None) -> str:
 
 
 def _split(data: Mapping[str, Any]) -> str:
-    return SPLIT_NAMES.get(str(data.get("split", "")).strip().lower(), "train")
+    name = str(data.get("split") or "train").strip().lower()
+    if name not in SPLIT_NAMES:
+        raise ValueError(f"a task's split is '{name}', expected one of: {', '.join(SPLIT_NAMES)}")
+    return SPLIT_NAMES[name]
 
 
 def _frame(value: Any) -> int:

@@ -1,5 +1,7 @@
 """Text of label files, in whatever encoding a spreadsheet saved it."""
 
+import csv
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -33,6 +35,29 @@ def read_text(file: str, encoding: str | None = None) -> str:
             f"{file} is no text: it holds zero bytes; if it is UTF-16, set data.annotations.encoding=utf-16"
         )
     return text.removeprefix("\ufeff")
+
+
+def is_json(text: str) -> bool:
+    """Whether a text begins as a JSON list or object, and not as a table does."""
+    return text.lstrip().startswith(("[", "{"))
+
+
+def table_rows(text: str, file: str, skipinitialspace: bool = False) -> list[dict[str, str]]:
+    """The rows of a table with a header, by its names; divided by tabs where there are any in the header, or commas.
+
+    Raises:
+        ValueError: a line has more or fewer columns than the header.
+    """
+    delimiter = "\t" if "\t" in text.split("\n", 1)[0] else ","
+    try:
+        rows = list(
+            csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=skipinitialspace)
+        )
+    except csv.Error as error:
+        raise ValueError(f"{file} cannot be read as a table: {error}") from error
+    if any(None in row or None in row.values() for row in rows):
+        raise ValueError(f"{file} cannot be read as a table: a line has more or fewer columns than the header")
+    return [{name.strip(): value for name, value in row.items()} for row in rows]
 
 
 def lines(file: str, encoding: str | None = None, key: str | None = None) -> Iterator[tuple[int, str]]:

@@ -15,7 +15,7 @@ from video_adapters.commands.wording import brief, counted
 from video_adapters.data.annotations.annotations import SPLITS, Annotations, check_split
 from video_adapters.data.annotations.files import missing, sorted_classes
 from video_adapters.data.annotations.held_out import set_aside
-from video_adapters.data.annotations.label_sets import Labels, distinct_sets, expect_labels
+from video_adapters.data.annotations.label_sets import Labels, distinct_sets, expect_labels, strata
 from video_adapters.data.annotations.named_videos import NamedVideos
 from video_adapters.data.annotations.videos import END, LAST, UNLABELLED, Video, Videos
 
@@ -118,7 +118,7 @@ class ToolExport(Annotations):
         """The split of each video, (N,)."""
         files = [video.path for video in self._labelled.videos]
         splits = np.array(self._labelled.splits)
-        return set_aside(splits, self._numbered[0], self.val_share, None, files if self.whole_files else None)
+        return set_aside(splits, strata(*self._numbered), self.val_share, None, files if self.whole_files else None)
 
     @cached_property
     def _labelled(self) -> _Labelled:
@@ -127,9 +127,15 @@ class ToolExport(Annotations):
         for split, file in zip(SPLITS, (self.file, self.val, self.test), strict=True):
             if file is not None:
                 for video, mark in self._located(file, split):
-                    own = mark.split if split == "train" else split
-                    found.setdefault((video, own), set()).update(mark.names)
-        _unite([video for video, _ in found], list(found.values()))
+                    use = mark.split if split == "train" else split
+                    found.setdefault((video, use), set()).update(mark.names)
+        for split in SPLITS:
+            own = [(video, names) for (video, of), names in found.items() if of == split]
+            _unite([video for video, _ in own], [names for _, names in own])
+        for video, split in found:
+            if split != "train" and (video, "train") in found:
+                named = f"{self.file}: {_described(video)}"
+                raise ValueError(f"{named} is for training and for {split} too: leave it out of one")
         if self.labels == "one":
             for (video, _), names in found.items():
                 if len(names) > 1:
