@@ -56,6 +56,14 @@ def test_runs_of_several_classes_a_video_are_judged_by_map(tmp_path: Path) -> No
     assert [line.get_ydata().tolist() for line in judged.lines] == [[0.25, 0.75, 0.75], [0.25, 0.5, 0.5]]
 
 
+def test_the_best_epoch_is_the_one_that_the_checkpoint_is_of(tmp_path: Path) -> None:
+    figures = {"step": [1, 2, 3], "epoch": [0, 1, 2], "val/top1": [0.9, 0.5, 0.4], "val/mean_class": [0.2, 0.6, 0.5]}
+    best_by = {"best_by.one": "mean_class", "best_by.multi": "mAP"}
+    write_run(tmp_path / "run", metrics=pd.DataFrame(figures).to_csv(index=False), **best_by)
+    (run,) = read_runs(tmp_path).to_dict("records")
+    assert (run["best_val_top1"], run["best_epoch"]) == (0.5, 2)
+
+
 def test_the_score_of_a_start_is_of_no_epoch(tmp_path: Path) -> None:
     header, *rows = METRICS.splitlines(keepends=True)
     write_run(tmp_path / "run", metrics="".join([header, "0,,,,,,0.9,\n", *rows[1:]]))

@@ -138,6 +138,11 @@ def test_words_that_ask_for_no_ladder_are_refused(word: str, message: str) -> No
         request_of([word])
 
 
+def test_rungs_are_compared_by_top_1_alone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"compares its rungs by top-1: leave best_by\.one=mean_class out"):
+        ladder.climb(["data=moving_shapes", f"folder={tmp_path}", "best_by.one=mean_class"])
+
+
 def test_a_ladders_folder_is_that_of_the_same_words_whatever_the_minutes() -> None:
     words = ["data=folders", "data.root=/videos/mine"]
     folder = request_of(words).folder

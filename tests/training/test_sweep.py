@@ -229,16 +229,23 @@ def begun(folder: Path, *jobs: str) -> tuple[SweepReport, DictConfig]:
     return report, cfg
 
 
-def test_jobs_of_several_classes_a_video_are_listed_by_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report, cfg = begun(tmp_path, "seed-0", "seed-1")
+@pytest.mark.parametrize(("figure", "title"), [("mAP", "mAP"), ("mean_class", "mean class accuracy")])
+def test_jobs_are_listed_by_the_figure_that_they_were_judged_by(
+    figure: str, title: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, cfg = begun(tmp_path, "seed-0", "seed-1", "seed-2")
     for name, value in {"seed-0": 0.5, "seed-1": 0.75}.items():
-        scores = {"val/mAP": value, "val/videos": 10.0, "test/mAP": 0.25}
+        scores = {f"val/{figure}": value, "val/videos": 10.0, f"test/{figure}": 0.25, "test/videos": 10.0}
+        scores |= {} if figure == "mAP" else {"test/top1": 0.9}
         record = {"overrides": [name.replace("-", "=")], "scores": scores, "finished": "2026-01-01"}
         (tmp_path / name / "run.json").write_text(json.dumps(record))
-    report.on_multirun_end(cfg)
+    (tmp_path / "seed-2" / "failed.json").write_text(json.dumps({"overrides": ["seed=2"], "error": "no"}))
+    with pytest.raises(SystemExit):
+        report.on_multirun_end(cfg)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "val mAP" in printed
-    assert "test mAP" in printed
+    assert f"val {title}" in printed
+    assert f"test {title}" in printed
+    assert "top-1" not in printed
     assert printed.index("75.0%") < printed.index("50.0%")
 
 

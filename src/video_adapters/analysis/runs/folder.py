@@ -21,11 +21,10 @@ from video_adapters.trust.config_file import bounded, read_config
 
 MALFORMED = (ValueError, LookupError, ArithmeticError, TypeError, AttributeError)  # what records of other forms raise
 _BROKEN = (OSError, RecursionError, *MALFORMED)  # and their files
-# parts of a config that say nothing about the model
 JUDGED = ("val/top1", "val/mAP")
 """What validation is judged by, where videos have one class, and where they may have several."""
 
-_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")
+_PLUMBING = ("callbacks", "logger", "run_dir", "resume", "name")  # parts of a config that say nothing about the model
 
 
 def runs_folder() -> Path:
@@ -111,7 +110,7 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
     """The part of a run's row that is the same wherever the run is kept: of the content of its `run.json`, its nested
     config, and its metrics as `read_metrics` gives them."""
     row = {"path": path, "name": config["name"], "started": _moment(record["started"])}
-    row |= _figures(metrics, record.get("scores", {}))
+    row |= _figures(metrics, record.get("scores", {}), _monitored(config))
     if pd.isna(row["peak_memory_gib"]):  # of a run that trained no step
         row["peak_memory_gib"] = record.get("peak_memory_gib", math.nan)
     others = leaves({key: value for key, value in record.items() if key not in ("started", "scores")})
@@ -124,12 +123,20 @@ def described(path: str, record: dict[str, Any], config: dict[str, Any], metrics
     }
 
 
-def _figures(metrics: pd.DataFrame, scores: dict[str, float]) -> dict[str, Any]:
-    """The logged steps in a run's row; `scores` are those that it noted at its end."""
+def _monitored(config: dict[str, Any]) -> str:
+    """The figure that chose a run's checkpoint; "" of runs from before there was a choice."""
+    figures, labels = config.get("best_by") or {}, config.get("data", {}).get("labels", "one")
+    return f"val/{figures[labels]}" if labels in figures else ""
+
+
+def _figures(metrics: pd.DataFrame, scores: dict[str, float], monitored: str) -> dict[str, Any]:
+    """The logged steps in a run's row; `scores` are those that it noted at its end, and validation's are those of the
+    epoch that its checkpoint is of."""
     figures: dict[str, Any] = {"steps": _steps(metrics), "best_epoch": math.nan}
     figures |= {f"best_{name.replace('/', '_')}": scores.get(name, math.nan) for name in JUDGED}
     if (name := judged_by(metrics)) is not None:
-        best = metrics[name].idxmax()  # the first of equals, as the checkpoint
+        chosen = metrics[monitored if monitored in metrics and metrics[monitored].notna().any() else name]
+        best = chosen.idxmax()  # the first of equals, as the checkpoint
         epoch = metrics.get("epoch", {}).get(best, math.nan)  # none of a score ahead of the first step
         figures[f"best_{name.replace('/', '_')}"] = metrics[name][best]
         figures["best_epoch"] = 0 if pd.isna(epoch) else int(epoch) + 1

@@ -20,8 +20,8 @@ from video_adapters.commands.wording import counted, printable
 FAILED = "failed.json"
 """File in the folder of a job that failed: its overrides, and why."""
 
-
-TITLES = {"top1": "top-1 (95%)", "mAP": "mAP"}
+TITLES = {"top1": "top-1 (95%)", "mean_class": "mean class accuracy", "mAP": "mAP"}
+"""Figures that validation may be judged by (`best_by`), in words."""
 
 
 class Job(NamedTuple):
@@ -100,7 +100,8 @@ def table(folder: Path, jobs: list[Job]) -> Table:
     common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     title = Text(f"sweep in {folder}", style="table.title")
     tested = " or ".join(sorted({job.tested_as for job in jobs if len(job.scores)})) or "test"
-    measure = " or ".join(sorted({TITLES[_measure(job.scores)] for job in jobs}, reverse=True))
+    measures = sorted({_measure(job.scores) for job in jobs if job.scores}, reverse=True) or ["top1"]
+    measure = " or ".join(TITLES.get(one, one) for one in measures)
     shown = Table("job", f"val {measure}", f"{tested} {measure}", "state", title=title, title_justify="left")
     shown.add_column("folder", overflow="fold")
     for job in jobs:
@@ -112,7 +113,7 @@ def table(folder: Path, jobs: list[Job]) -> Table:
 
 
 def _accuracy(scores: dict[str, float], split: str) -> str:
-    """Top-1 with the 95 % interval of its videos, or mAP, which has none in closed form."""
+    """Top-1 with the 95 % interval of its videos, or another figure, which has none in closed form."""
     measure = _measure(scores)
     if f"{split}/{measure}" not in scores:
         return "-"
@@ -120,8 +121,9 @@ def _accuracy(scores: dict[str, float], split: str) -> str:
 
 
 def _measure(scores: dict[str, float]) -> str:
-    """What a job is judged by: top1 or, where a video may have several classes, mAP."""
-    return "mAP" if any(name.endswith("/mAP") for name in scores) else "top1"
+    """What a job was judged by: the one figure of validation that it noted; of the test alone, top1 or mAP."""
+    noted = (name.removeprefix("val/") for name in scores if name.startswith("val/") and name != "val/videos")
+    return next(noted, "mAP" if any(name.endswith("/mAP") for name in scores) else "top1")
 
 
 def _read(folder: Path) -> Job | None:

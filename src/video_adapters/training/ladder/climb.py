@@ -121,8 +121,10 @@ class Ladder:
             self._seconds = before["seconds"]
 
     def climb(self) -> None:
-        print(f"ladder in {self.folder}: the same command goes on with it", flush=True)
+        if (figure := self._config.best_by.one) != "top1":
+            raise ValueError(f"the ladder compares its rungs by top-1: leave best_by.one={figure} out")
         self._data.expect_one_label("the ladder")
+        print(f"ladder in {self.folder}: the same command goes on with it", flush=True)
         rows: list[Row] = []
         for rung in RUNGS:
             rows.append(self._climbed(rung))
