@@ -52,6 +52,14 @@ def test_a_class_without_a_video_leaves_the_loss_finite() -> None:
     assert build_loss(settings, 3, sets, np.array([0, 1]))(LOGITS, torch.tensor([0, 1, 0])).isfinite().all()
 
 
+def test_a_class_that_every_video_shows_is_learned_too() -> None:
+    sets = SETS | [True, False, False]
+    loss = build_loss(LossSettings(class_weights="balanced", label_smoothing=0.1), 3, sets, np.array([0, 1, 2]))
+    logits = LOGITS.clone().requires_grad_()
+    loss(logits, torch.arange(3)).sum().backward()
+    assert (logits.grad[:, 0][LOGITS[:, 0] < 1] < 0).all()  # upwards, where it is not sure yet
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -59,6 +67,8 @@ def test_a_class_without_a_video_leaves_the_loss_finite() -> None:
         ({"logit_adjustment": -1.0}, "loss.logit_adjustment is -1.0, expected a number of at least 0"),
         ({"class_weights": "equal"}, "loss.class_weights is equal, expected null, balanced or a number for each class"),
         ({"class_weights": [1, 2]}, "loss.class_weights has 2 numbers, from 1 to 2, expected 3 of at least 0"),
+        ({"class_weights": 2}, "loss.class_weights is 2, expected null, balanced or a number for each class"),
+        ({"class_weights": [1, "a", 2]}, r"loss.class_weights is \[1, 'a', 2\], expected null, balanced or a number"),
         ({"class_weights": [1, 2, -1]}, "loss.class_weights has 3 numbers, from -1 to 2"),
     ],
 )

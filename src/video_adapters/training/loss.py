@@ -30,7 +30,9 @@ class LossSettings:
             raise ValueError(f"loss.label_smoothing is {self.label_smoothing}, expected a share from 0 to below 1")
         if not 0 <= self.logit_adjustment < math.inf:
             raise ValueError(f"loss.logit_adjustment is {self.logit_adjustment}, expected a number of at least 0")
-        if isinstance(weights := self.class_weights, str) and weights != BALANCED:
+        weights = self.class_weights
+        numbers = isinstance(weights, Sequence) and all(isinstance(weight, int | float) for weight in weights)
+        if weights is not None and weights != BALANCED and (isinstance(weights, str) or not numbers):
             raise ValueError(f"loss.class_weights is {weights}, expected null, {BALANCED} or a number for each class")
 
     def given_weights(self, num_classes: int) -> Tensor | None:
@@ -83,7 +85,8 @@ class SeveralLabelsLoss(nn.Module):
     """Binary cross-entropy of each clip, its mean over the classes: logits (B, C), labels (B,) -> (B,).
 
     Labels are rows of `label_sets`. Weights are those of positives; balanced ones are negatives / positives of each
-    class. Logits are adjusted by tau log(n_c / (N - n_c)), as above. Without counts nothing is balanced or adjusted.
+    class, and 1 where either is none. Logits are adjusted by tau log(n_c / (N - n_c)), as above. Without counts
+    nothing is balanced or adjusted.
     """
 
     label_sets: Tensor  # (K, C) bool
@@ -100,7 +103,8 @@ class SeveralLabelsLoss(nn.Module):
             positives = torch.from_numpy(counts).double()
             adjustment = (positives / num_videos).logit(RAREST).float() * settings.logit_adjustment
             if settings.class_weights == BALANCED:
-                weights = torch.where(positives > 0, (num_videos - positives) / positives.clamp_min(1), 1).float()
+                some = (positives > 0) & (positives < num_videos)
+                weights = torch.where(some, (num_videos - positives) / positives.clamp_min(1), 1).float()
         self.label_smoothing = settings.label_smoothing
         self.register_buffer("label_sets", torch.from_numpy(label_sets), persistent=False)
         self.register_buffer("weights", weights, persistent=False)

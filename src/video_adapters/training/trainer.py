@@ -26,7 +26,7 @@ from video_adapters.trust import checkpoint_file
 def build_module(cfg: DictConfig, classifier: VideoClassifier, data: VideoData, trains: bool = True) -> ActionModule:
     """The training and evaluation steps around a network, which gets ready for the precision and hardware of cfg.
 
-    Where it `trains`, the training videos are counted by class if the loss goes by that.
+    Where it `trains`, the training videos are counted by class.
     """
     make_ready(classifier.backbone, cfg)
     settings: Any = OmegaConf.to_container(cfg.loss) if trains else {}

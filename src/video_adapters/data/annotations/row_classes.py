@@ -9,7 +9,7 @@ import numpy as np
 from video_adapters.data.annotations.files import sorted_classes
 from video_adapters.data.annotations.label_sets import distinct_sets
 from video_adapters.data.annotations.text import decoded
-from video_adapters.data.annotations.videos import UNLABELLED
+from video_adapters.data.annotations.videos import MOST_CLASSES, UNLABELLED
 
 NO_LABEL = str(UNLABELLED)
 BETWEEN = "|"  # the names of several classes in a cell
@@ -60,6 +60,8 @@ def numbered(rows: Sequence[tuple[str, ...]], several: bool, columns: Sequence[s
     names = () if numbers else tuple(columns) or sorted_classes(given)
     number_of = {name: int(name) for name in given} if numbers else {name: i for i, name in enumerate(names)}
     num_classes = 1 + max(number_of.values(), default=-1)
+    if num_classes > MOST_CLASSES:
+        raise ValueError(f"there is a class number {num_classes - 1}, expected less than {MOST_CLASSES}, or names")
     if not several:
         labels = [number_of.get(name, UNLABELLED) for (name,) in rows]
         return RowClasses(names, num_classes, np.array(labels, np.int64), None)
