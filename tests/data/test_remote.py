@@ -40,14 +40,14 @@ def numbers(source: str, timeout: float = 5.0) -> list[int]:
 def test_a_stream_gives_its_frames_with_their_stamps_as_they_come(ts: bytes) -> None:
     with serving({"/live": endless(ts)}) as address, LiveSource(f"{address}/live", 5) as live:
         stamps, frames = zip(*live.frames(), strict=True)
-        assert (live.finite, live.paced, live.num_corrupt) == (False, False, 0)
+        assert (live.ends, live.num_corrupt) == (False, 0)
     assert [frame_number(picture_of(frame)) for frame in frames] == list(range(30))
     np.testing.assert_allclose(np.diff(stamps), 1 / 30, atol=2e-5)
 
 
 def test_a_recording_is_paced_and_has_an_end(ts: bytes) -> None:
     with serving({"/v.ts": ts}) as address, LiveSource(f"{address}/v.ts", 5) as live:
-        assert (live.finite, live.paced) == (True, True)
+        assert live.ends
 
 
 def test_a_playlist_of_the_same_host_is_followed_byte_ranges_too(ts: bytes) -> None:

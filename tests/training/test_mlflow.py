@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from lightning.pytorch.loggers.logger import Logger
 
-from video_adapters.training.mlflow_logger import flattened
 from video_adapters.training.problems import problems
 from video_adapters.training.run import _identity
 from video_adapters.training.tolerant import PATIENCE, Tolerant
@@ -111,11 +110,6 @@ def test_without_a_package_a_sentence_says_how_to_get_it(
 def test_a_run_is_found_again_by_its_id_and_searched_by_its_choices() -> None:
     record = {"wandb_id": "a", "choices": {"adapter": "aim", "hydra": "default"}}
     assert _identity(composed("logger=mlflow").logger.mlflow, record) == {"id": "a", "tags": {"adapter": "aim"}}
-
-
-def test_a_config_is_params_by_its_keys() -> None:
-    tree = {"adapter": {"ratio": 0.25, "joint": None}, "overrides": ["a=1"], "empty": {}}
-    assert flattened(tree) == {"adapter.ratio": 0.25, "adapter.joint": None, "overrides": ["a=1"], "empty": {}}
 
 
 def test_a_logger_that_fails_again_and_again_is_told_no_more(caplog: pytest.LogCaptureFixture) -> None:

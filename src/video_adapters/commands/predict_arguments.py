@@ -35,7 +35,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def live_arguments(group: Any) -> None:
-    """What --live takes beside `SHARED`."""
+    """What --live takes beside what it has in common with whole videos."""
     add = group.add_argument
     add("--live", action="store_true", help="recognises one source in real time, and tells events")
     add("--smoothing", type=float, metavar="S", help="time constant of the scores (default: a quarter of a window)")

@@ -18,7 +18,7 @@ from video_adapters.recognition.ring_buffer import Frame, RingBuffer
 from video_adapters.recognition.stream_clock import JUMP, Beat, StreamClock
 from video_adapters.recognition.timeline import seconds
 
-LATE = 1.0  # seconds behind its stamps, from which on a paced source is no longer hurried after them
+LATE = 1.0  # seconds behind its stamps, from which on a source that comes in bursts is no longer hurried after them
 
 Look = Callable[[float, Any], None]
 """Is told each frame of a stream: its time in seconds, and the frame, a picture (H, W, 3) or what FFmpeg decoded."""
@@ -160,7 +160,7 @@ class LiveReader(threading.Thread):
                     opened = True
                     self.num_reconnects += self.num_frames > 0
                     self._note(f"reading {name}, {frame.width}x{frame.height}")
-                if source.paced and stamp is not None:
+                if source.ends and stamp is not None:
                     self._stopped.wait(pace(stamp, time.monotonic()))
                 if self._stopped.is_set():
                     return

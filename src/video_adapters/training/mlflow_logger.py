@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.loggers.logger import DummyLogger, Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from video_adapters.commands.config import PROJECT
+from video_adapters.commands.config import PROJECT, leaves
 from video_adapters.commands.lock import alone
 from video_adapters.training.optional import optional
 from video_adapters.training.tolerant import Tolerant
@@ -31,7 +31,7 @@ class Mlflow(Tolerant, MLFlowLogger):
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """The config as MLflow's params, which never change: a run that goes on keeps those it began with."""
-        self._try("the config", self._log_params, flattened(params if isinstance(params, dict) else vars(params)))
+        self._try("the config", self._log_params, dict(leaves(params if isinstance(params, dict) else vars(params))))
 
     @rank_zero_only
     def _log_params(self, params: dict[str, Any]) -> None:
@@ -86,15 +86,6 @@ def mlflow_logger(experiment: str, name: str, id: str | None = None, tags: dict[
             logger.experiment.update_run(before, status="RUNNING")
         return logger
     return DummyLogger()
-
-
-def flattened(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config's values by dotted keys, as they are typed; lists stay whole."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        full = f"{prefix}{key}"
-        flat |= flattened(value, f"{full}.") if isinstance(value, dict) and value else {full: value}
-    return flat
 
 
 def _run_of(uri: str, experiment: str, id: str) -> str | None:

@@ -163,7 +163,7 @@ class HttpFile(io.RawIOBase):
     """
 
     def __init__(self, host: OneHost, address: str, first: int = 0, stop: int = 0) -> None:
-        self._host, self._address, self._stop = host, address, stop
+        self._host, self._address = host, address
         self._answer = host.response(address, first, stop)
         length = self._answer.headers.get("Content-Length", "")
         self.length = int(length) if length.isdecimal() and len(length) < 19 else None
@@ -194,7 +194,7 @@ class HttpFile(io.RawIOBase):
         if self.length is not None and self._offset >= self.length:
             return b""
         if self._moved:
-            self._answer, self._moved = self._host.response(self._address, self._offset, self._stop), False
+            self._answer, self._moved = self._host.response(self._address, self._offset, 0), False
         data = self._host.read(self._answer, size)
         if not data and self.length is not None:
             raise OSError(f"cut after {self._offset} of {self.length} bytes")

@@ -61,9 +61,8 @@ class LiveSource:
         timeout: seconds without a frame, on opening or after, until it is taken for lost.
 
     Attributes:
-        paced: frames come in bursts or all at once, and are to be shown by their stamps: HLS, recordings, pipes.
-        finite: it is a recording, which ends, and is not tried again.
-        ends: where it ends, it is over: recordings, pipes, and HLS, whose playlists say so.
+        ends: where it ends, it is over, and its frames come in bursts or all at once, to be shown by their stamps:
+            recordings, pipes, and HLS, whose playlists say so.
         num_corrupt: packets and frames that were left out as damaged.
 
     Raises:
@@ -82,11 +81,7 @@ class LiveSource:
             self._check_host()
             self._stack = stack.pop_all()
         kind = self._container.format.name
-        self.finite = (
-            self._host is not None and self._host.is_file and (kind != "hls" or bool(self._container.duration))
-        )
-        self.paced = self.finite or kind == "hls" or name == STDIN
-        self.ends = self.finite or kind == "hls" or name == STDIN
+        self.ends = kind == "hls" or name == STDIN or (self._host is not None and self._host.is_file)
         self._stamped = kind not in UNSTAMPED
 
     def __enter__(self) -> "LiveSource":
