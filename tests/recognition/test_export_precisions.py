@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,26 @@ from video_adapters.recognition import agreement, export_formats
 from video_adapters.recognition import export as exports
 from video_adapters.recognition.export import export
 from video_adapters.recognition.export_request import Request
+
+OPENED_AND_GONE = """
+import faulthandler, gc, signal, subprocess, sys
+import numpy, openvino, torch
+from openvino import opset13
+from video_adapters.recognition.export_formats import open_openvino
+value = opset13.parameter([8, 8], numpy.float32)
+product = opset13.matmul(value, opset13.constant(numpy.ones((8, 8), numpy.float32)), False, False)
+openvino.save_model(openvino.Model([opset13.result(product)], [value]), sys.argv[1])
+faulthandler.enable()
+signal.signal(signal.SIGCHLD, lambda *_: None)
+runs = [open_openvino(sys.argv[1], precision) for precision in ("fp32", "int8")]
+runs[1](torch.ones(8, 8))
+while runs:
+    del runs[0]
+    gc.collect()
+subprocess.run(["true"])
+print("survived")
+"""
+"""A signal, after networks of OpenVINO have come and gone in this order."""
 
 
 @pytest.fixture
@@ -76,6 +98,14 @@ def test_numbers_that_are_none_are_never_kept(trained: Path, tmp_path: Path, sta
     )  # fmt: skip
     with pytest.raises(ValueError, match="the onnx in fp16 export gives values that are no finite numbers"):
         export(request)
+
+
+@pytest.mark.slow
+def test_signals_are_survived_after_openvino_has_gone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED_AND_GONE, str(tmp_path / "m.xml")], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "survived\n"), done.stderr
 
 
 def test_impossible_requests_are_refused(tmp_path: Path) -> None:

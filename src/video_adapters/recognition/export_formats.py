@@ -3,7 +3,9 @@
 import importlib.util
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +76,7 @@ def write_openvino(source: Path, path: Path, half: bool) -> None:
     """
     import openvino
 
-    openvino.save_model(openvino.Core().read_model(source), path, compress_to_fp16=half)
+    openvino.save_model(_core().read_model(source), path, compress_to_fp16=half)
 
 
 def open_torch_export(path: Path, precision: str = "fp32") -> Run:
@@ -93,22 +95,31 @@ def open_onnx(path: Path, precision: str = "fp32") -> Run:
 
 
 def open_openvino(path: Path, precision: str = "fp32") -> Run:
-    import openvino
-
     settings = {
         "INFERENCE_PRECISION_HINT": openvino_computes_in(precision),
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
-    compiled = openvino.Core().compile_model(path, "CPU", settings)
+    compiled = _core().compile_model(path, "CPU", settings)
     return lambda clips: torch.from_numpy(compiled(clips.numpy())[0].copy())
 
 
 def openvino_computes_in(precision: str) -> str:
     """OpenVINO's INFERENCE_PRECISION_HINT for what a file leaves open: in fp16 and int8 what it takes by itself, which
     is bf16 on a CPU that multiplies in it; fp32 is to be fp32."""
+    return "f32" if precision == "fp32" else _core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO, once for the process, to its end.
+
+    On a CPU with AMX each of its cores lays a stack for signals, and takes it away when it goes. Of two that go in the
+    order in which they came, the second one puts the first one's back, which is freed: the next signal, as of a child
+    that ends or of Ctrl-C, is a segmentation fault (2026.4).
+    """
     import openvino
 
-    return "f32" if precision == "fp32" else openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+    return openvino.Core()
 
 
 WRITE = {"onnx": write_onnx, "openvino": write_onnx, "torch_export": write_torch_export}
