@@ -118,7 +118,7 @@ def in_precisions(overrides: Sequence[str], folder: Path) -> dict[str, File]:
 def measure(files: dict[str, File], repeats: int) -> dict[str, list[float]]:
     """Seconds of one clip, by turns; the first turn is not counted."""
     clip = next(iter(files.values())).clip
-    return dict(zip(files, latencies([file.run for file in files.values()], clip, repeats, repeats), strict=True))
+    return dict(zip(files, latencies([file.run for file in files.values()], clip, repeats), strict=True))
 
 
 def _size(path: Path) -> int:

@@ -37,17 +37,18 @@ def largest_difference(expected: Sequence[Tensor], batches: Sequence[Tensor], ru
     return max(off) if all(map(math.isfinite, off)) else math.inf  # of NaN and a number, max gives the first
 
 
-def latencies(runs: Sequence[Run], clip: Tensor, least: int = TURNS[0], most: int = TURNS[1]) -> list[list[float]]:
+def latencies(runs: Sequence[Run], clip: Tensor, turns: int | None = None) -> list[list[float]]:
     """Seconds that each of several opened files takes for one clip, (1, T, 3, S, S), turn by turn.
 
-    They take turns, so that what else the machine does slows all of them alike; the first turn is not counted. There
-    are at least and at most so many; in between, they end after `SECONDS`.
+    They take turns, so that what else the machine does slows all of them alike; the first turn is not counted. None:
+    from the least to the most of `TURNS`, as many as `SECONDS` leave time for.
     """
-    turns: list[list[float]] = []
+    least, most = TURNS if turns is None else (turns, turns)
+    times: list[list[float]] = []
     start = time.perf_counter()
-    while len(turns) <= least or (len(turns) <= most and time.perf_counter() - start < SECONDS):
-        turns.append([_seconds(run, clip) for run in runs])
-    return [list(one) for one in zip(*turns[1:], strict=True)]
+    while len(times) <= least or (len(times) <= most and time.perf_counter() - start < SECONDS):
+        times.append([_seconds(run, clip) for run in runs])
+    return [list(one) for one in zip(*times[1:], strict=True)]
 
 
 def _seconds(run: Run, clip: Tensor) -> float:
