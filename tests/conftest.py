@@ -61,12 +61,6 @@ def pytest_testnodedown(node: Any, error: object) -> None:
         print(f"{node.gateway.id} ended with status {node.gateway._io.popen.wait()}")
 
 
-def pytest_configure() -> None:
-    """Ctrl-C ends what tests start, even where a shell started them in the background, which has it ignored."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.fixture(autouse=True)
 def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test draws from a seed of its own, whatever ran before it."""
