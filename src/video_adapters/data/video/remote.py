@@ -73,6 +73,7 @@ class LiveSource:
 
     def __init__(self, name: str, timeout: float) -> None:
         self.num_corrupt = 0
+        self._is_recording = False  # which is not tried again; not known yet
         self._patience = Patience(timeout)
         self._host: OneHost | None = None
         with self._as_lost(), ExitStack() as stack:
@@ -81,7 +82,9 @@ class LiveSource:
             self._check_host()
             self._stack = stack.pop_all()
         kind = self._container.format.name
-        self.ends = kind == "hls" or name == STDIN or (self._host is not None and self._host.is_file)
+        is_file = self._host is not None and self._host.is_file
+        self._is_recording = is_file and (kind != "hls" or bool(self._container.duration))
+        self.ends = self._is_recording or kind == "hls" or name == STDIN
         self._stamped = kind not in UNSTAMPED
 
     def __enter__(self) -> "LiveSource":
@@ -159,7 +162,7 @@ class LiveSource:
         except (av.error.FFmpegError, OSError, EOFError, ValueError, IndexError, MemoryError) as error:
             self._check_host()
             lost = Lost(_reason(error))
-            if getattr(self, "finite", False):
+            if self._is_recording:
                 raise Refused(f"the recording was cut: {lost}") from None
             raise lost from None
 
