@@ -54,6 +54,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def pytest_configure() -> None:
+    """Ctrl-C ends what tests start, even where a shell started them in the background, which has it ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
     """Of a testing process that died, says what pytest-xdist leaves out: the signal (below 0), or its exit code."""
